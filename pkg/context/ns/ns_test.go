@@ -1,0 +1,40 @@
+package ns
+
+import (
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestIDRange(t *testing.T) {
+	for _, c := range []struct {
+		r  IDRange
+		ok bool
+	}{
+		{IDRange{1000000, 65536}, true},
+		{IDRange{0, 65536}, false},
+		{IDRange{1000000, 0}, false},
+		{IDRange{1<<32 - 65536, 65536}, false},
+		{IDRange{1<<32 - 65537, 65536}, true},
+	} {
+		if err := c.r.Check(); (err == nil) != c.ok {
+			t.Errorf("%v.Check() = %v", c.r, err)
+		}
+	}
+	r := IDRange{1000000, 65536}
+	if id, ok := r.Host(33); id != 1000033 || !ok {
+		t.Errorf("Host(33) = %d, %v", id, ok)
+	}
+	if _, ok := r.Host(65536); ok {
+		t.Error("Host(65536) is mapped")
+	}
+}
+
+func TestCloneFlags(t *testing.T) {
+	if CloneFlags(false)&unix.CLONE_NEWNET != 0 || CloneFlags(true)&unix.CLONE_NEWNET == 0 {
+		t.Error("the network namespace does not follow its argument")
+	}
+	if CloneFlags(true)&unix.CLONE_NEWUSER == 0 {
+		t.Error("no user namespace")
+	}
+}
