@@ -1,0 +1,107 @@
+package mounts
+
+// Kind is what an Op does.
+type Kind string
+
+const (
+	KindFS       Kind = "fs"       // a new file system of type FS at Target
+	KindFD       Kind = "fd"       // the detached mount that the fd named FD is, at Target
+	KindReadonly Kind = "readonly" // Target bound over itself, read-only
+	KindMaskFile Kind = "mask"     // Target, a file, hidden by /dev/null
+	KindMaskDir  Kind = "maskdir"  // Target, a directory, hidden by an empty read-only one
+	KindBind     Kind = "bind"     // Source, a path in the guest, bound at Target
+)
+
+// Op is one mount of the plan. Target and Source are relative to the guest's root.
+type Op struct {
+	Kind    Kind     `json:"kind"`
+	Target  string   `json:"target"`
+	Source  string   `json:"source,omitempty"`
+	FS      string   `json:"fs,omitempty"`
+	FD      string   `json:"fd,omitempty"`
+	Options []Option `json:"options,omitempty"`
+	Attr    int      `json:"attr,omitempty"`   // MOUNT_ATTR_*
+	Absent  bool     `json:"absent,omitempty"` // a target that does not exist is no error
+}
+
+// Option is a file system's parameter; a flag has no value.
+type Option struct {
+	Key   string `json:"key"`
+	Value string `json:"value,omitempty"`
+}
+
+// Facts are what the plan depends on.
+type Facts struct {
+	PrivateNet bool // the guest has a network namespace of its own
+	Sysfs      bool // sysfs can be mounted anew (with a private network); else the host's is handed in as fd "sys"
+}
+
+// Attributes of struct mount_attr, linux/mount.h.
+const (
+	AttrReadonly = 0x1
+	AttrNosuid   = 0x2
+	AttrNodev    = 0x4
+	AttrNoexec   = 0x8
+	attrClosed   = AttrNosuid | AttrNodev | AttrNoexec
+)
+
+// Pristine is the directory in a guest where proc and sysfs stay mounted without
+// anything over them: the kernel allows a nested mount of either only if a
+// fully visible one exists in the mount namespace (mount_too_revealing).
+const Pristine = "dev/.sysct"
+
+// Plan gives a guest's mounts in their order, the root itself not among them.
+// Masks are cosmetic in a user namespace: any guest root can mount a fresh proc.
+// They keep programs that look around from logging denials; the protection is
+// the kernel's own. Source: systemd's CONTAINER_INTERFACE.
+func Plan(f Facts) []Op {
+	ops := []Op{
+		{Kind: KindFS, FS: "proc", Target: "proc", Attr: attrClosed},
+		{Kind: KindFD, FD: "dev", Target: "dev"},
+		{Kind: KindFS, FS: "devpts", Target: "dev/pts", Attr: AttrNosuid | AttrNoexec,
+			Options: []Option{{"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}}},
+		{Kind: KindFS, FS: "tmpfs", Target: "dev/shm", Attr: AttrNosuid | AttrNodev, Options: []Option{{"mode", "1777"}}},
+		{Kind: KindFS, FS: "mqueue", Target: "dev/mqueue", Attr: attrClosed},
+		{Kind: KindFS, FS: "proc", Target: Pristine + "/proc", Attr: attrClosed},
+	}
+	ops = append(ops, sysOps(f)...)
+	ops = append(ops, Op{Kind: KindFS, FS: "tmpfs", Target: "run", Attr: AttrNosuid | AttrNodev,
+		Options: []Option{{"mode", "0755"}, {"size", "20%"}, {"nr_inodes", "800k"}}})
+	return append(ops, procOps(f)...)
+}
+
+// sysOps: /sys is read-only, as the contract with systemd wants it, but for the
+// delegated control groups.
+func sysOps(f Facts) []Op {
+	var ops []Op
+	if f.Sysfs {
+		ops = append(ops,
+			Op{Kind: KindFS, FS: "sysfs", Target: Pristine + "/sys", Attr: attrClosed},
+			Op{Kind: KindFS, FS: "sysfs", Target: "sys", Attr: attrClosed | AttrReadonly})
+	} else {
+		ops = append(ops, Op{Kind: KindFD, FD: "sys", Target: "sys", Attr: attrClosed | AttrReadonly})
+	}
+	ops = append(ops, Op{Kind: KindFS, FS: "cgroup2", Target: "sys/fs/cgroup", Attr: attrClosed})
+	for _, d := range []string{"sys/firmware", "sys/devices/virtual/powercap"} {
+		ops = append(ops, Op{Kind: KindMaskDir, Target: d, Absent: true})
+	}
+	return ops
+}
+
+func procOps(f Facts) []Op {
+	var ops []Op
+	for _, p := range []string{"bus", "fs", "irq", "sysrq-trigger"} {
+		ops = append(ops, Op{Kind: KindReadonly, Target: "proc/" + p, Absent: true})
+	}
+	if !f.PrivateNet {
+		ops = append(ops, Op{Kind: KindReadonly, Target: "proc/sys"})
+	}
+	for _, p := range []string{"kcore", "keys", "kallsyms", "kpagecount", "kpageflags", "kpagecgroup", "latency_stats",
+		"sched_debug", "timer_list", "timer_stats", "interrupts"} {
+		ops = append(ops, Op{Kind: KindMaskFile, Target: "proc/" + p, Absent: true})
+	}
+	for _, p := range []string{"scsi", "acpi"} {
+		ops = append(ops, Op{Kind: KindMaskDir, Target: "proc/" + p, Absent: true})
+	}
+	return append(ops, Op{Kind: KindBind, Source: Pristine + "/boot_id", Target: "proc/sys/kernel/random/boot_id"})
+}
