@@ -1,0 +1,87 @@
+package fdstore
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// firstFD is SD_LISTEN_FDS_START.
+const firstFD = 3
+
+// maxFDs bounds LISTEN_FDS, so that a wrong value costs no long loop.
+const maxFDs = 4096
+
+// Stored is a descriptor with the name it was stored under.
+type Stored struct {
+	Name string
+	FD   int
+}
+
+// Received are the descriptors that this process was started with. They are
+// made close-on-exec, and the variables are taken out of the environment, so
+// that no child takes them for its own. It is to be called once, before
+// anything else opens a descriptor.
+//
+// LISTEN_PID must be this process if it is set. The holder doesn't set it:
+// between fork and exec it can't learn the pid of the child; instead it hands
+// no child an environment that it got from someone else.
+func Received() ([]Stored, error) {
+	env := map[string]string{}
+	for _, key := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"} {
+		env[key] = os.Getenv(key)
+		os.Unsetenv(key)
+	}
+	names, err := names(env, os.Getpid())
+	if err != nil {
+		return nil, err
+	}
+	stored := make([]Stored, 0, len(names))
+	for i, name := range names {
+		fd := firstFD + i
+		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+		if err == nil {
+			_, err = unix.FcntlInt(uintptr(fd), unix.F_SETFD, flags|unix.FD_CLOEXEC)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cannot take over descriptor %d (%s): %w", fd, name, err)
+		}
+		stored = append(stored, Stored{Name: name, FD: fd})
+	}
+	return stored, nil
+}
+
+// names are the names of the descriptors from 3 on.
+func names(env map[string]string, pid int) ([]string, error) {
+	if env["LISTEN_FDS"] == "" {
+		return nil, nil
+	}
+	if p := env["LISTEN_PID"]; p != "" && p != strconv.Itoa(pid) {
+		return nil, nil
+	}
+	n, err := strconv.Atoi(env["LISTEN_FDS"])
+	if err != nil || n < 0 || n > maxFDs {
+		return nil, fmt.Errorf("cannot read LISTEN_FDS: %q is not a number of descriptors", env["LISTEN_FDS"])
+	}
+	list := strings.Split(env["LISTEN_FDNAMES"], ":")
+	out := make([]string, n)
+	for i := range out {
+		out[i] = "unknown" // as sd_listen_fds_with_names(3) calls them
+		if i < len(list) && list[i] != "" {
+			out[i] = list[i]
+		}
+	}
+	return out, nil
+}
+
+// Environ are the variables that tell a child of its descriptors, which are
+// its 3, 4, … in this order.
+func Environ(names []string) []string {
+	return []string{
+		"LISTEN_FDS=" + strconv.Itoa(len(names)),
+		"LISTEN_FDNAMES=" + strings.Join(names, ":"),
+	}
+}
