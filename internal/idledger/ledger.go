@@ -1,0 +1,153 @@
+package idledger
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/sysct/sysct/internal/atomicfile"
+	"github.com/sysct/sysct/internal/flock"
+)
+
+// DefaultDir is where the host's ledger is. All instances share it.
+const DefaultDir = "/var/lib/sysct/.host"
+
+// Size is the number of ids of a guest: 0..65535, what nobody (65534) needs.
+const Size = 1 << 16
+
+// version of the file's schema.
+const version = 1
+
+// ErrFull means that no range is free.
+var ErrFull = errors.New("no free id range")
+
+// Entry is one guest's range.
+type Entry struct {
+	Base  uint32 `json:"base"`
+	Size  uint32 `json:"size"`
+	Guest string `json:"guest"` // absolute path of the guest's directory
+}
+
+type file struct {
+	Version int     `json:"version"`
+	Entries []Entry `json:"entries"`
+}
+
+// Ledger is the file and the ranges that it hands out from.
+type Ledger struct {
+	Dir   string
+	Pools []Range
+}
+
+// Open gives the host's ledger over the host's subordinate ids. dir is
+// DefaultDir but for tests.
+func Open(dir string) (*Ledger, error) {
+	pools, err := hostPools("/etc/subuid", "/etc/subgid")
+	if err != nil {
+		return nil, err
+	}
+	return &Ledger{Dir: dir, Pools: pools}, nil
+}
+
+// Allocate gives the guest a range of Size ids; a guest that has one keeps it.
+// Entries of guests whose directory is gone, while the directory above it is
+// there, are dropped on the way.
+func (l *Ledger) Allocate(ctx context.Context, guest string) (Entry, error) {
+	var got Entry
+	err := l.update(ctx, func(f *file) error {
+		if i := slices.IndexFunc(f.Entries, func(e Entry) bool { return e.Guest == guest }); i >= 0 {
+			got = f.Entries[i]
+			return nil
+		}
+		f.Entries = slices.DeleteFunc(f.Entries, stale)
+		base, ok := firstFree(l.Pools, f.Entries)
+		if !ok {
+			return fmt.Errorf("cannot allocate ids for %s: %w among %d ranges in use", guest, ErrFull, len(f.Entries))
+		}
+		got = Entry{Base: base, Size: Size, Guest: guest}
+		f.Entries = append(f.Entries, got)
+		return nil
+	})
+	return got, err
+}
+
+// Move gives the range of one guest's directory to another path, as a rename does.
+func (l *Ledger) Move(ctx context.Context, from, to string) error {
+	return l.update(ctx, func(f *file) error {
+		for i := range f.Entries {
+			if f.Entries[i].Guest == from {
+				f.Entries[i].Guest = to
+			}
+		}
+		return nil
+	})
+}
+
+// Free returns the guest's range. It is no error if it has none.
+func (l *Ledger) Free(ctx context.Context, guest string) error {
+	return l.update(ctx, func(f *file) error {
+		f.Entries = slices.DeleteFunc(f.Entries, func(e Entry) bool { return e.Guest == guest })
+		return nil
+	})
+}
+
+// update changes the file under the host's lock.
+func (l *Ledger) update(ctx context.Context, change func(*file) error) error {
+	if err := os.MkdirAll(l.Dir, 0o700); err != nil {
+		return fmt.Errorf("cannot make id ledger: %w", err)
+	}
+	lock, err := flock.Acquire(ctx, filepath.Join(l.Dir, "ids.lock"), false)
+	if err != nil {
+		return fmt.Errorf("cannot lock id ledger: %w", err)
+	}
+	defer lock.Release()
+	path := filepath.Join(l.Dir, "ids.json")
+	f, old, err := read(path)
+	if err != nil {
+		return err
+	}
+	if err := change(f); err != nil {
+		return err
+	}
+	data, err := json.MarshalIndent(f, "", "\t")
+	if err != nil {
+		return fmt.Errorf("cannot write id ledger: %w", err)
+	}
+	if string(data) == string(old) {
+		return nil
+	}
+	return atomicfile.WritePath(path, data, 0o600)
+}
+
+// read refuses a ledger that it does not understand: handing out ids without it
+// would give two guests the same.
+func read(path string) (*file, []byte, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &file{Version: version}, nil, nil
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot read id ledger: %w", err)
+	}
+	f := &file{}
+	if err := json.Unmarshal(data, f); err != nil {
+		return nil, nil, fmt.Errorf("cannot read id ledger %s: %w", path, err)
+	}
+	if f.Version != version {
+		return nil, nil, fmt.Errorf("cannot read id ledger %s: version %d, this sysct knows %d", path, f.Version, version)
+	}
+	return f, data, nil
+}
+
+func stale(e Entry) bool {
+	if _, err := os.Lstat(e.Guest); !errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	_, err := os.Lstat(filepath.Dir(e.Guest))
+	return err == nil
+}

@@ -1,0 +1,126 @@
+package idledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+func ledger(t *testing.T, pools ...Range) (*Ledger, string) {
+	t.Helper()
+	dir := t.TempDir()
+	if len(pools) == 0 {
+		pools = []Range{{defaultBase, defaultEnd}}
+	}
+	return &Ledger{Dir: filepath.Join(dir, ".host"), Pools: pools}, dir
+}
+
+func guestDir(t *testing.T, dir, name string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestParallelAllocationsAreDisjoint(t *testing.T) {
+	l, dir := ledger(t)
+	var mu sync.Mutex
+	seen := map[uint32]string{}
+	var wg sync.WaitGroup
+	for i := range 50 {
+		name := guestDir(t, dir, fmt.Sprint("g", i))
+		wg.Go(func() {
+			e, err := l.Allocate(context.Background(), name)
+			if err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			if other, ok := seen[e.Base]; ok {
+				t.Errorf("%s and %s both got %d", name, other, e.Base)
+			}
+			seen[e.Base] = name
+		})
+	}
+	wg.Wait()
+	for base := range seen {
+		if (base-defaultBase)%Size != 0 || base >= defaultBase+50*Size {
+			t.Errorf("base %d is not the next free one", base)
+		}
+	}
+}
+
+func TestRangeIsKeptFreedAndReused(t *testing.T) {
+	ctx := context.Background()
+	l, dir := ledger(t)
+	a, b := guestDir(t, dir, "a"), guestDir(t, dir, "b")
+	first, _ := l.Allocate(ctx, a)
+	again, _ := l.Allocate(ctx, a)
+	second, _ := l.Allocate(ctx, b)
+	if first != again || second.Base != first.Base+Size {
+		t.Fatalf("got %v, %v, %v", first, again, second)
+	}
+	if err := l.Move(ctx, a, a+"2"); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Free(ctx, a+"2"); err != nil {
+		t.Fatal(err)
+	}
+	third, _ := l.Allocate(ctx, guestDir(t, dir, "c"))
+	if third.Base != first.Base {
+		t.Errorf("the freed range %v is not used again: %v", first, third)
+	}
+	// A guest whose directory was removed by hand gives its range back.
+	os.Remove(b)
+	l.Free(ctx, filepath.Join(dir, "c"))
+	l.Allocate(ctx, guestDir(t, dir, "d"))
+	fifth, _ := l.Allocate(ctx, guestDir(t, dir, "e"))
+	if fifth.Base != second.Base {
+		t.Errorf("the range of the removed guest %v is not used again: %v", second, fifth)
+	}
+}
+
+func TestFullAndDamagedLedger(t *testing.T) {
+	ctx := context.Background()
+	l, dir := ledger(t, Range{1000, 1000 + Size})
+	if _, err := l.Allocate(ctx, guestDir(t, dir, "a")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Allocate(ctx, guestDir(t, dir, "b")); !errors.Is(err, ErrFull) {
+		t.Errorf("a full ledger says %v", err)
+	}
+	for text, want := range map[string]string{"": "cannot read id ledger", "{": "cannot read", `{"version":2}`: "version 2"} {
+		os.WriteFile(filepath.Join(l.Dir, "ids.json"), []byte(text), 0o600)
+		if _, err := l.Allocate(ctx, guestDir(t, dir, "b")); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("ledger %q: %v, want %q", text, err, want)
+		}
+	}
+}
+
+func TestHostPools(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		os.WriteFile(path, []byte(text), 0o644)
+		return path
+	}
+	missing := filepath.Join(dir, "none")
+	for _, c := range []struct{ uid, gid, want string }{
+		{missing, missing, "[{1000000 2000000000}]"},
+		{write("a", "root:2000000:131072\nuser:100000:65536\n"), write("b", "root:2000000:131072\n"), "[{2000000 2131072}]"},
+		{write("c", "sysct:5000000:65536\n"), write("d", "root:5000001:65536\n"), "[{1000000 2000000000}]"},
+		{write("e", "user:1000000:65536\nbad line\n"), missing, "[{1065536 2000000000}]"},
+	} {
+		got, err := hostPools(c.uid, c.gid)
+		if err != nil || fmt.Sprint(got) != c.want {
+			t.Errorf("pools of %s, %s: %v %v, want %s", c.uid, c.gid, got, err, c.want)
+		}
+	}
+}
