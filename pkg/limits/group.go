@@ -1,0 +1,67 @@
+package limits
+
+import "time"
+
+// Group is the groups of one guest, made or opened:
+//
+//	v2   BASE/NAME/guest            limits and device rules, root's alone
+//	     BASE/NAME/guest/payload    the guest's own, its processes are here and below
+//	v1   BASE/NAME                  limits, root's alone (hybrid hosts)
+//
+// The fds belong to the Group and are closed by Close. Two goroutines may use a
+// Group at once, but not while one of them closes it.
+type Group interface {
+	// GuestFD is guest's directory in v2, to attach device rules to.
+	GuestFD() int
+	// PayloadFD is payload's directory in v2, for clone3 with CLONE_INTO_CGROUP.
+	PayloadFD() int
+	// JoinFDs are the tasks files of the v1 groups, open for writing: a thread
+	// that writes "0" to each is in all of them. The kernel checks who opened the
+	// file, so a thread in the guest's user namespace may do it.
+	JoinFDs() []int
+	// Leaf opens payload/.sysct, made if missing, where processes go that enter
+	// the guest from outside: payload itself can hold none once the guest's service
+	// manager has enabled controllers there. The caller closes the fd.
+	Leaf() (fd int, err error)
+	// Freeze stops every process, and returns when all have stopped. If that takes
+	// longer than timeout they run on, and the error is an ErrTimeout.
+	Freeze(timeout time.Duration) error
+	// Thaw lets them run again, and returns when they do. An ErrTimeout says what
+	// keeps them frozen.
+	Thaw(timeout time.Duration) error
+	// Kill sends SIGKILL to every process, frozen or not, and doesn't wait.
+	Kill() error
+	// Events says whether any process is left, and whether all are frozen. It reads
+	// EventsFD, which ends the readiness that epoll reported.
+	Events() (populated, frozen bool, err error)
+	// EventsFD is cgroup.events of guest: it has EPOLLPRI when Events has changed.
+	EventsFD() int
+	// Stats reads what the guest uses.
+	Stats() (Stats, error)
+	// Pids lists the processes of the guest, in no order.
+	Pids() ([]int, error)
+	// Remove is Backend.Remove of this guest's groups. Close is still to be called.
+	Remove() error
+	// Close closes the fds; the groups stay.
+	Close() error
+}
+
+// Backend makes the groups of guests. A base is one instance's and a name one
+// guest's: both are single path components. Calls for one guest exclude one
+// another by a lock of the caller; those for different guests run in parallel.
+type Backend interface {
+	// Make makes the groups of a guest, sets the limits, and hands payload to the
+	// user and group owner of the host. Nothing is left of it after an error. Groups
+	// without processes that an earlier life left under the name are removed first;
+	// with processes, the error is fs.ErrExist. A *FieldError is a limit that
+	// can't be kept here. Warnings are told to warn, which may be nil.
+	Make(base, name string, l Limits, owner uint32, warn func(string)) (Group, error)
+	// Open opens the groups that Make made: fs.ErrNotExist if there are none.
+	Open(base, name string) (Group, error)
+	// List names the guests that have any group under base, even half of one.
+	List(base string) ([]string, error)
+	// Remove removes every group of a guest with all groups below, and base if it is
+	// empty then. It tries for some seconds while they are busy; the error is then an
+	// EBUSY that names a process. No group at all is no error.
+	Remove(base, name string) error
+}
