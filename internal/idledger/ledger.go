@@ -144,9 +144,17 @@ func read(path string) (*file, []byte, error) {
 	return f, data, nil
 }
 
+// Building is where a guest's directory is while it is made: it has its ids
+// before it has its name.
+func Building(guest string) string {
+	return filepath.Join(filepath.Dir(guest), ".new-"+filepath.Base(guest))
+}
+
 func stale(e Entry) bool {
-	if _, err := os.Lstat(e.Guest); !errors.Is(err, fs.ErrNotExist) {
-		return false
+	for _, path := range []string{Building(e.Guest), e.Guest} {
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+			return false
+		}
 	}
 	_, err := os.Lstat(filepath.Dir(e.Guest))
 	return err == nil

@@ -87,6 +87,20 @@ func TestRangeIsKeptFreedAndReused(t *testing.T) {
 	}
 }
 
+func TestAGuestThatIsBeingMadeKeepsItsRange(t *testing.T) {
+	ctx := context.Background()
+	l, dir := ledger(t)
+	making := filepath.Join(dir, "a")
+	if err := os.Mkdir(Building(making), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	first, _ := l.Allocate(ctx, making)
+	second, _ := l.Allocate(ctx, guestDir(t, dir, "b"))
+	if first.Base == second.Base {
+		t.Errorf("both got %v", first)
+	}
+}
+
 func TestFullAndDamagedLedger(t *testing.T) {
 	ctx := context.Background()
 	l, dir := ledger(t, Range{1000, 1000 + Size})
