@@ -66,7 +66,7 @@ func replace(dirfd int, name string, data []byte, mode uint32) error {
 		return err
 	}
 	if err := unix.Renameat(dir, temp, dir, name); err != nil {
-		return errors.Join(fmt.Errorf("rename: %w", err), removeTemp(dir, temp))
+		return discard(dir, temp, fmt.Errorf("rename: %w", err))
 	}
 	// EINVAL is the answer of a file system that has nothing to sync for a
 	// directory; EIO and its like are real.
@@ -83,7 +83,7 @@ func writeTemp(dir int, data []byte, mode uint32) (string, error) {
 		return "", fmt.Errorf("create temporary file: %w", err)
 	}
 	if err := fill(file, data, mode); err != nil {
-		return "", errors.Join(err, removeTemp(dir, file.Name()))
+		return "", discard(dir, file.Name(), err)
 	}
 	return file.Name(), nil
 }
@@ -123,8 +123,13 @@ func fill(file *os.File, data []byte, mode uint32) error {
 	return err
 }
 
-func removeTemp(dir int, name string) error {
-	return wrap("remove temporary file", unix.Unlinkat(dir, name, 0))
+// discard removes the temporary file name after the failure cause, and returns
+// both failures, on one line, if that fails too.
+func discard(dir int, name string, cause error) error {
+	if err := unix.Unlinkat(dir, name, 0); err != nil {
+		return fmt.Errorf("%w (and %s stays: %w)", cause, name, err)
+	}
+	return cause
 }
 
 func wrap(step string, err error) error {

@@ -61,7 +61,13 @@ func (l *Lock) Release() error {
 	// Unlocked by itself first: a process that was forked meanwhile may have a
 	// copy of the descriptor, and closing ours would leave the lock to it.
 	err := unix.Flock(int(l.file.Fd()), unix.LOCK_UN)
-	return errors.Join(err, l.file.Close())
+	if closing := l.file.Close(); err == nil {
+		err = closing
+	}
+	if err != nil {
+		return fmt.Errorf("cannot release lock %q: %w", l.file.Name(), err)
+	}
+	return nil
 }
 
 // try takes the lock or says at once why it can't.

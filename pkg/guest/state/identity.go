@@ -1,0 +1,115 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+const (
+	identityFile    = "state.json"
+	identityVersion = 1
+)
+
+// Identity is what makes a guest this one and no other: written when it is
+// created, and by whatever gives it a new identity. It is the content of
+// state.json in the guest's directory.
+type Identity struct {
+	Version   int       `json:"version"`    // of the schema; WriteIdentity sets it
+	Name      string    `json:"name"`       // that of the guest's directory
+	IDBase    uint32    `json:"id_base"`    // the host's id of the guest's id 0; never 0
+	IDSize    uint32    `json:"id_size"`    // how many ids it has
+	MachineID string    `json:"machine_id"` // 32 lower-case hexadecimal digits
+	Template  string    `json:"template"`   // what it was built from
+	Image     string    `json:"image"`      // the key of the image in the cache
+	Backend   string    `json:"backend"`    // how its root file system is stored: dir, overlay, btrfs
+	CreatedAt time.Time `json:"created_at"`
+	MACs      []string  `json:"macs"` // of its interfaces, in the order of [[net]]: 02:00:00:00:00:01
+}
+
+// ReadIdentity reads state.json in the guest's directory dirfd. A missing file is
+// fs.ErrNotExist; one that is truncated, damaged, of a newer schema or impossible
+// is refused, and the error says why. Whether the name in it is that of the
+// directory is left to the caller.
+func ReadIdentity(dirfd int) (*Identity, error) {
+	var id Identity
+	if err := readFile(dirfd, identityFile, identityVersion, &id); err != nil {
+		return nil, err
+	}
+	if err := id.check(); err != nil {
+		return nil, fmt.Errorf("cannot read %s: %w", identityFile, err)
+	}
+	return &id, nil
+}
+
+// WriteIdentity replaces state.json in the guest's directory dirfd, atomically and
+// durably. It refuses what ReadIdentity would refuse.
+func WriteIdentity(dirfd int, id *Identity) error {
+	stored := *id
+	stored.Version = identityVersion
+	stored.CreatedAt = stored.CreatedAt.UTC()
+	if err := stored.check(); err != nil {
+		return fmt.Errorf("cannot write %s: %w", identityFile, err)
+	}
+	return writeFile(dirfd, identityFile, &stored)
+}
+
+func (id *Identity) check() error {
+	for _, f := range []struct{ field, text string }{
+		{"name", id.Name}, {"template", id.Template}, {"image", id.Image}, {"backend", id.Backend},
+	} {
+		if err := checkText(f.field, f.text); err != nil {
+			return err
+		}
+	}
+	if id.Name == "" || id.Name[0] == '.' || strings.Contains(id.Name, "/") {
+		return fmt.Errorf("name: %.80q is not a guest's", id.Name)
+	}
+	if id.Backend == "" {
+		return errors.New("backend: missing")
+	}
+	if year := id.CreatedAt.UTC().Year(); year < 1970 || year > 9999 {
+		return errors.New("created_at: missing or impossible")
+	}
+	if !isHex(id.MachineID, 32) {
+		return fmt.Errorf("machine_id: %.80q is not 32 hexadecimal digits", id.MachineID)
+	}
+	if err := checkIDs(id.IDBase, id.IDSize); err != nil {
+		return err
+	}
+	return checkMACs(id.MACs)
+}
+
+// checkIDs refuses ranges that reach into the host's own ids or past the last one.
+// 2^32-1 is no id but "unchanged" for the kernel.
+func checkIDs(base, size uint32) error {
+	switch {
+	case base == 0:
+		return errors.New("id_base: 0 is the host's root")
+	case size == 0:
+		return errors.New("id_size: 0 ids are not enough")
+	case uint64(base)+uint64(size) > 1<<32-1:
+		return fmt.Errorf("id_size: %d ids from %d on are more than there are", size, base)
+	}
+	return nil
+}
+
+func checkMACs(macs []string) error {
+	for i, mac := range macs {
+		octets := strings.Split(mac, ":")
+		ok := len(octets) == 6
+		for _, octet := range octets {
+			ok = ok && isHex(octet, 2)
+		}
+		if !ok {
+			return fmt.Errorf("macs[%d]: %.80q is not a MAC address", i, mac)
+		}
+	}
+	return nil
+}
+
+// isHex tells whether s is n lower-case hexadecimal digits.
+func isHex(s string, n int) bool {
+	return len(s) == n && strings.Trim(s, "0123456789abcdef") == ""
+}
