@@ -1,0 +1,88 @@
+package console
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// output moves what the pty has into the log, the ring and the clients, within a
+// budget and as far as clients let it.
+func (t *TTY) output(now time.Time) {
+	for spent := 0; t.readable && spent < outputBudget; {
+		if !t.room(now) {
+			break
+		}
+		spent += t.take(now)
+	}
+	for _, c := range t.clients {
+		c.send(t.o.Ring)
+	}
+}
+
+// take does one read and passes it on to the log and the ring. It returns 0 when
+// there is nothing to be had until the next event.
+func (t *TTY) take(now time.Time) int {
+	for {
+		n, err := unix.Read(t.o.Master, t.buf)
+		if err == unix.EINTR {
+			continue
+		}
+		if n <= 0 || err != nil {
+			// EIO: nobody has the slave open, or it was hung up. That is no end: a
+			// slave that is opened again raises an event with its first output.
+			t.readable = false
+			return 0
+		}
+		t.keep(now, t.buf[:n])
+		return n
+	}
+}
+
+func (t *TTY) keep(now time.Time, p []byte) {
+	if t.o.Log != nil {
+		t.o.Log.Write(now, p)
+	}
+	t.o.Ring.Write(p)
+	if t.o.Tap != nil {
+		t.o.Tap(p)
+	}
+}
+
+// room says whether the next read may be done: whether no client that counts
+// would lose by it. It begins and ends pauses.
+func (t *TTY) room(now time.Time) bool {
+	if !t.pauseEnd.IsZero() {
+		return t.resume(now)
+	}
+	limit := t.o.Ring.Size() - len(t.buf)
+	for _, c := range t.clients {
+		if !c.counts() || c.behind(t.o.Ring) <= limit {
+			continue
+		}
+		if c.send(t.o.Ring); c.behind(t.o.Ring) > limit {
+			t.pauseEnd = now.Add(maxPause)
+			return false
+		}
+	}
+	return true
+}
+
+// resume ends a pause when all clients that count are at most half a ring behind,
+// and at its end at any rate: those that aren't don't count any more.
+func (t *TTY) resume(now time.Time) bool {
+	over := !now.Before(t.pauseEnd)
+	half := t.o.Ring.Size() / 2
+	for _, c := range t.clients {
+		c.send(t.o.Ring)
+		if !c.counts() || c.behind(t.o.Ring) <= half {
+			continue
+		}
+		if !over {
+			return false
+		}
+		c.lagging = true
+	}
+	t.pauseEnd = time.Time{}
+	return true
+}

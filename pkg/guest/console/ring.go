@@ -1,0 +1,206 @@
+package console
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Layout of the memfd: one header page, then the data.
+//
+//	0 magic | 8 version | 16 capacity | 24 claimed | 32 written | … | 4096 data
+//
+// claimed and written count all bytes since the ring was made, and are its only
+// fields that change. A write claims the room first, copies, and counts the
+// bytes as written last: a SIGKILL in between leaves claimed > written, and what
+// the claim covers is then neither read as old output nor as new.
+const (
+	ringMagic   = 0x676e697274637973 // "sysctring" without its last byte
+	ringVersion = 1
+	ringHeader  = 4096
+	ringMax     = 64 << 20
+	ringSeals   = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
+)
+
+// MinRing is the smallest capacity of a ring in bytes.
+const MinRing = 4096
+
+// Ring holds the last bytes of a tty in a memfd, so that another process that
+// holds the descriptor finds them after this one was killed at any point. It has
+// one writer at a time.
+type Ring struct {
+	fd      int
+	mem     []byte
+	data    []byte
+	claimed *atomic.Uint64
+	written *atomic.Uint64
+}
+
+// NewRing makes a ring of size bytes, rounded up to whole pages of 4096. Memory
+// is used only for the pages that were written to.
+func NewRing(size int) (*Ring, error) {
+	if size < 1 || size > ringMax {
+		return nil, fmt.Errorf("cannot make a ring of %d bytes: not within 1 and %d", size, ringMax)
+	}
+	size = (size + MinRing - 1) / MinRing * MinRing
+	fd, err := unix.MemfdCreate("sysct-ring", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a memfd for a ring: %w", err)
+	}
+	r, err := fillRing(fd, size)
+	if err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("cannot make a ring of %d bytes: %w", size, err)
+	}
+	return r, nil
+}
+
+func fillRing(fd, size int) (*Ring, error) {
+	if err := unix.Ftruncate(fd, int64(ringHeader+size)); err != nil {
+		return nil, os.NewSyscallError("ftruncate", err)
+	}
+	// A sealed size means that no access to the mapping can raise SIGBUS.
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, ringSeals); err != nil {
+		return nil, os.NewSyscallError("fcntl(F_ADD_SEALS)", err)
+	}
+	r, err := mapRing(fd, size)
+	if err != nil {
+		return nil, err
+	}
+	binary.NativeEndian.PutUint64(r.mem[8:], ringVersion)
+	binary.NativeEndian.PutUint64(r.mem[16:], uint64(size))
+	binary.NativeEndian.PutUint64(r.mem[0:], ringMagic)
+	return r, nil
+}
+
+func mapRing(fd, size int) (*Ring, error) {
+	mem, err := unix.Mmap(fd, 0, ringHeader+size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return nil, os.NewSyscallError("mmap", err)
+	}
+	return &Ring{
+		fd:      fd,
+		mem:     mem,
+		data:    mem[ringHeader:],
+		claimed: (*atomic.Uint64)(unsafe.Pointer(&mem[24])),
+		written: (*atomic.Uint64)(unsafe.Pointer(&mem[32])),
+	}, nil
+}
+
+// OpenRing takes over a ring that another process made and has stopped writing
+// to. It validates everything it will rely on. The descriptor is the ring's from
+// then on, unless an error is returned.
+func OpenRing(fd int) (*Ring, error) {
+	r, err := openRing(fd)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the ring in descriptor %d: %w", fd, err)
+	}
+	return r, nil
+}
+
+func openRing(fd int) (*Ring, error) {
+	seals, err := unix.FcntlInt(uintptr(fd), unix.F_GET_SEALS, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("fcntl(F_GET_SEALS)", err)
+	}
+	if seals&ringSeals != ringSeals {
+		return nil, fmt.Errorf("seals are %#x, not %#x", seals, ringSeals)
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, os.NewSyscallError("fstat", err)
+	}
+	size := st.Size - ringHeader
+	if size < MinRing || size > ringMax || size%MinRing != 0 {
+		return nil, fmt.Errorf("%d bytes are no size of a ring", st.Size)
+	}
+	r, err := mapRing(fd, int(size))
+	if err != nil {
+		return nil, err
+	}
+	if err := r.check(); err != nil {
+		unix.Munmap(r.mem)
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *Ring) check() error {
+	magic, version := binary.NativeEndian.Uint64(r.mem), binary.NativeEndian.Uint64(r.mem[8:])
+	size := binary.NativeEndian.Uint64(r.mem[16:])
+	claimed, written := r.claimed.Load(), r.written.Load()
+	switch {
+	case magic != ringMagic:
+		return errors.New("it has no ring's magic number")
+	case version != ringVersion:
+		return fmt.Errorf("its version is %d, this program knows %d", version, ringVersion)
+	case size != uint64(len(r.data)):
+		return fmt.Errorf("its header says %d bytes, it has %d", size, len(r.data))
+	case claimed < written || claimed-written > size:
+		return fmt.Errorf("its positions %d and %d don't fit", written, claimed)
+	}
+	return nil
+}
+
+// FD is the memfd, to be put into a fd store.
+func (r *Ring) FD() int { return r.fd }
+
+// Size is the capacity in bytes.
+func (r *Ring) Size() int { return len(r.data) }
+
+// End is the number of bytes written since the ring was made, by all writers.
+func (r *Ring) End() uint64 { return r.written.Load() }
+
+// Start is the position of the oldest byte that the ring still has.
+func (r *Ring) Start() uint64 {
+	claimed, size := r.claimed.Load(), uint64(len(r.data))
+	if claimed < size {
+		return 0
+	}
+	return min(claimed-size, r.written.Load())
+}
+
+// Write appends p; the oldest bytes go. Long writes are published in quarters of
+// the ring, so that a SIGKILL in the middle costs no more than that of the past.
+func (r *Ring) Write(p []byte) {
+	for len(p) > 0 {
+		n := min(len(p), len(r.data)/4)
+		end := r.written.Load()
+		// Never back: a killed writer may have claimed, and spoilt, more.
+		r.claimed.Store(max(r.claimed.Load(), end+uint64(n)))
+		at := int(end % uint64(len(r.data)))
+		k := copy(r.data[at:], p[:n])
+		copy(r.data, p[k:n])
+		r.written.Store(end + uint64(n))
+		p = p[n:]
+	}
+}
+
+// view returns the bytes from position from, which must be within Start and End,
+// up to End, as up to two pieces of the mapping itself.
+func (r *Ring) view(from uint64) (head, rest []byte) {
+	n := int(r.written.Load() - from)
+	at := int(from % uint64(len(r.data)))
+	if at+n <= len(r.data) {
+		return r.data[at : at+n], nil
+	}
+	return r.data[at:], r.data[:at+n-len(r.data)]
+}
+
+// Snapshot copies what the ring has, oldest byte first.
+func (r *Ring) Snapshot() []byte {
+	head, rest := r.view(r.Start())
+	return append(append(make([]byte, 0, len(head)+len(rest)), head...), rest...)
+}
+
+// Close unmaps the ring and closes its descriptor; other holders keep theirs.
+func (r *Ring) Close() error {
+	err := unix.Munmap(r.mem)
+	r.mem, r.data = nil, nil
+	return errors.Join(err, unix.Close(r.fd))
+}

@@ -1,0 +1,176 @@
+package console_test
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/sysct/sysct/pkg/guest/console"
+	"golang.org/x/sys/unix"
+	"pgregory.net/rapid"
+)
+
+// byteAt is what a test's ring has at a position: a wrong position shows.
+func byteAt(pos uint64) byte { return byte(pos ^ pos>>8*31 ^ pos>>16*17) }
+
+func pattern(from uint64, n int) []byte {
+	p := make([]byte, n)
+	for i := range p {
+		p[i] = byteAt(from + uint64(i))
+	}
+	return p
+}
+
+// A ring is the tail of all that was written, whoever wrote it.
+func TestRingKeepsTheTail(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		r, err := console.NewRing(rapid.IntRange(1, 3*console.MinRing).Draw(rt, "size"))
+		if err != nil {
+			rt.Fatal(err)
+		}
+		defer func() { r.Close() }()
+		var all []byte
+		rt.Repeat(map[string]func(*rapid.T){
+			"write": func(rt *rapid.T) {
+				p := pattern(uint64(len(all)), rapid.IntRange(0, 2*r.Size()).Draw(rt, "n"))
+				r.Write(p)
+				all = append(all, p...)
+			},
+			"adopt": func(rt *rapid.T) {
+				fd, err := unix.FcntlInt(uintptr(r.FD()), unix.F_DUPFD_CLOEXEC, 0)
+				if err != nil {
+					rt.Fatal(err)
+				}
+				adopted, err := console.OpenRing(fd)
+				if err != nil {
+					rt.Fatal(err)
+				}
+				if err := r.Close(); err != nil {
+					rt.Fatal(err)
+				}
+				r = adopted
+			},
+			"": func(rt *rapid.T) {
+				want := all[max(0, len(all)-r.Size()):]
+				if got := r.Snapshot(); !bytes.Equal(got, want) {
+					rt.Fatalf("%d bytes, want the last %d of %d", len(got), len(want), len(all))
+				}
+				if r.End() != uint64(len(all)) || r.Start() != uint64(len(all)-len(want)) {
+					rt.Fatalf("from %d to %d, want to %d", r.Start(), r.End(), len(all))
+				}
+			},
+		})
+	})
+}
+
+// ringWriter appends to the ring in descriptor 3 until it is killed.
+func ringWriter() {
+	r, err := console.OpenRing(3)
+	if err != nil {
+		panic(err)
+	}
+	os.Stdout.WriteString("x")
+	for n := 1; ; n = n*7%12289 + 1 {
+		r.Write(pattern(r.End(), n))
+	}
+}
+
+// Whenever its writer is killed, a ring has no wrong byte, and another process
+// can go on with it.
+func TestRingSurvivesKill(t *testing.T) {
+	r := newRing(t, 4*console.MinRing)
+	for range 40 {
+		kill := startRingWriter(t, r)
+		time.Sleep(time.Duration(rand.IntN(3000)) * time.Microsecond)
+		kill()
+		got := r.Snapshot()
+		if want := pattern(r.Start(), int(r.End()-r.Start())); !bytes.Equal(got, want) {
+			t.Fatalf("the ring from %d to %d has bytes that weren't written there", r.Start(), r.End())
+		}
+		if len(got) < r.Size()/2 && r.End() > uint64(r.Size()) {
+			t.Fatalf("a killed writer cost all but %d of %d bytes", len(got), r.Size())
+		}
+	}
+	if r.End() == 0 {
+		t.Fatal("nothing was written")
+	}
+}
+
+func startRingWriter(t *testing.T, r *console.Ring) (kill func()) {
+	t.Helper()
+	fd, err := unix.FcntlInt(uintptr(r.FD()), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := os.NewFile(uintptr(fd), "ring")
+	defer f.Close()
+	cmd := role(t, "ring")
+	cmd.ExtraFiles = []*os.File{f}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	return func() { cmd.Process.Kill(); cmd.Wait() }
+}
+
+func TestOpenRingRefuses(t *testing.T) {
+	spoilt := func(at int64, b byte) int {
+		r := newRing(t, console.MinRing)
+		if _, err := unix.Pwrite(r.FD(), []byte{b}, at); err != nil {
+			t.Fatal(err)
+		}
+		return r.FD()
+	}
+	memfd := func(size int64) int {
+		fd, err := unix.MemfdCreate("test", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { unix.Close(fd) })
+		if err := unix.Ftruncate(fd, size); err != nil {
+			t.Fatal(err)
+		}
+		return fd
+	}
+	sealed := memfd(4095)
+	if _, err := unix.FcntlInt(uintptr(sealed), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_SEAL); err != nil {
+		t.Fatal(err)
+	}
+	null, err := os.Open("/dev/null")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	for name, fd := range map[string]int{
+		"no ring":       int(null.Fd()),
+		"closed":        -1,
+		"not sealed":    memfd(8192),
+		"too small":     sealed,
+		"magic":         spoilt(0, 0),
+		"version":       spoilt(8, 2),
+		"capacity":      spoilt(18, 1),
+		"claimed short": spoilt(32, 1),
+		"claimed far":   spoilt(26, 1),
+	} {
+		if r, err := console.OpenRing(fd); err == nil {
+			r.Close()
+			t.Errorf("%s: opened", name)
+		}
+	}
+}
+
+func TestNewRingRefusesSizes(t *testing.T) {
+	for _, size := range []int{-1, 0, 1 << 40} {
+		if _, err := console.NewRing(size); err == nil {
+			t.Errorf("%d: no error", size)
+		}
+	}
+}
