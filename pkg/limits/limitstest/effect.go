@@ -1,0 +1,127 @@
+package limitstest
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/sysct/sysct/pkg/limits"
+)
+
+// refused says that a limit is refused whose controller the backend doesn't have.
+func refused(t *testing.T, h Host, controller string, l limits.Limits) bool {
+	t.Helper()
+	if h.has(controller) {
+		return false
+	}
+	_, err := h.Backend.Make(Base(), "one", l, owner, nil)
+	var field *limits.FieldError
+	if !errors.As(err, &field) || !mentions(err, "no "+controller+" controller") {
+		t.Errorf("a limit without a controller: %v", err)
+	}
+	h.nothingLeft(t)
+	return true
+}
+
+func testMemory(t *testing.T, h Host) {
+	l := limits.Limits{Memory: ptr(64 << 20)}
+	if refused(t, h, "memory", l) {
+		return
+	}
+	g := h.guestOf(t, "one", l)
+	c := startRole(t, g, "hog:134217728", 0)
+	status := c.wait(t).Sys().(syscall.WaitStatus)
+	if !status.Signaled() || status.Signal() != syscall.SIGKILL {
+		t.Errorf("the hog wasn't killed: %v: %s", c.ProcessState, c.output.String())
+	}
+	s, err := g.Stats()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Memory.Max == nil || *s.Memory.Max != *l.Memory || s.Memory.OOMKills != 1 {
+		t.Errorf("figures: %+v", *s.Memory)
+	}
+	if s.Memory.Peak != nil && *s.Memory.Peak < *l.Memory/2 {
+		t.Errorf("peak: %d", *s.Memory.Peak)
+	}
+	if s.CPUUsage == 0 {
+		t.Error("no CPU time was counted")
+	}
+}
+
+func testPids(t *testing.T, h Host) {
+	l := limits.Limits{Pids: ptr(5)}
+	if refused(t, h, "pids", l) {
+		return
+	}
+	g := h.guestOf(t, "one", l)
+	c := start(t, g, "for i in 1 2 3 4 5 6 7 8 9; do sleep 600 >/dev/null 2>&1 & done; wait")
+	if c.wait(t).ExitCode() == 0 || !strings.Contains(c.output.String(), "fork") {
+		t.Errorf("it could fork: %v: %s", c.ProcessState, c.output.String())
+	}
+	if s, err := g.Stats(); err != nil || *s.Pids != 4 {
+		t.Errorf("figures: %+v, %v", s, err)
+	}
+}
+
+func testCPU(t *testing.T, h Host) {
+	l := limits.Limits{CPUQuota: &limits.CPUQuota{Quota: 5000, Period: 50000}}
+	if refused(t, h, "cpu", l) {
+		return
+	}
+	g := h.guestOf(t, "one", l)
+	start(t, g, "while :; do :; done")
+	eventually(t, "the quota holds it up", func() bool { return h.throttled("one") })
+}
+
+// throttled says whether any group of the guest's was held up by a quota.
+func (h Host) throttled(name string) bool {
+	paths := []string{h.guest(name) + "/cpu.stat"}
+	for _, mount := range h.V1 {
+		paths = append(paths, mount+"/"+Base()+"/"+name+"/cpu.stat")
+	}
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err == nil && strings.Contains(string(text), "nr_throttled ") && !strings.Contains(string(text), "nr_throttled 0\n") {
+			return true
+		}
+	}
+	return false
+}
+
+func testCPUSet(t *testing.T, h Host) {
+	if refused(t, h, "cpuset", limits.Limits{CPUSet: "0"}) {
+		return
+	}
+	_, err := h.Backend.Make(Base(), "one", limits.Limits{CPUSet: "0,8000"}, owner, nil)
+	var field *limits.FieldError
+	if !errors.As(err, &field) || !mentions(err, "CPU 8000 is not online (online: 0") {
+		t.Errorf("an offline CPU: %v", err)
+	}
+	h.nothingLeft(t)
+	g := h.guestOf(t, "one", limits.Limits{CPUSet: "0"})
+	c := start(t, g, "grep Cpus_allowed_list /proc/self/status")
+	if c.wait(t); strings.TrimSpace(c.output.String()) != "Cpus_allowed_list:\t0" {
+		t.Errorf("it may run on %s", c.output.String())
+	}
+}
+
+// testMissing drops the default, with one warning, where nothing can keep it.
+func testMissing(t *testing.T, h Host) {
+	var warnings []string
+	l := limits.Limits{Pids: ptr(100), PidsDefault: true}
+	g, err := h.Backend.Make(Base(), "one", l, owner, func(w string) { warnings = append(warnings, w) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.end(t, g)
+	want := 1
+	if h.has("pids") {
+		want = 0
+	}
+	if len(warnings) != want || want == 1 && !strings.Contains(warnings[0], "no pids controller") {
+		t.Errorf("warnings: %q", warnings)
+	}
+}
