@@ -116,6 +116,10 @@ func (c *client) counts() bool { return !c.lagging && !c.hup }
 
 func (c *client) behind(r *Ring) int { return int(r.End() - c.pos) }
 
+// near says whether the client has so little before it that it doesn't hold the
+// guest up, and won't for the next half of a ring.
+func (c *client) near(r *Ring) bool { return c.behind(r) <= r.Size()/4 }
+
 // send gives the socket all that it takes.
 func (c *client) send(r *Ring) {
 	for !c.full && !c.hup {
@@ -149,7 +153,7 @@ func (c *client) sent(r *Ring, n int) {
 	}
 	c.pre = nil
 	c.pos += uint64(n)
-	c.lagging = c.lagging && c.behind(r) > r.Size()/2
+	c.lagging = c.lagging && !c.near(r)
 }
 
 // skip goes on with the last quarter of the ring: far enough back to show what

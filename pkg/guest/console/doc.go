@@ -14,17 +14,17 @@
 // Every descriptor of a TTY (its master and its clients) is registered once,
 // with [Events], which is edge-triggered, and never modified after that:
 //
-//	 epoll_ctl(ADD, fd, Events) <---- NewTTY, Replace: Master()
-//	                            <---- Attach: the client's socket
+//	epoll_ctl(ADD, fd, Events) <---- NewTTY, Replace: Master()
+//	                           <---- Attach: the client's socket
 //
-//	 +-> epoll_wait(until Deadline()) --- fd ready ---> Ready(now, fd, events)
-//	 |        |                                           |
-//	 |        +-- Deadline() passed ----> Tick(now)       |  reads the master until it is
-//	 |                                      |             |  empty or the budget is spent:
-//	 |                                      v             v    log, then ring, then clients
-//	 |        Options.Gone(fd) <--- a client is gone; reads clients' input: to the master
-//	 |        forget fd; it is closed just after          |
-//	 +----------------------------------------------------+
+//	+-> epoll_wait(until Deadline()) --- fd ready ---> Ready(now, fd, events)
+//	|        |                                           |
+//	|        +-- Deadline() passed ----> Tick(now)       |  reads the master until it is
+//	|                                      |             |  empty or the budget is spent:
+//	|                                      v             v    log, then ring, then clients
+//	|        Options.Gone(fd) <--- a client is gone; reads clients' input: to the master
+//	|        forget fd; it is closed just after          |
+//	+----------------------------------------------------+
 //
 // Deadline is in the past when a budget ran out and there is more to do: the
 // loop then polls its other descriptors without waiting and calls Tick.
@@ -34,16 +34,16 @@
 // A client has no buffer of its own but a position in the ring. Reading from
 // the pty pauses while the next read would overwrite what a client hasn't got:
 //
-//	            room for a read
-//	         +-------------------+
-//	         v                   | every client at most half a ring behind
-//	      reading --- a client is a ring behind ---> paused, at most 100 ms
-//	         ^                                          |
-//	         | the clients more than half a ring        |
-//	         +-- behind are "lagging" <-- 100 ms over --+
+//	      room for a read
+//	   +-------------------+
+//	   v                   | all clients at most a quarter of a ring behind
+//	reading -- no room --> paused, for 100 ms at most
+//	   ^                         |
+//	   |                         | 100 ms over: clients more than a quarter
+//	   +-------------------------+ behind are "lagging"
 //
-// A lagging client doesn't count until it is at most half a ring behind again;
-// what is overwritten meanwhile is skipped for it, and a line says how much.
-// So half a ring flows between two pauses, and a write of a guest that is
-// shorter than this is held up by clients for 100 ms at most.
+// A lagging client doesn't count until it is at most a quarter behind again. What
+// is overwritten meanwhile is skipped for it, and a line says how much. So half a
+// ring flows between two pauses, and a write of a guest that is shorter than this
+// is held up by clients once, for 100 ms at most.
 package console

@@ -24,6 +24,10 @@ func TestMain(m *testing.M) {
 		os.Exit(flood(os.Args[1]))
 	case "ring":
 		ringWriter()
+	case "stopper":
+		stopper()
+	case "monitor":
+		fmt.Fprintln(os.Stderr, monitor())
 	case "tiny disk":
 		if err := tinyDisk(os.Args[1]); err != nil {
 			fmt.Println(err)

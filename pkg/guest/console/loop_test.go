@@ -12,7 +12,7 @@ import (
 )
 
 // loop is the smallest event loop that a TTY needs. All calls to its ttys are made
-// by its one goroutine.
+// by its one goroutine. Rings and logs are made before it, so that they outlive it.
 type loop struct {
 	t    *testing.T
 	ep   int
@@ -117,9 +117,6 @@ func (l *loop) call(f func()) {
 // tty makes a TTY in the loop.
 func (l *loop) tty(o console.Options) *console.TTY {
 	l.t.Helper()
-	if o.Ring == nil {
-		o.Ring = newRing(l.t, console.MinTTYRing)
-	}
 	o.Gone = func(int) { l.gone.Add(1) }
 	tty, err := console.NewTTY(o)
 	if err != nil {

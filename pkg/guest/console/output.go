@@ -68,14 +68,13 @@ func (t *TTY) room(now time.Time) bool {
 	return true
 }
 
-// resume ends a pause when all clients that count are at most half a ring behind,
-// and at its end at any rate: those that aren't don't count any more.
+// resume ends a pause when all clients that count are at most a quarter of the ring
+// behind, and at its end at any rate: those that aren't don't count any more.
 func (t *TTY) resume(now time.Time) bool {
 	over := !now.Before(t.pauseEnd)
-	half := t.o.Ring.Size() / 2
 	for _, c := range t.clients {
 		c.send(t.o.Ring)
-		if !c.counts() || c.behind(t.o.Ring) <= half {
+		if !c.counts() || c.near(t.o.Ring) {
 			continue
 		}
 		if !over {

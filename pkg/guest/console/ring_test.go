@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/rand/v2"
 	"os"
 	"testing"
@@ -12,8 +13,14 @@ import (
 	"pgregory.net/rapid"
 )
 
+// patternPeriod is a prime, so that no ring's size hides a wrong position.
+const patternPeriod = 65521
+
 // byteAt is what a test's ring has at a position: a wrong position shows.
-func byteAt(pos uint64) byte { return byte(pos ^ pos>>8*31 ^ pos>>16*17) }
+func byteAt(pos uint64) byte {
+	pos %= patternPeriod
+	return byte(pos ^ pos>>8*31)
+}
 
 func pattern(from uint64, n int) []byte {
 	p := make([]byte, n)
@@ -72,8 +79,9 @@ func ringWriter() {
 		panic(err)
 	}
 	os.Stdout.WriteString("x")
+	text := pattern(0, 2*patternPeriod)
 	for n := 1; ; n = n*7%12289 + 1 {
-		r.Write(pattern(r.End(), n))
+		r.Write(text[r.End()%patternPeriod:][:n])
 	}
 }
 
@@ -119,6 +127,31 @@ func startRingWriter(t *testing.T, r *console.Ring) (kill func()) {
 		t.Fatal(err)
 	}
 	return func() { cmd.Process.Kill(); cmd.Wait() }
+}
+
+// The same for the worst moment, which a kill seldom meets: the writer has claimed
+// room and copied half of its bytes.
+func TestRingHalfWritten(t *testing.T) {
+	const size = 4 * console.MinRing
+	r := newRing(t, size)
+	r.Write(pattern(0, size+100))
+	claim := binary.NativeEndian.AppendUint64(nil, size+100+3000)
+	for at, p := range map[int64][]byte{24: claim, 4096 + 100: make([]byte, 1500)} {
+		if _, err := unix.Pwrite(r.FD(), p, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fits := func(start, end uint64) {
+		t.Helper()
+		if r.Start() != start || r.End() != end || !bytes.Equal(r.Snapshot(), pattern(start, int(end-start))) {
+			t.Fatalf("from %d to %d, want %d and %d", r.Start(), r.End(), start, end)
+		}
+	}
+	fits(3100, size+100)
+	r.Write(pattern(size+100, 10))
+	fits(3100, size+110)
+	r.Write(pattern(size+110, 3000))
+	fits(3110, size+3110)
 }
 
 func TestOpenRingRefuses(t *testing.T) {

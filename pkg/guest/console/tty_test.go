@@ -55,10 +55,11 @@ const floodSize = 50 << 20
 
 func TestFloodWithoutClient(t *testing.T) {
 	dir := t.TempDir()
-	l, ring := newLoop(t), newRing(t, console.MinTTYRing)
+	ring, log := newRing(t, console.MinTTYRing), newLog(t, dir, "log", console.LogOptions{})
+	l := newLoop(t)
 	master, slave := openPTY(t)
 	raw(t, slave)
-	l.tty(console.Options{Master: master, Ring: ring, Log: newLog(t, dir, "log", console.LogOptions{})})
+	l.tty(console.Options{Master: master, Ring: ring, Log: log})
 	begin := time.Now()
 	if err := startFlood(t, slave, floodSize).Wait(); err != nil {
 		t.Fatal(err)
@@ -86,14 +87,15 @@ func speed(t *testing.T, begin time.Time) {
 func TestFloodWithClient(t *testing.T) {
 	for _, mode := range []string{"raw", "cooked"} {
 		t.Run(mode, func(t *testing.T) {
-			l, ring := newLoop(t), newRing(t, console.MinTTYRing)
+			ring, log := newRing(t, console.MinTTYRing), newLog(t, t.TempDir(), "log", console.LogOptions{})
+			l := newLoop(t)
 			master, slave := openPTY(t)
 			want := uint64(floodSize + floodSize/80)
 			if mode == "raw" {
 				raw(t, slave)
 				want = floodSize
 			}
-			tty := l.tty(console.Options{Master: master, Ring: ring, Log: newLog(t, t.TempDir(), "log", console.LogOptions{})})
+			tty := l.tty(console.Options{Master: master, Ring: ring, Log: log})
 			client := l.attach(tty, 0, 0)
 			var got int
 			var sum []byte
