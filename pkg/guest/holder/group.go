@@ -1,0 +1,101 @@
+package holder
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// groupName is the control group of the holder and the monitors, beside those
+// of the guests: no limit of a guest holds for them, and none of the session
+// that happened to start the holder.
+const groupName = ".holder"
+
+// group is where the holder is in the v2 hierarchy.
+type group struct {
+	base string // directory of the instance's groups; empty: it didn't move
+	old  string // cgroup.procs of where it came from
+}
+
+// enterGroup moves this process into its own group. It is best effort: on a
+// host that doesn't allow it, a holder works where it is.
+func enterGroup(base string, log *logger) group {
+	if base == "" {
+		return group{}
+	}
+	mount, own, err := v2()
+	if err != nil {
+		log.printf("cannot find the v2 control groups: %v", err)
+		return group{}
+	}
+	g := group{base: filepath.Join(mount, base), old: filepath.Join(mount, own, "cgroup.procs")}
+	dir := filepath.Join(g.base, groupName)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		log.printf("cannot make own control group: %v", err)
+		return group{}
+	}
+	if err := join(filepath.Join(dir, "cgroup.procs")); err != nil {
+		log.printf("cannot enter own control group: %v", err)
+		os.Remove(dir)
+		os.Remove(g.base)
+		return group{}
+	}
+	if strings.HasPrefix(own, "/"+base+"/") {
+		// Started by a monitor, from the group that is to be removed at the end.
+		g.old = filepath.Join(mount, "cgroup.procs")
+	}
+	return g
+}
+
+// leave moves back and removes the group, and the instance's if it is empty.
+func (g group) leave() {
+	if g.base == "" {
+		return
+	}
+	if join(g.old) != nil {
+		// That group is gone: the root takes processes always.
+		join(filepath.Join(filepath.Dir(g.base), "cgroup.procs"))
+	}
+	os.Remove(filepath.Join(g.base, groupName))
+	os.Remove(g.base)
+}
+
+func join(procs string) error {
+	return os.WriteFile(procs, []byte(strconv.Itoa(os.Getpid())), 0)
+}
+
+// v2 finds where the v2 hierarchy is mounted, and this process's group in it.
+func v2() (mount, own string, err error) {
+	info, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return "", "", err
+	}
+	groups, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return "", "", err
+	}
+	mount, own = findV2(string(info), string(groups))
+	if mount == "" {
+		return "", "", os.ErrNotExist
+	}
+	return mount, own, nil
+}
+
+// findV2 reads mountinfo(5) and the cgroup file of cgroups(7).
+func findV2(mountinfo, cgroup string) (mount, own string) {
+	for line := range strings.Lines(mountinfo) {
+		left, right, ok := strings.Cut(line, " - ")
+		fields := strings.Fields(left)
+		if ok && len(fields) > 4 && strings.HasPrefix(right, "cgroup2 ") {
+			mount = fields[4]
+			break
+		}
+	}
+	for line := range strings.Lines(cgroup) {
+		if path, ok := strings.CutPrefix(line, "0::"); ok {
+			own = strings.TrimSuffix(path, "\n")
+		}
+	}
+	return mount, own
+}

@@ -1,0 +1,72 @@
+package holder
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Modes of `sysct-helper holder`.
+const (
+	modeFork   = "fork"   // start the holder as an orphan, exit
+	modeServe  = "serve"  // be the holder; descriptor 3 listens
+	modeEnsure = "ensure" // start a holder if none runs; for monitors
+)
+
+// listenFD is where the listening socket is passed.
+const listenFD = 3
+
+// ensureTimeout bounds a monitor's wait for a new holder.
+const ensureTimeout = 10 * time.Second
+
+// EnsureArgs is the command line of the helper that makes sure that a holder
+// runs, for a monitor whose holder died.
+func EnsureArgs(c Config) []string { return c.args(modeEnsure) }
+
+// Main is `sysct-helper holder`. args are those after the word holder.
+func Main(args []string) int {
+	mode, c, err := parseArgs(args)
+	if err == nil {
+		switch mode {
+		case modeFork:
+			err = fork(c)
+		case modeServe:
+			err = serve(c)
+		case modeEnsure:
+			err = ensure(c)
+		default:
+			err = fmt.Errorf("cannot be a holder: unknown mode %q", mode)
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "sysct-helper: holder:", err)
+		return 1
+	}
+	return 0
+}
+
+// fork starts the holder in its own session and leaves it to its next reaper.
+func fork(c Config) error {
+	unix.CloseOnExec(listenFD)
+	_, err := syscall.ForkExec("/proc/self/exe", c.args(modeServe), &syscall.ProcAttr{
+		Dir:   "/",
+		Env:   environment(),
+		Files: []uintptr{0, 1, 2, listenFD},
+		Sys:   &syscall.SysProcAttr{Setsid: true},
+	})
+	return err
+}
+
+func ensure(c Config) error {
+	ctx, cancel := context.WithTimeout(context.Background(), ensureTimeout)
+	defer cancel()
+	client, err := Ensure(ctx, c)
+	if err != nil {
+		return err
+	}
+	return client.Close()
+}
