@@ -1,0 +1,76 @@
+# sysct's build. make builds bin/sysct; make help says what else there is.
+
+.DEFAULT_GOAL := build
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+SYSCT_TEST_CACHE ?= /var/cache/sysct-test
+export SYSCT_TEST_CACHE
+
+# Go wants a home for its caches; a runner may have none.
+export HOME := $(or $(HOME),$(shell getent passwd "$$(id -u)" | cut -d: -f6),/root)
+
+# What needs Go finds it here or ends with this one line; the other targets don't care.
+found := $(shell internal/build/find-go.sh $(GO))
+go = $(if $(filter ok,$(firstword $(found))),$(lastword $(found)),$(error sysct needs Go 1.26 or later: $(wordlist 2,99,$(found))))
+
+export CGO_ENABLED := 0
+version := $(shell internal/build/version.sh bin/.version)
+build = $(go) build -trimpath -buildvcs=false -ldflags "-s -w $(1)"
+
+# What is linked: Go, assembly, and the data that is embedded.
+sources := go.mod go.sum Makefile $(shell find cmd pkg internal templates -type f \( -name '*.go' -o -name '*.s' -o -name '*.toml' \) ! -name '*_test.go')
+helper := internal/helperbin/bin/sysct-helper
+
+.PHONY: help build deps test lint fmt generate demo install clean
+
+help: ## show the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+build: bin/sysct ## build bin/sysct, a static program with all that it needs in it
+
+$(helper): $(sources)
+	@$(call build) -o $@ ./cmd/sysct-helper
+
+# The first digits of the digest name a helper that is unpacked on a host.
+$(helper).sum: $(helper)
+	@sha256sum $< | cut -c 1-16 >$@
+
+bin/sysct: $(helper).sum bin/.version
+	@$(call build,-X main.version=$(version)) -o $@ ./cmd/sysct
+	@echo "built bin/sysct $(version)"
+
+deps: ## install with apt what sysct and its tests need, if it is missing
+	@internal/build/deps.sh run test
+
+test: ## run all tests, as root: linters, units, command line, real guests
+	@$(if $(go),internal/build/deps.sh run test)
+	@$(MAKE) --no-print-directory build
+	@internal/build/test.sh $(go)
+
+lint: ## gofmt, go vet, staticcheck
+	@internal/build/lint.sh $(go)
+
+fmt: ## format the Go files
+	@$(go) fmt ./...
+
+generate: ## write anew what is made from the code: manuals of keys, diagrams
+	@$(go) generate ./...
+
+demo: ## make, run, freeze, stop and destroy two guests
+	@$(if $(go),internal/build/deps.sh run)
+	@$(MAKE) --no-print-directory build
+	@internal/demo/demo.sh bin/sysct
+
+install: build ## install below DESTDIR and PREFIX (/usr/local)
+	install -D -m 755 bin/sysct $(DESTDIR)$(PREFIX)/bin/sysct
+	install -D -m 755 $(helper) $(DESTDIR)$(PREFIX)/lib/sysct/sysct-helper
+	install -d -m 755 $(DESTDIR)/etc/sysct/templates
+	test -e $(DESTDIR)/etc/sysct/sysct.toml || install -m 644 etc/sysct.toml $(DESTDIR)/etc/sysct/sysct.toml
+	install -d -m 755 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	bin/sysct completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/sysct
+
+clean: ## remove what was built
+	rm -rf bin $(helper) $(helper).sum
