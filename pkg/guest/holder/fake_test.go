@@ -46,10 +46,12 @@ type fake struct {
 	plan  fakePlan
 	store *fdstore.Store
 	kept  []fdstore.Stored
+	term  chan os.Signal
 }
 
 func fakeMonitor(name string) int {
-	f := &fake{name: name}
+	f := &fake{name: name, term: make(chan os.Signal, 1)}
+	signal.Notify(f.term, syscall.SIGTERM)
 	if err := f.run(); err != nil {
 		fmt.Fprintln(os.Stderr, "fake monitor:", err)
 		return 3
@@ -147,11 +149,9 @@ func (f *fake) say(got []fdstore.Stored, child int) error {
 }
 
 func (f *fake) serve(listen int) error {
-	term := make(chan os.Signal, 1)
-	signal.Notify(term, syscall.SIGTERM)
 	for {
 		select {
-		case <-term:
+		case <-f.term:
 			for _, s := range f.kept {
 				f.store.Remove(s.Name)
 			}

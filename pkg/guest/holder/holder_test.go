@@ -31,7 +31,7 @@ func newInstance(t *testing.T) *instance {
 	}
 	dir := t.TempDir()
 	in := &instance{t, Config{RunDir: filepath.Join(dir, "run"), LogDir: filepath.Join(dir, "log"),
-		Base: fmt.Sprintf("sysct-t%d-%s", os.Getpid(), t.Name()), Helper: exe}}
+		Base: "sysct-" + filepath.Base(filepath.Dir(dir)), Helper: exe}}
 	for _, d := range []string{in.conf.RunDir, in.conf.LogDir} {
 		if err := os.Mkdir(d, 0o700); err != nil {
 			t.Fatal(err)
@@ -41,9 +41,28 @@ func newInstance(t *testing.T) *instance {
 		if t.Failed() {
 			log, _ := os.ReadFile(filepath.Join(in.conf.LogDir, logName))
 			t.Logf("holder.log:\n%s", log)
+			in.killAll()
 		}
 	})
 	return in
+}
+
+// killAll ends what a failed test has left: the processes in its own group.
+func (in *instance) killAll() {
+	mount, _, err := v2()
+	if err != nil {
+		in.t.Log(err)
+		return
+	}
+	base := filepath.Join(mount, in.conf.Base)
+	os.WriteFile(filepath.Join(base, groupName, "cgroup.kill"), []byte("1"), 0)
+	for range 100 {
+		os.Remove(filepath.Join(base, groupName))
+		if err := os.Remove(base); err == nil || os.IsNotExist(err) {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // start starts a fake monitor and waits until it reports. The result is what
