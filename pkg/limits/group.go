@@ -32,7 +32,8 @@ type Group interface {
 	// Kill sends SIGKILL to every process, frozen or not, and doesn't wait.
 	Kill() error
 	// Events says whether any process is left, and whether all are frozen. It reads
-	// EventsFD, which ends the readiness that epoll reported.
+	// EventsFD, which ends the readiness that epoll reported. After Remove it says no
+	// to both.
 	Events() (populated, frozen bool, err error)
 	// EventsFD is cgroup.events of guest: it has EPOLLPRI when Events has changed.
 	EventsFD() int

@@ -10,35 +10,36 @@ import (
 
 func TestMain(m *testing.M) { limitstest.Main(m) }
 
-const mounts = "/sys/fs/cgroup/"
+const mounts = "/sys/fs/cgroup"
 
-func tree() cgroupfs.Tree {
-	t := cgroupfs.Tree{V2: mounts + "unified", V1: map[string]string{}}
-	for _, c := range []string{"cpu", "cpuacct", "cpuset", "memory", "pids", "blkio", "devices", "freezer"} {
-		t.V1[c] = mounts + c
+// TestThisHost is the whole tree of this host, pure v2 or hybrid.
+func TestThisHost(t *testing.T) {
+	controllers := []string{"cpu", "cpuset", "memory", "pids"}
+	if pureV2() {
+		limitstest.Run(t, limitstest.Host{Backend: cgroupfs.New(cgroupfs.Tree{V2: mounts}), Controllers: controllers, V2: mounts})
+		return
 	}
-	return t
-}
-
-func TestHybrid(t *testing.T) {
-	limitstest.Run(t, limitstest.Host{
-		Backend:     cgroupfs.New(tree()),
-		Controllers: []string{"cpu", "cpuset", "memory", "pids"},
-		V2:          mounts + "unified",
-		V1:          []string{mounts + "cpu", mounts + "cpuset", mounts + "memory", mounts + "pids"},
-	})
-}
-
-// TestV2Alone has the v2 tree without the v1 hierarchies: a host without the controllers.
-func TestV2Alone(t *testing.T) {
-	limitstest.Run(t, limitstest.Host{
-		Backend: cgroupfs.New(cgroupfs.Tree{V2: mounts + "unified"}),
-		V2:      mounts + "unified",
-	})
-}
-
-func TestMain_isRoot(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Fatal("these tests make groups: they need root")
+	host := limitstest.Host{Controllers: controllers, V2: mounts + "/unified"}
+	tree := cgroupfs.Tree{V2: host.V2, V1: map[string]string{"blkio": mounts + "/blkio", "freezer": mounts + "/freezer"}}
+	for _, c := range controllers {
+		tree.V1[c] = mounts + "/" + c
+		host.V1 = append(host.V1, tree.V1[c])
 	}
+	host.Backend = cgroupfs.New(tree)
+	limitstest.Run(t, host)
+}
+
+// TestWithoutControllers is the v2 tree of a hybrid host alone. A pure one has all
+// controllers there: it has no such case.
+func TestWithoutControllers(t *testing.T) {
+	if pureV2() {
+		return
+	}
+	v2 := mounts + "/unified"
+	limitstest.Run(t, limitstest.Host{Backend: cgroupfs.New(cgroupfs.Tree{V2: v2}), V2: v2})
+}
+
+func pureV2() bool {
+	_, err := os.Stat(mounts + "/cgroup.controllers")
+	return err == nil
 }

@@ -117,6 +117,9 @@ func (g *group) JoinFDs() []int {
 // Events implements limits.Group.
 func (g *group) Events() (populated, frozen bool, err error) {
 	text, err := readEvents(g.events)
+	if gone(err) {
+		return false, false, nil // it has been removed, so nobody can be in it
+	}
 	if err != nil {
 		return false, false, fmt.Errorf("cannot read events of %q: %w", g.name, err)
 	}

@@ -59,6 +59,23 @@ func testListing(t *testing.T, h Host) {
 	}
 }
 
+// testListingUnrest lists while the guest makes and removes groups under the walk.
+func testListingUnrest(t *testing.T, h Host) {
+	g := h.guestOf(t, "one", limits.Limits{})
+	dirs := "a a/b a/b/c a/b/c/d"
+	restless := start(t, g, "cd "+h.guest("one")+"/payload; while :; do mkdir "+dirs+"; rmdir -p a/b/c/d; done 2>/dev/null")
+	eventually(t, "groups come and go", func() bool {
+		_, err := os.Stat(h.guest("one") + "/payload/a/b/c")
+		return err == nil
+	})
+	for range 500 {
+		pids, err := g.Pids()
+		if err != nil || !slices.Contains(pids, restless.Process.Pid) {
+			t.Fatalf("got %v, %v, want %d among them", pids, err, restless.Process.Pid)
+		}
+	}
+}
+
 // testTenThousand is a guest that made 10,000 groups, most side by side, but more in
 // one another than a process may have fds by default or a path has bytes.
 func testTenThousand(t *testing.T, h Host) {

@@ -41,6 +41,9 @@ func testLifecycle(t *testing.T, h Host) {
 			t.Error(err)
 		}
 	}
+	if populated, frozen, err := g.Events(); populated || frozen || err != nil {
+		t.Errorf("events after the removal: %v %v %v", populated, frozen, err)
+	}
 	h.nothingLeft(t)
 	if names, err := h.Backend.List(Base()); err != nil || len(names) != 0 {
 		t.Errorf("list: %v, %v", names, err)

@@ -46,6 +46,7 @@ func Run(t *testing.T, h Host) {
 		{"frozen from above", testFrozenFromAbove},
 		{"kill", testKill},
 		{"listing", testListing},
+		{"listing in unrest", testListingUnrest},
 		{"ten thousand groups", testTenThousand},
 		{"removal while busy", testRemovalWhileBusy},
 	} {
