@@ -15,14 +15,18 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// Tree is where the program finds the tree that it fills.
-const Tree = "/tmp/tree"
+// Where the program finds the tree that it fills, and the files that it needs to have.
+const (
+	Tree  = "/tmp/tree"
+	Files = "/tmp/files"
+)
 
 // idCount is how many ids the program's user namespace has: what Debian's policy needs, nobody included.
 const idCount = 65536
@@ -32,12 +36,13 @@ var ErrIdle = errors.New("no output for too long")
 
 // Command is one run of a program.
 type Command struct {
-	Args   []string      // program and arguments; the program is found in Env's PATH by the caller
-	Env    []string      // the whole environment
-	Dir    *os.File      // the directory that the program fills; nobody else writes to it meanwhile
-	IDBase uint32        // first of the 65,536 host ids that the program runs with
-	Idle   time.Duration // kill it after so long without output; 0 is never
-	Output io.Writer     // gets stdout and stderr, in one stream
+	Args   []string          // program and arguments; the program is found in Env's PATH by the caller
+	Env    []string          // the whole environment
+	Dir    *os.File          // the directory that the program fills; nobody else writes to it meanwhile
+	IDBase uint32            // first of the 65,536 host ids that the program runs with
+	Files  map[string][]byte // content of files in Files
+	Idle   time.Duration     // kill it after so long without output; 0 is never
+	Output io.Writer         // gets stdout and stderr, in one stream
 }
 
 // Run runs the command and waits for it. However it ends, no process of it is left: the program is the init of a pid namespace,
@@ -62,6 +67,9 @@ func (c *Command) run(ctx context.Context) error {
 	if err := enter(tree); err != nil {
 		return err
 	}
+	if err := writeFiles(c.Files); err != nil {
+		return fmt.Errorf("cannot write files for the build: %w", err)
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	watch := newWatchdog(c.Output, c.Idle, func() { cancel(ErrIdle) })
@@ -74,7 +82,7 @@ func (c *Command) run(ctx context.Context) error {
 		if cause := context.Cause(ctx); cause != nil {
 			return cause
 		}
-		return fmt.Errorf("%s: %w", c.Args[0], err)
+		return err
 	}
 	return nil
 }
@@ -93,6 +101,7 @@ func enter(tree int) error {
 		{"mount /tmp", func() error {
 			return unix.Mount("tmp", "/tmp", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=1777,size=50%")
 		}},
+		{"set the umask", func() error { unix.Umask(0o022); return nil }},
 		{"make " + Tree, func() error { return unix.Mkdir(Tree, 0o755) }},
 		{"attach " + Tree, func() error { return unix.MoveMount(tree, "", unix.AT_FDCWD, Tree, unix.MOVE_MOUNT_F_EMPTY_PATH) }},
 		// Maintainer scripts put the host name into what they generate.
@@ -115,4 +124,16 @@ func readOnlyHost() error {
 	}
 	rw := unix.MountAttr{Attr_clr: unix.MOUNT_ATTR_RDONLY}
 	return unix.MountSetattr(unix.AT_FDCWD, "/proc", 0, &rw)
+}
+
+func writeFiles(files map[string][]byte) error {
+	if err := unix.Mkdir(Files, 0o755); err != nil {
+		return err
+	}
+	for name, data := range files {
+		if err := os.WriteFile(filepath.Join(Files, name), data, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,0 +1,147 @@
+package images
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/sysct/sysct/pkg/images/aptsource"
+)
+
+// maxKeyring bounds a keyring of the host's, in bytes.
+const maxKeyring = 1 << 20
+
+// Mirror is a place that packages come from, as one paragraph of the guest's apt sources.
+type Mirror struct {
+	URI        string   `json:"uri"`
+	Suites     []string `json:"suites"`
+	Components []string `json:"components"`
+	Key        []byte   `json:"key,omitempty"` // a keyring for it, if it isn't signed by the distribution's own
+}
+
+func checkDebootstrap(t *Template) error {
+	d := t.Debootstrap
+	if d == nil {
+		return errors.New(`method "debootstrap" needs a table [debootstrap]`)
+	}
+	if d.Origin == "" || d.Keyring == "" || d.Variant == "" || len(d.Components) == 0 {
+		return errors.New("[debootstrap] needs origin, keyring, variant and components")
+	}
+	if strings.ContainsFunc(d.Origin+d.Variant+strings.Join(d.Components, ""), isOdd) || !filepath.IsAbs(d.Keyring) {
+		return errors.New("[debootstrap]: origin, variant and components are plain words, keyring is a path")
+	}
+	include := Arg{Long: "include"}
+	for _, list := range [][]string{d.Include, d.IncludeHTTPS} {
+		if err := include.check(strings.Join(list, ",")); err != nil {
+			return fmt.Errorf("[debootstrap]: %w", err)
+		}
+	}
+	if !slices.ContainsFunc(t.Args, func(a Arg) bool { return a.Long == "release" && a.Default != "" }) {
+		return errors.New(`method "debootstrap" needs an argument "release" with a default`)
+	}
+	return nil
+}
+
+// isOdd finds what isn't part of a plain word.
+func isOdd(r rune) bool {
+	return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-", r)
+}
+
+func completeDebootstrap(r *Recipe, h host) error {
+	r.Release = r.values["release"]
+	if arch := r.values["arch"]; arch != "" {
+		r.Arch = arch
+	}
+	if err := h.canRun(r.Arch); err != nil {
+		return err
+	}
+	if uri := r.values["mirror"]; uri != "" {
+		r.Source.Mirrors = mirrorsOf(r, aptsource.Mirror{URI: strings.TrimRight(uri, "/")}, aptsource.Mirror{}, nil)
+		return nil
+	}
+	entries, err := aptsource.Read(h.apt)
+	if err != nil {
+		return err
+	}
+	main, security := aptsource.Choose(entries, query(r.template, h))
+	if main.URI == "" {
+		return nil // the tool's own default
+	}
+	keys := map[string][]byte{}
+	for _, m := range []aptsource.Mirror{main, security} {
+		if keys[m.SignedBy], err = readKey(m.SignedBy); err != nil {
+			return err
+		}
+	}
+	r.Source.Mirrors = mirrorsOf(r, main, security, keys)
+	return nil
+}
+
+// query looks for the releases that the template lists.
+func query(t *Template, h host) aptsource.Query {
+	d := t.Debootstrap
+	q := aptsource.Query{Origin: d.Origin, Components: d.Components, Keyring: d.Keyring, Lists: h.aptLists}
+	q.Releases = []string{"oldstable", "stable", "testing", "unstable"}
+	for _, a := range t.Args {
+		if a.Long == "release" {
+			q.Releases = append(q.Releases, a.Values...)
+		}
+	}
+	return q
+}
+
+// mirrorsOf lists the suites of the recipe's release with where each comes from.
+func mirrorsOf(r *Recipe, main, security aptsource.Mirror, keys map[string][]byte) []Mirror {
+	d := r.template.Debootstrap
+	var release Release
+	if i := slices.IndexFunc(d.Releases, func(one Release) bool { return one.Name == r.Release }); i >= 0 {
+		release = d.Releases[i]
+	}
+	suites := append([]string{r.Release}, release.More...)
+	all := []Mirror{{main.URI, suites, d.Components, keys[main.SignedBy]}}
+	if security.URI != "" && release.Security != "" {
+		all = append(all, Mirror{security.URI, []string{release.Security}, d.Components, keys[security.SignedBy]})
+	}
+	return all
+}
+
+// readKey returns the keyring that Signed-By stands for: a file's content, or the key itself.
+func readKey(signedBy string) ([]byte, error) {
+	if signedBy == "" {
+		return nil, nil
+	}
+	if !filepath.IsAbs(signedBy) {
+		return []byte(signedBy), nil
+	}
+	info, err := os.Stat(signedBy)
+	if err != nil {
+		return nil, fmt.Errorf("keyring of the host's mirror: %w", err)
+	}
+	if !info.Mode().IsRegular() || info.Size() > maxKeyring {
+		return nil, fmt.Errorf("keyring of the host's mirror: %s is no keyring", signedBy)
+	}
+	return os.ReadFile(signedBy)
+}
+
+// packages are those that the template and the user want.
+func (r *Recipe) packages() []string {
+	d := r.template.Debootstrap
+	all := slices.Concat(d.Include, r.list("include"))
+	if slices.ContainsFunc(r.Source.Mirrors, func(m Mirror) bool { return strings.HasPrefix(m.URI, "https:") }) {
+		all = append(all, d.IncludeHTTPS...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// keyFile names the keyring of mirror i.
+func (m Mirror) keyFile(i int) string {
+	if bytes.Contains(m.Key, []byte("BEGIN PGP")) {
+		return fmt.Sprintf("mirror-%d.asc", i)
+	}
+	return fmt.Sprintf("mirror-%d.gpg", i)
+}
