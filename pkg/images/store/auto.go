@@ -1,0 +1,86 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Auto chooses the backend for guests in stateDir, which must be there: Btrfs
+// if it is on btrfs, else Overlay if the whole of it works there, which is
+// tried in a directory that is removed again, else Dir.
+func Auto(stateDir string) (string, error) {
+	fd, err := unix.Open(stateDir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", fmt.Errorf("cannot open the state directory %s: %w", stateDir, err)
+	}
+	defer unix.Close(fd)
+	if onBtrfs(fd) {
+		return Btrfs, nil
+	}
+	dir, err := os.MkdirTemp(stateDir, ".probe-")
+	if err != nil {
+		return "", fmt.Errorf("cannot make a directory to try overlay in: %w", err)
+	}
+	works := tryOverlayIn(dir) == nil
+	if err := Destroy(Layout{Backend: Dir, GuestDir: dir}); err != nil {
+		return "", err
+	}
+	if works {
+		return Overlay, nil
+	}
+	return Dir, nil
+}
+
+// tryOverlayIn makes a guest in dir, changes it, and opens it with mapped ids.
+func tryOverlayIn(dir string) error {
+	image, guest := dir+"/image", dir+"/guest"
+	for _, d := range []string{image, image + "/lower"} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			return fmt.Errorf("cannot make a directory: %w", err)
+		}
+	}
+	l := Layout{Backend: Overlay, GuestDir: guest, Lower: []string{image}}
+	if err := Create(context.Background(), l, image); err != nil {
+		return err
+	}
+	userns, err := newUserNamespace()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(userns)
+	root, err := OpenRoot(l, userns)
+	if err != nil {
+		return err
+	}
+	unix.Close(root)
+	return changePlain(l)
+}
+
+// changePlain does what needs an upper with extended attributes and whiteouts:
+// overlay comes up read-only, or fails only then, where they are missing.
+func changePlain(l Layout) error {
+	g, err := openGuestDir(l.GuestDir)
+	if err != nil {
+		return err
+	}
+	defer g.close()
+	layers, done, err := overlayBackend{lower: l.Lower}.openLayers(g)
+	if err != nil {
+		return err
+	}
+	defer done()
+	root, err := newOverlay(layers, plainSource+g.base, 0, byDescriptor, byPath, byList)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(root)
+	return errors.Join(
+		unix.Renameat(root, "lower", root, "renamed"),
+		unix.Mkdirat(root, "lower", 0o755),
+		unix.Unlinkat(root, "renamed", unix.AT_REMOVEDIR),
+	)
+}

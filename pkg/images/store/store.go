@@ -1,0 +1,208 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// The backends, as they are written in state.json and given to create -B.
+const (
+	Dir     = "dir"
+	Overlay = "overlay"
+	Btrfs   = "btrfs"
+)
+
+// Layout says where a guest's root file system is and of which kind.
+type Layout struct {
+	Backend  string   // Dir, Overlay or Btrfs
+	GuestDir string   // absolute path of the guest's directory
+	Lower    []string // overlay: absolute paths of the images' rootfs directories, the top one first
+}
+
+// backend is what differs between the kinds of root file system.
+type backend interface {
+	// parts names what create makes in the guest's directory.
+	parts() []string
+	// create fills the guest's directory from an image.
+	create(ctx context.Context, g *guestDir, image string) error
+	// openRoot returns a detached mount of the root with the ids of userns.
+	openRoot(g *guestDir, userns int) (int, error)
+	// mountPlain shows the root at rootfs/ with plain ids.
+	mountPlain(g *guestDir) error
+	// kindOf tells what a mount on rootfs/ is.
+	kindOf(g *guestDir, m mountEntry) (kind, error)
+	// wholeSuperblock is true if a mount of the root is a superblock of its
+	// own, which has to be dead before another is made.
+	wholeSuperblock() bool
+}
+
+func (l Layout) backend() (backend, error) {
+	switch l.Backend {
+	case Dir:
+		return dirBackend{}, nil
+	case Btrfs:
+		return btrfsBackend{}, nil
+	case Overlay:
+		if len(l.Lower) == 0 {
+			return nil, errors.New("an overlay root needs an image below it")
+		}
+		return overlayBackend{lower: l.Lower}, nil
+	}
+	return nil, fmt.Errorf("unknown storage backend %q", l.Backend)
+}
+
+// open returns the backend and the opened guest's directory, which the caller
+// closes.
+func (l Layout) open() (backend, *guestDir, error) {
+	b, err := l.backend()
+	if err != nil {
+		return nil, nil, err
+	}
+	g, err := openGuestDir(l.GuestDir)
+	if err != nil {
+		return nil, nil, err
+	}
+	return b, g, nil
+}
+
+// Create makes the root file system of a guest from image, the path of an
+// image's rootfs directory, which stays as it is to the bit. GuestDir is made
+// with mode 0700 if it isn't there. Nothing is left of a failed or cancelled
+// Create. It writes nothing through to the disk: see Sync.
+func Create(ctx context.Context, l Layout, image string) error {
+	b, err := l.backend()
+	if err != nil {
+		return err
+	}
+	g, fresh, err := makeGuestDir(l.GuestDir)
+	if err != nil {
+		return err
+	}
+	defer g.close()
+	if err := g.wantAbsent(b.parts()); err != nil {
+		return err
+	}
+	if err := b.create(ctx, g, image); err != nil {
+		undo := g.remove(b.parts(), fresh)
+		return errors.Join(fmt.Errorf("cannot create the root file system in %s: %w", g.path, err), undo)
+	}
+	return nil
+}
+
+// Sync writes the file system that holds the guest's directory through to the
+// disk. It takes as long as everything takes that others have written there.
+func Sync(l Layout) error {
+	g, err := openGuestDir(l.GuestDir)
+	if err != nil {
+		return err
+	}
+	defer g.close()
+	if err := unix.Syncfs(g.fd); err != nil {
+		return fmt.Errorf("cannot sync the file system of %s: %w", g.path, err)
+	}
+	return nil
+}
+
+// OpenRoot returns a detached mount of the guest's root in which the ids are
+// those of the user namespace usernsFD: what is uid 0 on disk is the
+// namespace's root. The caller closes it. Nothing may be mounted on rootfs/
+// then. Device nodes in the tree don't work there. A file system that can't
+// map ids gives an error that names it and the way out; *BusyError if an
+// earlier mount of an overlay root lives on somewhere.
+func OpenRoot(l Layout, usernsFD int) (mountFD int, err error) {
+	b, g, err := l.open()
+	if err != nil {
+		return -1, err
+	}
+	defer g.close()
+	if err := g.checkPrivate(); err != nil {
+		return -1, err
+	}
+	fd, err := b.openRoot(g, usernsFD)
+	if err != nil {
+		return -1, fmt.Errorf("cannot open the root file system of %s: %w", g.path, err)
+	}
+	return fd, nil
+}
+
+// MountPlain shows a stopped guest's overlay root at rootfs/ with the ids that
+// are on disk; it does nothing if that is so already, and for other backends.
+// What a life of the guest that has ended left on rootfs/ is taken off first.
+func MountPlain(l Layout) error {
+	b, g, err := l.open()
+	if err != nil {
+		return err
+	}
+	defer g.close()
+	if err := g.checkPrivate(); err != nil {
+		return err
+	}
+	if err := b.mountPlain(g); err != nil {
+		return fmt.Errorf("cannot mount %s/rootfs: %w", g.path, err)
+	}
+	return nil
+}
+
+// Unmount takes off rootfs/ what MountPlain or Expose put there; no mount is
+// no error. *BusyError if somebody sits in it; the caller's own descriptors of
+// the root count. A mount that isn't sysct's is refused and stays.
+func Unmount(l Layout) error {
+	b, g, err := l.open()
+	if err != nil {
+		return err
+	}
+	defer g.close()
+	return g.unmount(b)
+}
+
+// Expose shows the running guest's root, a mount that OpenRoot returned, at
+// rootfs/ on the host, with the shifted ids, without set-uid and devices. It
+// does nothing if that very root is shown already.
+//
+// Kernels before 6.15 can't clone a detached mount. There mountFD itself is
+// attached, and whoever needs a further mount of it (the guest) takes it by
+// open_tree(mountFD, OPEN_TREE_CLONE): so expose first, then give to the guest.
+func Expose(l Layout, mountFD int) error {
+	b, g, err := l.open()
+	if err != nil {
+		return err
+	}
+	defer g.close()
+	if err := g.checkPrivate(); err != nil {
+		return err
+	}
+	if err := g.expose(b, mountFD); err != nil {
+		return fmt.Errorf("cannot show the root at %s/rootfs: %w", g.path, err)
+	}
+	return nil
+}
+
+// Destroy takes off what is mounted on rootfs/ and deletes GuestDir with all
+// that is in it, never through a link and never across a mount. It refuses
+// before it deletes anything if rootfs isn't what sysct made: a link, or a
+// mount of something else. A GuestDir that isn't there is no error, so that a
+// broken-off Destroy can be repeated. *BusyError as for Unmount.
+func Destroy(l Layout) error {
+	b, err := l.backend()
+	if err != nil {
+		return err
+	}
+	g, err := openGuestDir(l.GuestDir)
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer g.close()
+	if err := g.refuseMountPoint(); err != nil {
+		return err
+	}
+	if err := g.unmount(b); err != nil {
+		return err
+	}
+	return g.remove(nil, true)
+}
