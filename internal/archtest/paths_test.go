@@ -63,9 +63,9 @@ func exceptions() map[string]string {
 
 // call is a call with a path that isn't plainly the host's.
 type call struct {
-	file, function string
-	line           int
-	joined         bool // it has a literal that names the guest's tree
+	function string
+	line     int
+	joined   bool // it has a literal that names the guest's tree
 }
 
 // pathsIn finds such calls in a file.
