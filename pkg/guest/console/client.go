@@ -35,7 +35,8 @@ type client struct {
 // Attach adds a client: a stream socket, which is the TTY's from then on unless
 // an error is returned, and is to be registered with epoll. The client is sent
 // what the ring remembers, then all output. A size without zeros is the tty's new
-// size.
+// size. Nothing is read or sent before the next Ready or Tick, so that the client
+// can't be gone before it is registered.
 func (t *TTY) Attach(now time.Time, fd int, rows, cols uint16) error {
 	if len(t.clients) >= maxClients {
 		return fmt.Errorf("cannot attach to the tty: it has %d clients already", len(t.clients))
@@ -47,7 +48,7 @@ func (t *TTY) Attach(now time.Time, fd int, rows, cols uint16) error {
 	t.clients = append(t.clients, c)
 	// A pty that has just gone has no size; its client finds out soon enough.
 	_ = t.Resize(rows, cols)
-	t.Tick(now)
+	t.more, t.now = true, now
 	return nil
 }
 

@@ -1,7 +1,7 @@
 package console_test
 
 import (
-	"io"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -107,226 +107,61 @@ func TestSizeIsTheLastOnes(t *testing.T) {
 	check(25, 81)
 }
 
-// A client that stopped the output and is killed doesn't keep it stopped.
-func TestKilledClientLeavesNoStop(t *testing.T) {
-	g := newGuest(t)
-	client := g.attach(g.tty, 0, 0)
-	cmd := role(t, "stopper")
-	cmd.ExtraFiles = []*os.File{client}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+// Five ttys in one loop with one buffer: a flood on one holds none of the others up,
+// and none sees another's output.
+func TestManyTTYs(t *testing.T) {
+	const ttys = 5
+	var rings []*console.Ring
+	for range ttys {
+		rings = append(rings, newRing(t, console.MinTTYRing))
 	}
-	client.Close()
-	eventually(t, "the stop", g.blocked)
-	cmd.Process.Kill()
-	cmd.Wait()
-	eventually(t, "output after the stop", func() bool { return !g.blocked() })
-	eventually(t, "the client to be gone", func() bool { return g.clients(g.tty) == 0 })
-}
-
-// stopper is a client that types ^S and then hangs.
-func stopper() {
-	os.NewFile(3, "socket").WriteString("\x13")
-	time.Sleep(time.Hour)
-}
-
-// The same with so much unread input that not even the start character fits: the
-// input is what goes.
-func TestKilledClientLeavesNoJam(t *testing.T) {
-	g := newGuest(t)
-	client := g.attach(g.tty, 0, 0)
-	write(t, client, "\x13")
-	eventually(t, "the stop", g.blocked)
-	took := time.Now()
-	eventually(t, "the pty to be full", func() bool {
-		if n, err := unix.Write(g.master, []byte("\n")); n == 1 && err == nil {
-			took = time.Now()
-			for n == 1 {
-				n, _ = unix.Write(g.master, []byte("\n"))
+	l, buf := newLoop(t), make([]byte, 64<<10)
+	var slaves, clients []*os.File
+	for i := range ttys {
+		master, slave := openPTY(t)
+		raw(t, slave)
+		tty := l.tty(console.Options{Master: master, Ring: rings[i], Buffer: buf})
+		slaves, clients = append(slaves, slave), append(clients, l.attach(tty, 24, 80))
+	}
+	flood := startFlood(t, slaves[0], 1<<30)
+	for round := range 20 {
+		for i := 1; i < ttys; i++ {
+			text := fmt.Sprintf("<%d.%d>", round, i)
+			write(t, clients[i], text)
+			line := make([]byte, 100)
+			if n, err := slaves[i].Read(line); err != nil || string(line[:n]) != text {
+				t.Fatalf("tty %d read %q, %v", i, line[:n], err)
+			}
+			write(t, slaves[i], text)
+			if got := expect(t, clients[i], text); got != text {
+				t.Fatalf("tty %d showed %q", i, got)
 			}
 		}
-		return time.Since(took) > 100*time.Millisecond
-	})
-	write(t, client, "nobody reads this\n")
-	client.Close()
-	eventually(t, "output after the jam", func() bool { return !g.blocked() })
-	eventually(t, "the client to be gone", func() bool { return g.clients(g.tty) == 0 })
-}
-
-// In raw mode the start character would be input, so none is sent.
-func TestNoStartCharacterInRawMode(t *testing.T) {
-	g := newGuest(t)
-	raw(t, g.slave)
-	write(t, g.attach(g.tty, 0, 0), "x")
-	g.call(func() { g.tty.Detach(time.Now(), g.tty.FDs()[1]) })
-	eventually(t, "the client to be gone", func() bool { return g.clients(g.tty) == 0 })
-	write(t, g.attach(g.tty, 0, 0), "y")
-	got := make([]byte, 2)
-	if _, err := io.ReadFull(g.slave, got); err != nil || string(got) != "xy" {
-		t.Errorf("the guest read %q, %v", got, err)
 	}
+	if flood.Process.Kill(); rings[0].End() == 0 {
+		t.Error("there was no flood")
+	}
+	flood.Wait()
 }
 
-// Input that is larger than all queues arrives whole, though the client left at
-// once, and while the guest reads slowly other clients' output goes on.
-func TestInputIsWhole(t *testing.T) {
+// The number of clients is bounded, and one too many stays the caller's.
+func TestTooManyClients(t *testing.T) {
 	g := newGuest(t)
-	raw(t, g.slave)
-	other := g.attach(g.tty, 0, 0)
-	client := g.attach(g.tty, 0, 0)
-	const size = 1 << 20
-	go func() {
-		client.Write(pattern(0, size))
-		client.Close()
-	}()
-	got := make([]byte, 0, size)
-	buf := make([]byte, 10_000)
-	for len(got) < size {
-		n, err := g.slave.Read(buf)
+	var last error
+	for n := 0; last == nil && n < 1000; n++ {
+		fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got = append(got, buf[:n]...)
-		if len(got)%7 == 0 {
-			write(t, g.slave, "*")
-			expect(t, other, "*")
-		}
-	}
-	if string(got) != string(pattern(0, size)) {
-		t.Error("the input differs")
-	}
-	eventually(t, "the client to be gone", func() bool { return g.clients(g.tty) == 1 })
-}
-
-// What getty does: all slaves closed or hung up, and opened again.
-func TestSlaveGoesAndComesBack(t *testing.T) {
-	g := newGuest(t)
-	client := g.attach(g.tty, 0, 0)
-	for _, end := range []func(){
-		func() { g.slave.Close() },
-		func() {
-			if err := unix.IoctlSetInt(int(g.slave.Fd()), unix.TIOCVHANGUP, 0); err != nil {
+		defer unix.Close(fds[1])
+		g.call(func() { last = g.tty.Attach(time.Now(), fds[0], 0, 0) })
+		if last != nil {
+			if err := unix.Close(fds[0]); err != nil {
 				t.Error(err)
 			}
-		},
-		func() { g.slave.Close() },
-	} {
-		write(t, g.slave, "before\n")
-		expect(t, client, "before\r\n")
-		end()
-		write(t, client, "typed to nobody\n")
-		turns := g.busy.Load()
-		time.Sleep(20 * time.Millisecond)
-		if n := g.busy.Load() - turns; n > 20 {
-			t.Errorf("the loop turned %d times while nothing happened", n)
 		}
-		g.slave = openSlave(t, g.master)
-		write(t, g.slave, "after\n")
-		expect(t, client, "after\r\n")
 	}
-}
-
-// A reboot: the clients see the old pty to its end, then the new one.
-func TestReplaceKeepsClients(t *testing.T) {
-	g := newGuest(t)
-	client := g.attach(g.tty, 33, 99)
-	write(t, g.slave, "going down\n")
-	g.slave.Close()
-	g.call(func() {
-		if err := g.tty.Replace(time.Now(), -1); err != nil {
-			t.Error(err)
-		}
-	})
-	expect(t, client, "going down\r\n")
-	write(t, client, "typed to nobody")
-	master, slave := openPTY(t)
-	g.slave = slave
-	g.call(func() {
-		if err := g.tty.Replace(time.Now(), master); err != nil {
-			t.Error(err)
-		}
-		g.add(master)
-	})
-	write(t, slave, "coming up\n")
-	expect(t, client, "coming up\r\n")
-	ws, err := unix.IoctlGetWinsize(int(slave.Fd()), unix.TIOCGWINSZ)
-	if err != nil || ws.Row != 33 || ws.Col != 99 {
-		t.Errorf("size %+v, %v", ws, err)
-	}
-}
-
-// A monitor is killed in the middle of a flood; the next one goes on with ring, log
-// and pty.
-func TestAdoption(t *testing.T) {
-	dir := t.TempDir()
-	ring := newRing(t, console.MinTTYRing)
-	master, slave := openPTY(t)
-	raw(t, slave)
-	masterFile := os.NewFile(uintptr(master), "master")
-	logDir := os.NewFile(uintptr(openDir(t, dir)), "dir")
-	kept, err := unix.FcntlInt(uintptr(ring.FD()), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ringFile := os.NewFile(uintptr(kept), "ring")
-	defer ringFile.Close()
-	guest := startFlood(t, slave, 4<<20)
-	for i := range 10 {
-		monitor := role(t, "monitor")
-		monitor.ExtraFiles = []*os.File{masterFile, ringFile, logDir}
-		if err := monitor.Start(); err != nil {
-			t.Fatal(err)
-		}
-		from := ring.End()
-		eventually(t, "some output", func() bool { return ring.End() > from+uint64(i)*1000 || ring.End() >= 4<<20-300<<10 })
-		monitor.Process.Kill()
-		monitor.Wait()
-	}
-	log := newLog(t, dir, "log", console.LogOptions{})
-	l := newLoop(t)
-	fd, err := unix.FcntlInt(masterFile.Fd(), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	masterFile.Close()
-	l.tty(console.Options{Master: fd, Ring: ring, Log: log})
-	if err := guest.Wait(); err != nil {
-		t.Fatal(err)
-	}
-	// Each kill may cost the one read that was under way.
-	eventually(t, "the rest", func() bool { return ring.End() > 4<<20-10*(64<<10) })
-	write(t, slave, "\nthe end\n")
-	eventually(t, "the end", func() bool { return strings.HasSuffix(string(ring.Snapshot()), "\nthe end\n") })
-	var logged strings.Builder
-	if err := console.ReadLog(openDir(t, dir), "log", 4, 0, &logged); err != nil {
-		t.Fatal(err)
-	}
-	if !strings.HasSuffix(logged.String(), "\nthe end\n") || logged.Len() < 3<<20 {
-		t.Errorf("the log has %d bytes", logged.Len())
-	}
-}
-
-// monitor drains the pty in descriptor 3 into the ring in 4 and a log in the
-// directory in 5 until it is killed.
-func monitor() error {
-	ring, err := console.OpenRing(4)
-	if err != nil {
-		return err
-	}
-	log, err := console.NewLog(5, "log", console.LogOptions{})
-	if err != nil {
-		return err
-	}
-	tty, err := console.NewTTY(console.Options{Master: 3, Ring: ring, Log: log})
-	if err != nil {
-		return err
-	}
-	for {
-		tty.Ready(time.Now(), 3, unix.EPOLLIN)
-		if tty.Deadline().IsZero() {
-			if _, err := unix.Poll([]unix.PollFd{{Fd: 3, Events: unix.POLLIN}}, -1); err != nil && err != unix.EINTR {
-				return err
-			}
-		}
+	if last == nil {
+		t.Error("a thousand clients")
 	}
 }

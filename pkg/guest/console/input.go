@@ -101,7 +101,8 @@ func (t *TTY) expire(now time.Time, c *client, moved bool) {
 	}
 }
 
-// restart throws unread input away and undoes a ^S.
+// restart throws unread input away and undoes a ^S: before Linux 6.0 a start
+// character behind unread input is not looked at, even if there is room for it.
 func (t *TTY) restart(now time.Time) {
 	start := t.startChar()
 	if start == 0 {

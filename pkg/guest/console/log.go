@@ -26,8 +26,8 @@ type LogOptions struct {
 
 // Log appends to a file in a directory and rotates it by size. It never fails its
 // caller: what can't be written (a full disk, a missing directory) is counted,
-// tried again a second later, and told of in the file once it can be. It waits
-// for a disk as any write to a file does, but never for space.
+// tried again a second later, and told of in the file once it can be. It doesn't
+// wait for space; a file system that is frozen makes it wait, as any writer.
 type Log struct {
 	dir   int
 	name  string
