@@ -129,3 +129,26 @@ func TestFloodWithClient(t *testing.T) {
 		})
 	}
 }
+
+// A client that is stopped doesn't stop the guest. When it goes on it is told what it
+// missed, and sees the end.
+func TestFloodWithStoppedClient(t *testing.T) {
+	ring := newRing(t, console.MinTTYRing)
+	l := newLoop(t)
+	master, slave := openPTY(t)
+	raw(t, slave)
+	tty := l.tty(console.Options{Master: master, Ring: ring})
+	client := l.attach(tty, 0, 0)
+	begin := time.Now()
+	if err := startFlood(t, slave, floodSize).Wait(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "all of the flood", func() bool { return ring.End() == floodSize })
+	speed(t, begin)
+	write(t, slave, "login: ")
+	got := []byte(expect(t, client, "login: "))
+	rest, skipped := noted(t, got)
+	if skipped == 0 || len(rest)+skipped != floodSize+len("login: ") {
+		t.Errorf("%d bytes and %d skipped of %d", len(rest), skipped, floodSize)
+	}
+}
