@@ -124,10 +124,7 @@ func TestThreeDescriptorsAndASessionOfItsOwn(t *testing.T) {
 	g := newGuest(t)
 	r, _ := makePipe(t)
 	n := null(t)
-	c, err := Start(&g.target, &Process{Args: []string{"/bin/cat"}, Files: [3]int{int(r.Fd()), n, n}})
-	must(t, err)
-	defer c.Wait()
-	defer c.Signal(unix.SIGKILL)
+	c := g.start(&Process{Args: []string{"/bin/cat"}, Files: [3]int{int(r.Fd()), n, n}})
 	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", c.Pid))
 	must(t, err)
 	if len(entries) != 3 {
@@ -146,10 +143,7 @@ func TestCgroups(t *testing.T) {
 	g := newGuest(t)
 	r, _ := makePipe(t)
 	n := null(t)
-	c, err := Start(&g.target, &Process{Args: []string{"/bin/cat"}, Files: [3]int{int(r.Fd()), n, n}})
-	must(t, err)
-	defer c.Wait()
-	defer c.Signal(unix.SIGKILL)
+	c := g.start(&Process{Args: []string{"/bin/cat"}, Files: [3]int{int(r.Fd()), n, n}})
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", c.Pid))
 	must(t, err)
 	for _, want := range []string{"0::/" + g.group + "/payload/.sysct\n", ":pids:/" + g.group + "\n", ":memory:/" + g.group + "\n"} {
@@ -182,11 +176,10 @@ func TestSignalReachesTheProgram(t *testing.T) {
 	g := newGuest(t)
 	r, w := makePipe(t)
 	out, outWriter := makePipe(t)
-	c, err := Start(&g.target, &Process{
+	c := g.start(&Process{
 		Args:  []string{"/bin/sh", "-c", "trap 'exit 42' TERM; echo set; while read x; do :; done"},
 		Files: [3]int{int(r.Fd()), int(outWriter.Fd()), int(outWriter.Fd())},
 	})
-	must(t, err)
 	must(t, readLine(out, "set"))
 	must(t, c.Signal(unix.SIGTERM))
 	w.Close() // dash looks at its traps when read returns
@@ -312,8 +305,7 @@ func TestPipesCarryAnything(t *testing.T) {
 	}
 	in, inWriter := makePipe(t)
 	out, outWriter := makePipe(t)
-	c, err := Start(&g.target, &Process{Args: []string{"/bin/cat"}, Files: [3]int{int(in.Fd()), int(outWriter.Fd()), null(t)}})
-	must(t, err)
+	c := g.start(&Process{Args: []string{"/bin/cat"}, Files: [3]int{int(in.Fd()), int(outWriter.Fd()), null(t)}})
 	outWriter.Close()
 	in.Close()
 	go func() {
@@ -321,7 +313,7 @@ func TestPipesCarryAnything(t *testing.T) {
 		inWriter.Close()
 	}()
 	var got bytes.Buffer
-	_, err = got.ReadFrom(out)
+	_, err := got.ReadFrom(out)
 	must(t, err)
 	if status, err := c.Wait(); status != 0 || err != nil {
 		t.Errorf("status %#x, %v", int(status), err)

@@ -40,7 +40,7 @@ read forever`
 
 // guest is a process in eight namespaces of its own, and in cgroups.
 type guest struct {
-	t      *testing.T
+	t      testing.TB
 	pid    int
 	target Target
 	group  string // relative to each hierarchy
@@ -48,7 +48,7 @@ type guest struct {
 }
 
 // newGuest starts a guest that ends with the test.
-func newGuest(t *testing.T) *guest {
+func newGuest(t testing.TB) *guest {
 	t.Helper()
 	g := &guest{t: t, group: fmt.Sprintf("sysct-test-enter-%d", os.Getpid())}
 	g.makeGroups()
@@ -117,7 +117,7 @@ func joinTasks(group string) error {
 }
 
 // ownGroup returns this process's group in a v1 hierarchy.
-func ownGroup(t *testing.T, root string) string {
+func ownGroup(t testing.TB, root string) string {
 	data, err := os.ReadFile("/proc/self/cgroup")
 	must(t, err)
 	for line := range strings.Lines(string(data)) {
@@ -141,7 +141,7 @@ func (g *guest) makeGroups() {
 }
 
 // removeGroup retries: a group stays busy until the last member's exit is complete.
-func removeGroup(t *testing.T, dir string) {
+func removeGroup(t testing.TB, dir string) {
 	for range 500 {
 		if err := os.Remove(dir); err == nil || errors.Is(err, os.ErrNotExist) {
 			return
@@ -171,17 +171,37 @@ func (g *guest) openTarget() {
 // allowAll is the smallest seccomp program.
 var allowAll = []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW}}
 
+// start starts a process that ends with the test at the latest: the guest can't
+// end before it.
+func (g *guest) start(p *Process) *Child {
+	g.t.Helper()
+	if p.Env == nil {
+		p.Env = []string{"PATH=/usr/bin:/bin"}
+	}
+	c, err := Start(&g.target, p)
+	must(g.t, err)
+	g.t.Cleanup(func() {
+		_ = c.Signal(unix.SIGKILL)
+		_, _ = c.Wait()
+	})
+	return c
+}
+
+// run starts a process, and returns how it ended.
+func (g *guest) run(p *Process) unix.WaitStatus {
+	g.t.Helper()
+	status, err := g.start(p).Wait()
+	must(g.t, err)
+	return status
+}
+
 // output runs a process in the guest, and returns what it wrote and how it ended.
 func (g *guest) output(p *Process) (string, unix.WaitStatus) {
 	g.t.Helper()
 	r, w := makePipe(g.t)
 	p.Files = [3]int{null(g.t), int(w.Fd()), int(w.Fd())}
-	if p.Env == nil {
-		p.Env = []string{"PATH=/usr/bin:/bin"}
-	}
-	c, err := Start(&g.target, p)
+	c := g.start(p)
 	w.Close()
-	must(g.t, err)
 	data, err := io.ReadAll(r)
 	must(g.t, err)
 	status, err := c.Wait()
@@ -209,7 +229,7 @@ func (g *guest) nsenter(script string) string {
 	return string(out)
 }
 
-func makePipe(t *testing.T) (r, w *os.File) {
+func makePipe(t testing.TB) (r, w *os.File) {
 	t.Helper()
 	r, w, err := os.Pipe()
 	must(t, err)
@@ -217,7 +237,7 @@ func makePipe(t *testing.T) (r, w *os.File) {
 	return r, w
 }
 
-func null(t *testing.T) int {
+func null(t testing.TB) int {
 	t.Helper()
 	f, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
 	must(t, err)
@@ -225,7 +245,7 @@ func null(t *testing.T) int {
 	return int(f.Fd())
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

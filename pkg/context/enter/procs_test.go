@@ -8,7 +8,7 @@ import (
 )
 
 // children lists this process's children with their states, zombies too.
-func children(t *testing.T) []string {
+func children(t testing.TB) []string {
 	t.Helper()
 	entries, err := os.ReadDir("/proc")
 	must(t, err)
@@ -23,7 +23,7 @@ func children(t *testing.T) []string {
 }
 
 // descriptors lists what this process has open.
-func descriptors(t *testing.T) []string {
+func descriptors(t testing.TB) []string {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
 	must(t, err)

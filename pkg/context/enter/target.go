@@ -75,28 +75,44 @@ func Namespaces(pidfd int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	own, err := readNamespaces("/proc/self/ns")
+	if err != nil {
+		return 0, err
+	}
+	theirs, err := readNamespaces("/proc/" + strconv.Itoa(pid) + "/ns")
+	if err != nil {
+		return 0, err
+	}
 	flags := 0
-	for _, n := range namespaces {
-		same, err := sameFile("/proc/self/ns/"+n.name, fmt.Sprintf("/proc/%d/ns/%s", pid, n.name))
-		if err != nil {
-			return 0, fmt.Errorf("cannot compare %s namespaces: %w", n.name, err)
-		}
-		if !same {
+	for i, n := range namespaces {
+		if own[i] != theirs[i] {
 			flags |= n.flag
 		}
 	}
 	return flags, checkAlive(pidfd)
 }
 
-func sameFile(a, b string) (bool, error) {
-	var x, y unix.Stat_t
-	if err := unix.Stat(a, &x); err != nil {
-		return false, &os.PathError{Op: "stat", Path: a, Err: err}
+// readNamespaces reads the links of /proc/PID/ns: a kind and an inode number.
+// By a descriptor of the directory, which halves the time. A kind that the
+// kernel was built without is empty.
+func readNamespaces(dir string) (links [len(namespaces)]string, err error) {
+	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return links, fmt.Errorf("cannot open %s: %w", dir, err)
 	}
-	if err := unix.Stat(b, &y); err != nil {
-		return false, &os.PathError{Op: "stat", Path: b, Err: err}
+	defer unix.Close(fd)
+	var buf [64]byte
+	for i, n := range namespaces {
+		size, err := unix.Readlinkat(fd, n.name, buf[:])
+		if err == unix.ENOENT {
+			continue
+		}
+		if err != nil {
+			return links, fmt.Errorf("cannot read %s/%s: %w", dir, n.name, err)
+		}
+		links[i] = string(buf[:size])
 	}
-	return x.Dev == y.Dev && x.Ino == y.Ino, nil
+	return links, nil
 }
 
 // pidOf returns the pid behind a pidfd. What is then read under /proc/PID is

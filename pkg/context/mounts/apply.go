@@ -70,6 +70,8 @@ func (a *Applier) source(op Op, target int) (int, error) {
 		return a.empty(op)
 	case KindBind:
 		return a.bind(op.Source, op.Target, AttrReadonly|attrClosed)
+	case KindTTY:
+		return a.bind(op.Source, op.Target, AttrNosuid|AttrNoexec)
 	}
 	return -1, fmt.Errorf("cannot mount /%s: unknown kind %q", op.Target, op.Kind)
 }

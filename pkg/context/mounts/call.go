@@ -80,7 +80,7 @@ func SetAttr(fd int, attr int) error {
 // openTarget opens a path below root without following any link, crossing mounts.
 func openTarget(root int, path string, flags int) (int, error) {
 	how := unix.OpenHow{
-		Flags:   uint64(unix.O_PATH | unix.O_CLOEXEC | unix.O_NOFOLLOW | flags),
+		Flags:   uint64(unix.O_PATH | unix.O_CLOEXEC | flags),
 		Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS,
 	}
 	for {

@@ -9,7 +9,8 @@ const (
 	KindReadonly Kind = "readonly" // Target bound over itself, read-only
 	KindMaskFile Kind = "mask"     // Target, a file, hidden by /dev/null
 	KindMaskDir  Kind = "maskdir"  // Target, a directory, hidden by an empty read-only one
-	KindBind     Kind = "bind"     // Source, a path in the guest, bound at Target
+	KindBind     Kind = "bind"     // Source, a path in the guest, bound at Target read-only
+	KindTTY      Kind = "tty"      // Source, a terminal in the guest, bound at Target
 )
 
 // Op is one mount of the plan. Target and Source are relative to the guest's root.

@@ -6,11 +6,11 @@
 //	  | clone ------------------------------> starts, waits
 //	  | id maps, root, /dev                     |
 //	  | Setup + fds (root, dev, [sys], join…) ->|
-//	  |                                         | steps: cgroups, mounts, ptys, …
-//	  |<- Ready + fds (console, tty1…, notify) -|
+//	  |                                         | steps: cgroups, mounts, ptys,
+//	  |                                         | capabilities, seccomp
+//	  |<- Ready + fds (console, tty1…, notify, [listener])
 //	  | stores the fds                          | waits
 //	  | Go ------------------------------------>|
-//	  |                                         | listener, capabilities, seccomp
 //	  |<- end of file (close-on-exec) ----------| exec of the guest's init
 //
 // A step that fails sends Failed instead and exits. If the parent dies, the

@@ -42,17 +42,15 @@ type Message struct {
 // Setup is all that the stage needs to know.
 type Setup struct {
 	Hostname  string      `json:"hostname"`
-	Init      []string    `json:"init"`
+	Init      [][]string  `json:"init"` // argument lists, tried in order until one exists
 	Env       []string    `json:"env"`
 	TTYs      int         `json:"ttys"`
 	Loopback  bool        `json:"loopback"`
 	Mounts    []mounts.Op `json:"mounts"`
 	HostFiles []HostFile  `json:"host_files"` // below /run/host
-	BootID    string      `json:"boot_id"`
-	Caps      uint64      `json:"caps"`      // kept
-	Filter    []byte      `json:"filter"`    // struct sock_filter, 8 bytes each, native order
-	Listener  bool        `json:"listener"`  // load the filter with a listener and hand it over
-	OOMScore  bool        `json:"oom_score"` // reset oom_score_adj to 0
+	Caps      uint64      `json:"caps"`       // kept
+	Filter    []byte      `json:"filter"`     // struct sock_filter, 8 bytes each, native order
+	Listener  bool        `json:"listener"`   // load the filter with a listener and hand it over
 }
 
 // HostFile is a file, or with Dir a directory, below /run/host.

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/term"
+
+	"github.com/sysct/sysct/internal/helperbin"
+	"github.com/sysct/sysct/pkg/guest"
+	"github.com/sysct/sysct/pkg/guest/spec"
+)
+
+// app is what the verbs share: the standard streams, the global flags and, when
+// first asked for, the manager.
+type app struct {
+	in, out, err *os.File
+	dirs         spec.Dirs
+	hostConfig   string
+	quiet        bool
+	mgr          *guest.Manager
+}
+
+// hostConfigPath is the host's configuration, and templateDir where its
+// administrator overrides templates.
+const (
+	hostConfigPath = "/etc/sysct/sysct.toml"
+	templateDir    = "/etc/sysct/templates"
+)
+
+// manager opens the instance that flags, environment and host configuration name.
+func (a *app) manager() (*guest.Manager, error) {
+	if a.mgr != nil {
+		return a.mgr, nil
+	}
+	if os.Geteuid() != 0 {
+		return nil, errNotRoot
+	}
+	path := a.hostConfig
+	if path == "" {
+		path = hostConfigPath
+	}
+	host, err := spec.LoadHost(path)
+	if err != nil {
+		return nil, usage(err)
+	}
+	dirs := spec.ResolveDirs(a.dirs, os.Getenv, host)
+	helper, err := helperbin.Extract(filepath.Join(dirs.Cache, "lib"))
+	if err != nil && !errors.Is(err, helperbin.ErrNone) {
+		return nil, err
+	}
+	a.mgr, err = guest.Open(guest.Options{
+		Dirs: dirs, Helper: helper, TemplateDirs: []string{templateDir},
+		Warn:     func(s string) { fmt.Fprintf(a.err, "sysct: warning: %s\n", escape(s)) },
+		Progress: a.progress(),
+	})
+	return a.mgr, err
+}
+
+// progress is where long verbs say what they do: a terminal only.
+func (a *app) progress() io.Writer {
+	if a.quiet || !term.IsTerminal(int(a.err.Fd())) {
+		return nil
+	}
+	return a.err
+}
+
+func (a *app) printf(format string, args ...any) error {
+	_, err := fmt.Fprintf(a.out, format, args...)
+	return err
+}
+
+// printJSON prints one value, indented.
+func (a *app) printJSON(v any) error {
+	enc := json.NewEncoder(a.out)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+
+	"github.com/sysct/sysct/pkg/guest"
+	"github.com/sysct/sysct/pkg/guest/console/terminal"
+)
+
+// defaultEscape is what begins a command to the console itself, as LXC has it.
+const defaultEscape = "^a"
+
+type consoleOptions struct {
+	tty    int
+	escape string
+	log    bool
+	tail   int
+}
+
+const consoleLong = `Attach to a guest's console, or with -t N to its Nth terminal.
+
+What it showed last comes first. Ctrl-a q detaches; Ctrl-a Ctrl-a types a Ctrl-a.
+Several may attach to one terminal: all see it, all type, the last to resize sets
+its size. With --log what the console showed is printed instead, running or not.`
+
+func newConsole(a *app) *cobra.Command {
+	o := &consoleOptions{}
+	cmd := &cobra.Command{
+		Use: "console NAME", Short: "Attach to a guest's console", Long: consoleLong,
+		Args: oneGuest, ValidArgsFunction: completeGuests,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			m, err := a.manager()
+			if err != nil {
+				return err
+			}
+			if o.log {
+				return about(args[0], m.ConsoleLog(cmd.Context(), args[0], a.out, o.tail))
+			}
+			return about(args[0], a.attach(cmd.Context(), m, args[0], *o))
+		},
+	}
+	f := cmd.Flags()
+	f.IntVarP(&o.tty, "tty", "t", 0, "terminal N instead of the console")
+	f.StringVarP(&o.escape, "escape", "e", defaultEscape, "escape character: ^x, x or none")
+	f.BoolVar(&o.log, "log", false, "print what the console showed")
+	f.IntVarP(&o.tail, "lines", "n", 0, "with --log: the last N lines only")
+	return cmd
+}
+
+// attach joins this terminal with one of the guest's until detached.
+func (a *app) attach(ctx context.Context, m *guest.Manager, name string, o consoleOptions) error {
+	escape, err := terminal.ParseEscape(o.escape)
+	if err != nil {
+		return usage(err)
+	}
+	if o.tty < 0 {
+		return usage(errors.New("--tty must not be negative"))
+	}
+	conn, err := m.Console(ctx, name, guest.ConsoleOptions{TTY: o.tty})
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	end, err := terminal.Attach(terminal.Options{In: a.in, Out: a.out, Conn: conn, Escape: escape,
+		Resize: func(rows, cols uint16) { conn.Resize(rows, cols) }, Banner: a.banner(o.tty, escape)})
+	switch {
+	case err != nil:
+		return err
+	case end.Reason == terminal.Signalled:
+		if sig, ok := end.Signal.(unix.Signal); ok {
+			return &statusError{status: 128 + int(sig)}
+		}
+	case end.Reason == terminal.Gone && term.IsTerminal(int(a.out.Fd())):
+		fmt.Fprintf(a.err, "\r\nsysct: the console of %s is closed\r\n", name)
+	case term.IsTerminal(int(a.out.Fd())):
+		a.printf("\n")
+	}
+	return nil
+}
+
+// banner is the known line on attach; it would only be in the way of a program.
+func (a *app) banner(tty int, escape terminal.Escape) string {
+	if !term.IsTerminal(int(a.out.Fd())) {
+		return ""
+	}
+	return terminal.Banner(tty, escape)
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysct/sysct/pkg/guest"
+)
+
+type createOptions struct {
+	guest.CreateOptions
+	start bool
+}
+
+const createLong = `Create a guest from a template.
+
+The template's image is built once and cached; the guest is a clone of it. What
+comes after -- are the template's arguments: sysct template shows them.`
+
+func newCreate(a *app) *cobra.Command {
+	o := &createOptions{}
+	cmd := &cobra.Command{
+		Use: "create NAME -t TEMPLATE [-- ARGUMENT...]", Short: "Create a guest from a template", Long: createLong,
+		Example: "  sysct create web -t debian -- -r trixie\n  sysct create tiny -t busybox --start",
+		Args:    createArgs,
+		RunE:    func(cmd *cobra.Command, args []string) error { return runCreate(cmd, a, o, args) },
+	}
+	o.flags(cmd)
+	cmd.Flags().BoolVar(&o.start, "start", false, "start it as well")
+	return cmd
+}
+
+func newLaunch(a *app) *cobra.Command {
+	o := &createOptions{start: true}
+	cmd := &cobra.Command{
+		Use: "launch NAME -t TEMPLATE [-- ARGUMENT...]", Short: "Create a guest and start it",
+		Args: createArgs,
+		RunE: func(cmd *cobra.Command, args []string) error { return runCreate(cmd, a, o, args) },
+	}
+	o.flags(cmd)
+	return cmd
+}
+
+func (o *createOptions) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&o.Template, "template", "t", "", "template to build it from")
+	cmd.Flags().StringVarP(&o.Backend, "backend", "B", "auto", "storage: auto, btrfs, overlay, dir")
+}
+
+// createArgs: one name, and the template's arguments only after --.
+func createArgs(cmd *cobra.Command, args []string) error {
+	own := args
+	if dash := cmd.ArgsLenAtDash(); dash >= 0 {
+		own = args[:dash]
+	}
+	if err := oneGuest(cmd, own); err != nil {
+		return err
+	}
+	if !cmd.Flags().Changed("template") {
+		return usage(errors.New("missing template\nhint: -t NAME; sysct template lists them"))
+	}
+	return nil
+}
+
+func runCreate(cmd *cobra.Command, a *app, o *createOptions, args []string) error {
+	name := args[0]
+	o.Args = args[1:]
+	m, err := a.manager()
+	if err != nil {
+		return err
+	}
+	if err := m.Create(cmd.Context(), name, o.CreateOptions); err != nil {
+		return about(name, err)
+	}
+	if !o.start {
+		return nil
+	}
+	return about(name, m.Start(cmd.Context(), name, guest.StartOptions{}))
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysct/sysct/pkg/guest"
+)
+
+// selection is the guests that a verb works on: names, or all of them.
+type selection struct {
+	all  bool
+	jobs int
+}
+
+func (s *selection) flags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&s.all, "all", false, "all guests that the verb applies to")
+	cmd.Flags().IntVarP(&s.jobs, "jobs", "j", 1, "how many guests at a time")
+	cmd.Args = func(_ *cobra.Command, args []string) error {
+		switch {
+		case s.all && len(args) > 0:
+			return usage(errors.New("--all and names exclude each other"))
+		case !s.all && len(args) == 0:
+			return usage(errors.New("missing guest name"))
+		case s.jobs < 1:
+			return usage(errors.New("--jobs must be at least 1"))
+		}
+		return nil
+	}
+	cmd.ValidArgsFunction = completeGuests
+}
+
+// each does something with every selected guest, s.jobs at a time. One that
+// fails doesn't keep the others from their turn; with --all a guest in the wrong
+// state is passed over. The exit status is the first error's.
+func (s *selection) each(cmd *cobra.Command, a *app, names []string, do func(context.Context, *guest.Manager, string) error) error {
+	m, err := a.manager()
+	if err != nil {
+		return err
+	}
+	if s.all {
+		if names, err = m.Names(); err != nil {
+			return err
+		}
+	}
+	if len(names) == 1 {
+		return s.pass(about(names[0], do(cmd.Context(), m, names[0])))
+	}
+	errs := make([]error, len(names))
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, s.jobs)
+	for i, name := range names {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			errs[i] = s.pass(about(name, do(cmd.Context(), m, name)))
+		})
+	}
+	wg.Wait()
+	return a.reportAll(cmd.Name(), errs)
+}
+
+// pass drops the error of a guest that --all reached in a state that the verb has nothing to do in.
+func (s *selection) pass(err error) error {
+	if s.all && errors.Is(err, guest.ErrState) {
+		return nil
+	}
+	return err
+}
+
+// reportAll prints every error and gives the first one's exit status.
+func (a *app) reportAll(verb string, errs []error) error {
+	var first error
+	for _, err := range errs {
+		if err == nil {
+			continue
+		}
+		a.report(verb, err)
+		if first == nil {
+			first = &statusError{status: statusOf(err), err: errReported}
+		}
+	}
+	return first
+}
+
+// oneGuest is the argument rule of a verb with exactly one guest.
+func oneGuest(_ *cobra.Command, args []string) error {
+	switch len(args) {
+	case 0:
+		return usage(errors.New("missing guest name"))
+	case 1:
+		return nil
+	}
+	return usage(errors.New("too many arguments: " + args[1]))
+}
+
+// noArgs is the argument rule of a verb without any.
+func noArgs(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usage(errors.New("too many arguments: " + args[0]))
+	}
+	return nil
+}
+
+// completeGuests completes guests' names in the shell.
+func completeGuests(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	m, err := (&app{in: nil, out: nil, err: nil, quiet: true}).manager()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	names, _ := m.Names()
+	return names, cobra.ShellCompDirectiveNoFileComp
+}

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysct/sysct/pkg/guest"
+)
+
+type freezeOptions struct {
+	selection
+	timeout durationFlag
+}
+
+func newFreeze(a *app) *cobra.Command {
+	return newFreezer(a, "freeze", "Stop every process of guests where it is", []string{"pause"}, (*guest.Manager).Freeze)
+}
+
+func newThaw(a *app) *cobra.Command {
+	return newFreezer(a, "thaw", "Let frozen guests run on", []string{"unfreeze", "resume"}, (*guest.Manager).Thaw)
+}
+
+func newFreezer(a *app, verb, short string, aliases []string, do func(*guest.Manager, context.Context, string, time.Duration) error) *cobra.Command {
+	o := &freezeOptions{}
+	cmd := &cobra.Command{
+		Use: verb + " NAME...", Aliases: aliases, Short: short,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return o.each(cmd, a, args, func(ctx context.Context, m *guest.Manager, name string) error {
+				return do(m, ctx, name, o.timeout.or(0))
+			})
+		},
+	}
+	o.flags(cmd)
+	cmd.Flags().VarP(&o.timeout, "timeout", "t", "how long it may take (default 10s)")
+	return cmd
+}

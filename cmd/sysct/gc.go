@@ -1,0 +1,28 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/sysct/sysct/pkg/guest"
+)
+
+func newGC(a *app) *cobra.Command {
+	var dry bool
+	cmd := &cobra.Command{
+		Use: "gc", Short: "Remove what killed verbs have left",
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			m, err := a.manager()
+			if err != nil {
+				return err
+			}
+			removed, err := m.GC(cmd.Context(), guest.GCOptions{DryRun: dry})
+			for _, line := range removed {
+				a.printf("%s\n", escape(line))
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVarP(&dry, "dry-run", "n", false, "only say what would be removed")
+	return cmd
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysct/sysct/pkg/guest"
+)
+
+func newInfo(a *app) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "info NAME", Aliases: []string{"status"}, Short: "Show what is known of a guest",
+		Args: oneGuest, ValidArgsFunction: completeGuests,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			m, err := a.manager()
+			if err != nil {
+				return err
+			}
+			info, err := m.Info(cmd.Context(), args[0])
+			if err != nil {
+				return about(args[0], err)
+			}
+			if asJSON {
+				return a.printJSON(info)
+			}
+			return a.printInfo(info)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "as one JSON object")
+	return cmd
+}
+
+// printInfo prints labels and values; what is unknown is left out.
+func (a *app) printInfo(i *guest.Info) error {
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	row := func(label, value string) {
+		if value != "" && value != "-" {
+			fmt.Fprintf(w, "%s:\t%s\n", label, escape(value))
+		}
+	}
+	row("Name", i.Name)
+	row("State", string(i.State))
+	row("Broken", i.Error)
+	row("PID", optional(i.Pid))
+	row("Monitor PID", optional(i.MonitorPid))
+	row("Ready", optional(i.Ready))
+	row("Started", startedCell(i))
+	row("Boots", optional(i.Boots))
+	row("Template", i.Template)
+	row("Backend", i.Backend)
+	row("Rootfs", i.Rootfs)
+	if i.CreatedAt != nil {
+		row("Created", i.CreatedAt.Local().Format(time.DateTime))
+	}
+	if i.IDBase != nil && i.IDSize != nil {
+		row("IDs", fmt.Sprintf("%d-%d", *i.IDBase, *i.IDBase+*i.IDSize-1))
+	}
+	row("Machine ID", i.MachineID)
+	usageRows(i.Usage, row)
+	if i.Exit != nil {
+		row("Last exit", exitText(i.Exit))
+	}
+	return w.Flush()
+}
+
+func usageRows(u *guest.Usage, row func(label, value string)) {
+	if u == nil {
+		return
+	}
+	if u.CPU != nil {
+		row("CPU use", fmt.Sprintf("%.2f s", *u.CPU))
+	}
+	for _, m := range []struct {
+		label string
+		value *int64
+	}{{"Memory use", u.Memory}, {"Memory peak", u.MemoryPeak}, {"Memory limit", u.MemoryMax}} {
+		if m.value != nil {
+			row(m.label, bytesText(*m.value))
+		}
+	}
+	row("Processes", optional(u.Pids))
+	if u.OOMKills != nil && *u.OOMKills > 0 {
+		row("OOM kills", optional(u.OOMKills))
+	}
+}
+
+func exitText(e *guest.ExitInfo) string {
+	parts := []string{e.Reason}
+	if e.Code != nil {
+		parts = append(parts, fmt.Sprintf("status %d", *e.Code))
+	}
+	if e.Signal != "" {
+		parts = append(parts, e.Signal)
+	}
+	if e.At != nil {
+		parts = append(parts, "at "+e.At.Local().Format(time.DateTime))
+	}
+	return strings.Join(parts, ", ")
+}

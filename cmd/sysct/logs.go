@@ -1,0 +1,23 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+)
+
+func newLogs(a *app) *cobra.Command {
+	var tail int
+	cmd := &cobra.Command{
+		Use: "logs NAME", Short: "Print what a guest's monitor logged",
+		Long: "Print what a guest's monitor logged. What its console showed is in console --log.",
+		Args: oneGuest, ValidArgsFunction: completeGuests,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			m, err := a.manager()
+			if err != nil {
+				return err
+			}
+			return about(args[0], m.Logs(cmd.Context(), args[0], a.out, tail))
+		},
+	}
+	cmd.Flags().IntVarP(&tail, "lines", "n", 0, "the last N lines only")
+	return cmd
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysct/sysct/pkg/guest"
+)
+
+type lsOptions struct {
+	one, fancy, noHeader, json bool
+	columns                    []string
+}
+
+const lsLong = `List the guests.
+
+Names and states; with -f the usual columns, with -o those you name:
+name, state, pid, memory, pids, cpu, template, backend, started, ready, rootfs.`
+
+func newLs(a *app) *cobra.Command {
+	o := &lsOptions{}
+	cmd := &cobra.Command{
+		Use: "ls", Aliases: []string{"list"}, Short: "List the guests", Long: lsLong, Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runLs(cmd, a, o) },
+	}
+	f := cmd.Flags()
+	f.BoolVarP(&o.one, "one", "1", false, "names only, a line each")
+	f.BoolVarP(&o.fancy, "fancy", "f", false, "more columns")
+	f.StringSliceVarP(&o.columns, "columns", "o", nil, "these columns")
+	f.BoolVarP(&o.noHeader, "no-header", "H", false, "no header line")
+	f.BoolVar(&o.json, "json", false, "everything, as a JSON array")
+	return cmd
+}
+
+// column is a column of the table.
+type column struct {
+	name string
+	cell func(*guest.Info) string
+}
+
+func columns() []column {
+	return []column{
+		{"name", func(i *guest.Info) string { return i.Name }},
+		{"state", stateCell},
+		{"pid", func(i *guest.Info) string { return optional(i.Pid) }},
+		{"memory", memoryCell},
+		{"pids", pidsCell},
+		{"cpu", cpuCell},
+		{"template", func(i *guest.Info) string { return i.Template }},
+		{"backend", func(i *guest.Info) string { return i.Backend }},
+		{"started", startedCell},
+		{"ready", func(i *guest.Info) string { return optional(i.Ready) }},
+		{"rootfs", func(i *guest.Info) string { return i.Rootfs }},
+	}
+}
+
+func runLs(cmd *cobra.Command, a *app, o *lsOptions) error {
+	chosen, err := o.choose()
+	if err != nil {
+		return err
+	}
+	m, err := a.manager()
+	if err != nil {
+		return err
+	}
+	if o.one {
+		names, err := m.Names()
+		for _, name := range names {
+			a.printf("%s\n", name)
+		}
+		return err
+	}
+	list, err := m.List(cmd.Context())
+	if err != nil {
+		return err
+	}
+	if o.json {
+		return a.printJSON(list)
+	}
+	return a.table(chosen, list, !o.noHeader)
+}
+
+// choose gives the columns that the flags name.
+func (o *lsOptions) choose() ([]column, error) {
+	names := []string{"name", "state"}
+	switch {
+	case len(o.columns) > 0:
+		names = o.columns
+	case o.fancy:
+		names = []string{"name", "state", "pid", "memory", "pids", "cpu", "template", "backend", "started"}
+	}
+	var chosen []column
+	for _, name := range names {
+		found := false
+		for _, c := range columns() {
+			if strings.EqualFold(c.name, name) {
+				chosen, found = append(chosen, c), true
+			}
+		}
+		if !found {
+			return nil, invalid("unknown column %q", name)
+		}
+	}
+	return chosen, nil
+}
+
+func (a *app) table(chosen []column, list []guest.Info, header bool) error {
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	line := func(cell func(column) string) {
+		cells := make([]string, len(chosen))
+		for i, c := range chosen {
+			cells[i] = escape(cell(c))
+		}
+		fmt.Fprintln(w, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
+	}
+	if header && len(list) > 0 {
+		line(func(c column) string { return strings.ToUpper(c.name) })
+	}
+	for i := range list {
+		line(func(c column) string { return c.cell(&list[i]) })
+	}
+	return w.Flush()
+}
+
+// stateCell: a broken guest says so where its state would stand.
+func stateCell(i *guest.Info) string {
+	if i.Error != "" {
+		return string(i.State) + " (broken)"
+	}
+	return string(i.State)
+}
+
+func optional[T any](v *T) string {
+	if v == nil {
+		return "-"
+	}
+	return fmt.Sprint(*v)
+}
+
+func memoryCell(i *guest.Info) string {
+	if i.Usage == nil || i.Usage.Memory == nil {
+		return "-"
+	}
+	return bytesText(*i.Usage.Memory)
+}
+
+func pidsCell(i *guest.Info) string {
+	if i.Usage == nil {
+		return "-"
+	}
+	return optional(i.Usage.Pids)
+}
+
+func cpuCell(i *guest.Info) string {
+	if i.Usage == nil || i.Usage.CPU == nil {
+		return "-"
+	}
+	return strconv.FormatFloat(*i.Usage.CPU, 'f', 2, 64) + "s"
+}
+
+func startedCell(i *guest.Info) string {
+	if i.StartedAt == nil {
+		return "-"
+	}
+	return i.StartedAt.Local().Format(time.DateTime)
+}
+
+// bytesText is a size for people: powers of 1024, three digits.
+func bytesText(n int64) string {
+	const units = "KMGTP"
+	if n < 1024 {
+		return strconv.FormatInt(n, 10) + "B"
+	}
+	v, unit := float64(n), -1
+	for v >= 1024 && unit < len(units)-1 {
+		v, unit = v/1024, unit+1
+	}
+	return strconv.FormatFloat(v, 'f', 1, 64) + units[unit:unit+1]
+}

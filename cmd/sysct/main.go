@@ -1,0 +1,24 @@
+// Command sysct is the command line of the system-container manager. It parses,
+// calls one method of pkg/guest a verb, and prints; it decides nothing else.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+
+	"golang.org/x/sys/unix"
+)
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+// run executes the command line and gives the exit status.
+func run(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	defer stop()
+	app := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	root := newRoot(app)
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	return app.finish(cmd, err)
+}

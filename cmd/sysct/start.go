@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysct/sysct/pkg/guest"
+	"github.com/sysct/sysct/pkg/guest/state"
+)
+
+type startOptions struct {
+	selection
+	foreground bool
+	console    bool
+	wait       bool
+	timeout    durationFlag
+}
+
+const startLong = `Start guests.
+
+The verb returns when the guest's init runs; with --wait when the guest is ready,
+as wait NAME ready has it. With -F the console stays on this terminal, and the
+verb ends with the guest.`
+
+func newStart(a *app) *cobra.Command {
+	o := &startOptions{}
+	cmd := &cobra.Command{
+		Use: "start NAME...", Short: "Start guests", Long: startLong,
+		RunE: func(cmd *cobra.Command, args []string) error { return runStart(cmd, a, o, args) },
+	}
+	o.selection.flags(cmd)
+	f := cmd.Flags()
+	f.BoolVarP(&o.foreground, "foreground", "F", false, "stay, with the console on this terminal, until the guest ends")
+	f.BoolVar(&o.console, "console", false, "attach to the console once it is started")
+	f.BoolVar(&o.wait, "wait", false, "wait until it is ready")
+	f.VarP(&o.timeout, "timeout", "T", "how long --wait waits (default 5m)")
+	return cmd
+}
+
+func runStart(cmd *cobra.Command, a *app, o *startOptions, args []string) error {
+	if (o.foreground || o.console) && (o.all || len(args) > 1) {
+		return usage(errors.New("-F and --console want exactly one guest"))
+	}
+	return o.each(cmd, a, args, func(ctx context.Context, m *guest.Manager, name string) error {
+		if err := m.Start(ctx, name, guest.StartOptions{}); err != nil {
+			return err
+		}
+		switch {
+		case o.foreground:
+			return a.foreground(ctx, m, name)
+		case o.console:
+			return a.attach(ctx, m, name, consoleOptions{escape: defaultEscape})
+		case o.wait:
+			return m.Wait(ctx, name, guest.WaitOptions{Ready: true, Timeout: o.timeout.or(5 * time.Minute)})
+		}
+		return nil
+	})
+}
+
+// foreground shows the console until the guest ends; a detach leaves it to wait.
+func (a *app) foreground(ctx context.Context, m *guest.Manager, name string) error {
+	err := a.attach(ctx, m, name, consoleOptions{escape: defaultEscape})
+	if err != nil && !errors.Is(err, guest.ErrState) {
+		return err
+	}
+	err = m.Wait(ctx, name, guest.WaitOptions{States: []state.State{state.Stopped}})
+	if ctx.Err() == nil {
+		return err
+	}
+	// Ctrl-C, or the terminal went: a foreground guest ends with its foreground.
+	return m.Stop(context.WithoutCancel(ctx), name, guest.StopOptions{})
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysct/sysct/pkg/guest"
+)
+
+type stopOptions struct {
+	selection
+	timeout durationFlag
+	nokill  bool
+	nowait  bool
+	kill    bool
+}
+
+const stopLong = `Stop guests: each by its own shutdown, and by a kill when its time is over.
+
+A frozen guest is thawed first. A guest that isn't running is an error, 2.`
+
+func newStop(a *app) *cobra.Command {
+	o := &stopOptions{}
+	cmd := &cobra.Command{
+		Use: "stop NAME...", Short: "Stop guests by their own shutdown", Long: stopLong,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return o.each(cmd, a, args, func(ctx context.Context, m *guest.Manager, name string) error {
+				return m.Stop(ctx, name, o.guest())
+			})
+		},
+	}
+	o.flags(cmd)
+	cmd.Flags().BoolVarP(&o.nowait, "no-wait", "W", false, "return as soon as it has been told to")
+	return cmd
+}
+
+func newRestart(a *app) *cobra.Command {
+	o := &stopOptions{}
+	cmd := &cobra.Command{
+		Use: "restart NAME...", Aliases: []string{"reboot"}, Short: "Stop guests and start them again",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return o.each(cmd, a, args, func(ctx context.Context, m *guest.Manager, name string) error {
+				return m.Restart(ctx, name, o.guest())
+			})
+		},
+	}
+	o.flags(cmd)
+	return cmd
+}
+
+func (o *stopOptions) flags(cmd *cobra.Command) {
+	o.selection.flags(cmd)
+	f := cmd.Flags()
+	f.VarP(&o.timeout, "timeout", "t", "how long its shutdown may take (default: its configuration's, 60s)")
+	f.BoolVar(&o.nokill, "nokill", false, "fail when the time is over instead of killing it")
+	f.BoolVarP(&o.kill, "kill", "k", false, "kill it at once")
+	cmd.MarkFlagsMutuallyExclusive("kill", "nokill")
+}
+
+func (o *stopOptions) guest() guest.StopOptions {
+	return guest.StopOptions{Timeout: o.timeout.value, NoKill: o.nokill, Kill: o.kill, NoWait: o.nowait}
+}

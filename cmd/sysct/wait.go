@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysct/sysct/internal/nearest"
+	"github.com/sysct/sysct/pkg/guest"
+	"github.com/sysct/sysct/pkg/guest/state"
+)
+
+const waitLong = `Wait until a guest is ready or in a state.
+
+ready: its init said so by sd_notify(3), or a login prompt stands on its console,
+or the ready_cmd of its configuration succeeds inside. States are joined by |, as
+in 'RUNNING|STOPPED'.`
+
+func newWait(a *app) *cobra.Command {
+	var timeout durationFlag
+	cmd := &cobra.Command{
+		Use: "wait NAME ready|STATE[|STATE...]", Short: "Wait until a guest is ready or in a state", Long: waitLong,
+		Args: waitArgs, ValidArgsFunction: completeGuests,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o, err := parseCondition(args[1])
+			if err != nil {
+				return err
+			}
+			o.Timeout = timeout.or(0)
+			m, err := a.manager()
+			if err != nil {
+				return err
+			}
+			return about(args[0], m.Wait(cmd.Context(), args[0], o))
+		},
+	}
+	cmd.Flags().VarP(&timeout, "timeout", "t", "how long at most (default: for ever)")
+	return cmd
+}
+
+func waitArgs(_ *cobra.Command, args []string) error {
+	switch len(args) {
+	case 0:
+		return missing("guest name")
+	case 1:
+		return missing("what to wait for: ready or a state")
+	case 2:
+		return nil
+	}
+	return invalid("too many arguments: %s", args[2])
+}
+
+func parseCondition(text string) (guest.WaitOptions, error) {
+	var o guest.WaitOptions
+	var known []string
+	for _, s := range state.States() {
+		known = append(known, string(s))
+	}
+	for _, word := range strings.Split(text, "|") {
+		upper := strings.ToUpper(word)
+		switch {
+		case upper == "READY":
+			o.Ready = true
+		case slices.Contains(known, upper):
+			o.States = append(o.States, state.State(upper))
+		default:
+			msg := "unknown state " + escape(word)
+			if near := nearest.Of(upper, append(known, "READY")); near != "" {
+				msg += "\nhint: did you mean " + near + "?"
+			}
+			return o, usage(errors.New(msg))
+		}
+	}
+	return o, nil
+}

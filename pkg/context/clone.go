@@ -1,0 +1,126 @@
+package context
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/pkg/context/ns"
+	"github.com/sysct/sysct/pkg/views"
+)
+
+// cloned is the stage's process, waiting on its socket.
+type cloned struct {
+	pid   int
+	pidfd int
+}
+
+// cloneStage starts the stage in its namespaces and in the control group of
+// cgroupFD, with the other end of the socket as descriptor 3. It does so from a
+// thread of its own: the time namespace has to exist before the user namespace,
+// so that the host owns it and can write its offsets, and it is made for the
+// children of the thread that unshares it. The thread ends with the goroutine,
+// so no later child inherits it.
+func cloneStage(s *Spec, cgroupFD, socket int) (cloned, error) {
+	type result struct {
+		c   cloned
+		err error
+	}
+	ch := make(chan result)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread is spoilt
+		c, err := cloneHere(s, cgroupFD, socket)
+		ch <- result{c, err}
+	}()
+	r := <-ch
+	return r.c, r.err
+}
+
+func cloneHere(s *Spec, cgroupFD, socket int) (cloned, error) {
+	if err := newTime(); err != nil {
+		return cloned{}, err
+	}
+	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return cloned{}, os.NewSyscallError("open /dev/null", err)
+	}
+	defer unix.Close(null)
+	c := cloned{pidfd: -1}
+	attr := &syscall.ProcAttr{
+		Dir: "/",
+		// One thread is enough for a list of steps, and nothing lives long enough to be collected.
+		Env:   []string{"GOMAXPROCS=1", "GOGC=off"},
+		Files: []uintptr{uintptr(null), uintptr(null), 2, uintptr(socket)},
+		Sys: &syscall.SysProcAttr{
+			Cloneflags:                 ns.CloneFlags(s.Net.Private),
+			UseCgroupFD:                true,
+			CgroupFD:                   cgroupFD,
+			UidMappings:                s.IDs.Map(),
+			GidMappings:                s.IDs.Map(),
+			GidMappingsEnableSetgroups: true,
+			Credential:                 &syscall.Credential{Uid: 0, Gid: 0},
+			PidFD:                      &c.pidfd,
+		},
+	}
+	// The helper is this very program. By /proc/self/exe, because a path to it need not be open to the guest's ids.
+	c.pid, err = syscall.ForkExec("/proc/self/exe", []string{"sysct-stage", "stage"}, attr)
+	if err != nil {
+		return cloned{}, os.NewSyscallError("clone", err)
+	}
+	return c, nil
+}
+
+// newTime makes a time namespace for the children of this thread, whose clocks
+// start at zero. Source: time_namespaces(7).
+func newTime() error {
+	if err := unix.Unshare(unix.CLONE_NEWTIME); err != nil {
+		return os.NewSyscallError("unshare CLONE_NEWTIME", err)
+	}
+	var mono, boot unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &mono); err != nil {
+		return os.NewSyscallError("clock_gettime", err)
+	}
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot); err != nil {
+		return os.NewSyscallError("clock_gettime", err)
+	}
+	path := "/proc/" + strconv.Itoa(unix.Gettid()) + "/timens_offsets"
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("open "+path, err)
+	}
+	defer unix.Close(fd)
+	if _, err := unix.Write(fd, views.TimeOffsets(duration(mono), duration(boot))); err != nil {
+		return os.NewSyscallError("write "+path, err)
+	}
+	return nil
+}
+
+func duration(t unix.Timespec) time.Duration {
+	return time.Duration(t.Sec)*time.Second + time.Duration(t.Nsec)
+}
+
+// kill ends the stage, or the guest if it had got that far, and reaps it.
+func (c cloned) kill() {
+	unix.PidfdSendSignal(c.pidfd, unix.SIGKILL, nil, 0)
+	var st unix.WaitStatus
+	for {
+		if _, err := unix.Wait4(c.pid, &st, 0, nil); err != unix.EINTR {
+			break
+		}
+	}
+	unix.Close(c.pidfd)
+}
+
+// userns opens the stage's user namespace: its maps are what mounts are idmapped by.
+func (c cloned) userns() (int, error) {
+	fd, err := unix.Open("/proc/"+strconv.Itoa(c.pid)+"/ns/user", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("cannot open user namespace of %d: %w", c.pid, err)
+	}
+	return fd, nil
+}

@@ -1,0 +1,116 @@
+package context
+
+import (
+	"crypto/rand"
+	"fmt"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/pkg/context/mounts"
+	"github.com/sysct/sysct/pkg/context/ns"
+)
+
+// node is an entry of the guest's /dev.
+type node struct {
+	name  string
+	mode  uint32 // with the type
+	major uint32
+	minor uint32
+	gid   uint32 // the guest's
+	link  string // target of a symbolic link
+}
+
+// devNodes is the guest's /dev, parents first. Nothing of the host's is in it.
+func devNodes() []node {
+	const chr, dir, reg, lnk = unix.S_IFCHR, unix.S_IFDIR, unix.S_IFREG, unix.S_IFLNK
+	const ttyGroup = 5
+	return []node{
+		{name: "null", mode: chr | 0o666, major: 1, minor: 3},
+		{name: "zero", mode: chr | 0o666, major: 1, minor: 5},
+		{name: "full", mode: chr | 0o666, major: 1, minor: 7},
+		{name: "random", mode: chr | 0o666, major: 1, minor: 8},
+		{name: "urandom", mode: chr | 0o666, major: 1, minor: 9},
+		{name: "tty", mode: chr | 0o666, major: 5, minor: 0, gid: ttyGroup},
+		{name: "console", mode: reg | 0o600, gid: ttyGroup},
+		{name: "pts", mode: dir | 0o755},
+		{name: "shm", mode: dir | 0o755},
+		{name: "mqueue", mode: dir | 0o755},
+		{name: ".sysct", mode: dir | 0o700},
+		{name: ".sysct/proc", mode: dir | 0o555},
+		{name: ".sysct/sys", mode: dir | 0o555},
+		{name: ".sysct/boot_id", mode: reg | 0o444},
+		{name: "ptmx", mode: lnk, link: "pts/ptmx"},
+		{name: "fd", mode: lnk, link: "/proc/self/fd"},
+		{name: "stdin", mode: lnk, link: "/proc/self/fd/0"},
+		{name: "stdout", mode: lnk, link: "/proc/self/fd/1"},
+		{name: "stderr", mode: lnk, link: "/proc/self/fd/2"},
+		{name: "core", mode: lnk, link: "/proc/kcore"},
+	}
+}
+
+// newDev makes the guest's /dev as a detached tmpfs. The host makes it, in its
+// own user namespace: device nodes of a tmpfs that the guest mounts are dead
+// (SB_I_NODEV), and mknod is not the guest's to call.
+func newDev(ids ns.IDRange) (int, error) {
+	root := strconv.FormatUint(uint64(ids.Base), 10)
+	fd, err := mounts.New("tmpfs", "dev", []mounts.Option{{Key: "mode", Value: "0755"}, {Key: "size", Value: "500k"},
+		{Key: "nr_inodes", Value: "1k"}, {Key: "uid", Value: root}, {Key: "gid", Value: root}}, mounts.AttrNosuid|mounts.AttrNoexec)
+	if err != nil {
+		return -1, err
+	}
+	for _, n := range devNodes() {
+		if err := makeNode(fd, n, ids); err != nil {
+			unix.Close(fd)
+			return -1, err
+		}
+	}
+	if err := writeBootID(fd); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+func makeNode(dir int, n node, ids ns.IDRange) error {
+	var err error
+	switch n.mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		err = unix.Mkdirat(dir, n.name, 0o700)
+	case unix.S_IFLNK:
+		err = unix.Symlinkat(n.link, dir, n.name)
+	default:
+		err = unix.Mknodat(dir, n.name, n.mode&unix.S_IFMT|0o600, int(unix.Mkdev(n.major, n.minor)))
+	}
+	if err != nil {
+		return &mounts.CallError{Call: "mknodat", Path: "/dev/" + n.name, Err: err}
+	}
+	if err := unix.Fchownat(dir, n.name, int(ids.Base), int(ids.Base+n.gid), unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return &mounts.CallError{Call: "fchownat", Path: "/dev/" + n.name, Err: err}
+	}
+	if n.link != "" {
+		return nil
+	}
+	// After the chown, and not by mknod's mode, which the umask cuts.
+	if err := unix.Fchmodat(dir, n.name, n.mode&^unix.S_IFMT, 0); err != nil {
+		return &mounts.CallError{Call: "fchmodat", Path: "/dev/" + n.name, Err: err}
+	}
+	return nil
+}
+
+// writeBootID gives the guest a boot id of its own: the kernel's is the host's
+// and stays the same over the guest's boots, which mixes them in its journal.
+func writeBootID(dev int) error {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80 // a random UUID: RFC 9562, 5.4
+	fd, err := unix.Openat(dev, ".sysct/boot_id", unix.O_WRONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return &mounts.CallError{Call: "openat", Path: "/dev/.sysct/boot_id", Err: err}
+	}
+	defer unix.Close(fd)
+	if _, err := unix.Write(fd, fmt.Appendf(nil, "%x-%x-%x-%x-%x\n", b[:4], b[4:6], b[6:8], b[8:10], b[10:])); err != nil {
+		return &mounts.CallError{Call: "write", Path: "/dev/.sysct/boot_id", Err: err}
+	}
+	return nil
+}

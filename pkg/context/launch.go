@@ -1,0 +1,152 @@
+package context
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/pkg/context/mounts"
+	"github.com/sysct/sysct/pkg/context/proto"
+	"github.com/sysct/sysct/pkg/limits"
+)
+
+// stageTimeout bounds each wait for the stage, in microseconds: its steps take
+// milliseconds, so this long means that it hangs.
+const stageTimeout = 30e6
+
+// Options are the caller's hooks of a launch.
+type Options struct {
+	// BeforeExec runs when the guest is complete but for its init's exec: what is
+	// stored here is known to outlive the caller. An error ends the launch.
+	BeforeExec func(*Guest) error
+	// Failpoint, if set, runs before each named step; an error stands in for the step's.
+	Failpoint func(step string) error
+}
+
+// launch is what the steps hand on to each other.
+type launch struct {
+	spec  *Spec
+	group limits.Group
+	opt   Options
+	conn  *proto.Conn
+	peer  int // the stage's end until it is cloned
+	stage cloned
+	root  int // detached mounts
+	dev   int
+	sys   int
+	shown bool // rootfs/ shows the running root
+	guest *Guest
+}
+
+// step is one of the launch, with what takes it back.
+type step struct {
+	name string
+	do   func(*launch) error
+	undo func(*launch)
+}
+
+func steps() []step {
+	return []step{
+		{"open stage socket", (*launch).socket, (*launch).closeSocket},
+		{"clone", (*launch).clone, (*launch).killStage},
+		{"mount rootfs", (*launch).mountRoot, (*launch).dropRoot},
+		{"make /dev", (*launch).makeDev, (*launch).dropDev},
+		{"open /sys", (*launch).openSys, (*launch).dropSys},
+		{"set up stage", (*launch).setup, nil},
+		{"wait for stage", (*launch).ready, (*launch).closeGuest},
+		{"store", (*launch).beforeExec, nil},
+		{"exec init", (*launch).exec, nil},
+	}
+}
+
+// Launch starts a guest in the group g and returns when its init has been
+// executed. It blocks for some milliseconds, 30 s at most. On an error, always a
+// *StepError, nothing of the guest is left but the group, which is the caller's.
+func Launch(spec *Spec, g limits.Group, opt Options) (*Guest, error) {
+	if err := spec.IDs.Check(); err != nil {
+		return nil, &StepError{Step: "check", Err: err}
+	}
+	l := &launch{spec: spec, group: g, opt: opt, peer: -1, root: -1, dev: -1, sys: -1}
+	all := steps()
+	for i, st := range all {
+		err := l.failpoint(st.name)
+		if err == nil {
+			err = st.do(l)
+		}
+		if err != nil {
+			// The step itself may be half done: its undo copes.
+			for j := i; j >= 0; j-- {
+				if all[j].undo != nil {
+					all[j].undo(l)
+				}
+			}
+			return nil, stepError(st.name, err)
+		}
+	}
+	l.release()
+	return l.guest, nil
+}
+
+func (l *launch) failpoint(name string) error {
+	if l.opt.Failpoint == nil {
+		return nil
+	}
+	return l.opt.Failpoint(name)
+}
+
+// stepError names the step, unless the error names a finer one itself.
+func stepError(name string, err error) error {
+	var se *StepError
+	if errors.As(err, &se) {
+		return se
+	}
+	e := &StepError{Step: name, Err: err}
+	var call *mounts.CallError
+	if errors.As(err, &call) {
+		e.Call, e.Path, e.Err = call.Call, call.Path, call.Err
+	}
+	var sys *os.SyscallError
+	if errors.As(err, &sys) {
+		e.Call, e.Err = sys.Syscall, sys.Err
+	}
+	return e
+}
+
+// receive turns a failure that the stage reports, and its sudden end, into an error.
+func (l *launch) receive() (proto.Message, map[string]int, error) {
+	m, fds, err := l.conn.Receive()
+	switch {
+	case errors.Is(err, unix.EAGAIN):
+		return m, nil, fmt.Errorf("no answer from the stage in %d s", int(stageTimeout/1e6))
+	case errors.Is(err, io.EOF) && l.guest == nil:
+		return m, nil, fmt.Errorf("the stage died")
+	case err != nil:
+		return m, nil, err
+	case m.Kind == proto.KindFailed && m.Failed != nil:
+		f := m.Failed
+		cause := error(unix.Errno(f.Errno))
+		if f.Errno == 0 {
+			cause = errors.New(f.Text)
+		}
+		return m, nil, &StepError{Step: f.Step, Call: f.Call, Path: f.Path, Err: cause}
+	}
+	return m, fds, nil
+}
+
+// release closes what only the launch needed.
+func (l *launch) release() {
+	l.conn.Close()
+	closeFD(&l.root)
+	closeFD(&l.dev)
+	closeFD(&l.sys)
+}
+
+func closeFD(fd *int) {
+	if *fd >= 0 {
+		unix.Close(*fd)
+		*fd = -1
+	}
+}

@@ -1,0 +1,191 @@
+package context
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/pkg/context/caps"
+	"github.com/sysct/sysct/pkg/context/mounts"
+	"github.com/sysct/sysct/pkg/context/proto"
+	"github.com/sysct/sysct/pkg/context/seccomp"
+	"github.com/sysct/sysct/pkg/images/store"
+)
+
+func (l *launch) socket() error {
+	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("socketpair", err)
+	}
+	l.conn, l.peer = proto.NewConn(p[0]), p[1]
+	return l.conn.SetTimeout(stageTimeout)
+}
+
+func (l *launch) closeSocket() {
+	if l.conn != nil {
+		l.conn.Close()
+	}
+	closeFD(&l.peer)
+}
+
+func (l *launch) clone() error {
+	c, err := cloneStage(l.spec, l.group.PayloadFD(), l.peer)
+	if err != nil {
+		return err
+	}
+	l.stage = c
+	closeFD(&l.peer)
+	return guestOOMScore(c.pid)
+}
+
+func (l *launch) killStage() {
+	if l.stage.pid != 0 {
+		l.stage.kill()
+	}
+}
+
+func (l *launch) mountRoot() error {
+	userns, err := l.stage.userns()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(userns)
+	if l.root, err = store.OpenRoot(l.spec.Root, userns); err != nil {
+		return err
+	}
+	if err := store.Expose(l.spec.Root, l.root); err != nil {
+		return err
+	}
+	l.shown = true
+	return nil
+}
+
+func (l *launch) dropRoot() {
+	closeFD(&l.root)
+	if l.shown {
+		store.Unmount(l.spec.Root)
+	}
+}
+
+func (l *launch) makeDev() (err error) {
+	l.dev, err = newDev(l.spec.IDs)
+	return err
+}
+
+func (l *launch) dropDev() { closeFD(&l.dev) }
+
+// openSys: with the host's network, sysfs can't be mounted by the guest's user
+// namespace, which doesn't own it; the host's is handed in, without what is mounted over it.
+func (l *launch) openSys() error {
+	if l.spec.Net.Private {
+		return nil
+	}
+	fd, err := unix.OpenTree(unix.AT_FDCWD, "/sys", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	if err != nil {
+		return &mounts.CallError{Call: "open_tree", Path: "/sys", Err: err}
+	}
+	l.sys = fd
+	return mounts.SetAttr(fd, mounts.AttrReadonly|mounts.AttrNosuid|mounts.AttrNodev|mounts.AttrNoexec)
+}
+
+func (l *launch) dropSys() { closeFD(&l.sys) }
+
+func (l *launch) setup() error {
+	prog, err := seccomp.Build(seccomp.Policy{Nesting: l.spec.Nesting})
+	if err != nil {
+		return err
+	}
+	m := proto.Message{Kind: proto.KindSetup, Setup: newSetup(l.spec, hostRelease(), filterBytes(prog))}
+	m.FDs = []string{proto.FDRoot, proto.FDDev}
+	fds := []int{l.root, l.dev}
+	if l.sys >= 0 {
+		m.FDs, fds = append(m.FDs, proto.FDSys), append(fds, l.sys)
+	}
+	for i, fd := range l.group.JoinFDs() {
+		m.FDs, fds = append(m.FDs, proto.Join(i)), append(fds, fd)
+	}
+	return l.conn.Send(m, fds...)
+}
+
+// filterBytes is the program as the kernel's array of struct sock_filter.
+func filterBytes(prog []unix.SockFilter) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(&prog[0])), len(prog)*8)
+}
+
+func newSetup(s *Spec, osRelease string, filter []byte) *proto.Setup {
+	return &proto.Setup{
+		Hostname: s.Hostname,
+		Init:     initPlaces(s.Init),
+		Env:      initEnv(s, osRelease),
+		TTYs:     s.TTYs,
+		Loopback: s.Net.Loopback,
+		Mounts:   mounts.Plan(mounts.Facts{PrivateNet: s.Net.Private, Sysfs: s.Net.Private}),
+		HostFiles: []proto.HostFile{
+			{Name: "container-manager", Content: "sysct\n", Mode: 0o444},
+			{Name: "container-uuid", Content: dashed(s.MachineID) + "\n", Mode: 0o444},
+			{Name: "os-release", Content: osRelease, Mode: 0o444},
+			{Name: "incoming", Mode: 0o700, Dir: true},
+		},
+		Caps:   uint64(caps.Default()),
+		Filter: filter,
+	}
+}
+
+func (l *launch) ready() error {
+	m, fds, err := l.receive()
+	if err != nil {
+		return err
+	}
+	if m.Kind != proto.KindReady {
+		return fmt.Errorf("the stage said %q", m.Kind)
+	}
+	g := &Guest{Pid: l.stage.pid, PidFD: l.stage.pidfd, Console: -1, Notify: -1, Listener: -1}
+	l.guest = g
+	for name, fd := range map[string]*int{proto.FDConsole: &g.Console, proto.FDNotify: &g.Notify, proto.FDListener: &g.Listener} {
+		if got, ok := fds[name]; ok {
+			*fd = got
+		}
+	}
+	for i := 1; i <= l.spec.TTYs; i++ {
+		if fd, ok := fds[proto.TTY(i)]; ok {
+			g.TTYs = append(g.TTYs, fd)
+		}
+	}
+	if g.Console < 0 || g.Notify < 0 || len(g.TTYs) != l.spec.TTYs {
+		return fmt.Errorf("the stage handed over %d descriptors of %d", len(fds), l.spec.TTYs+2)
+	}
+	return nil
+}
+
+func (l *launch) closeGuest() {
+	if l.guest == nil {
+		return
+	}
+	for _, fd := range append(l.guest.TTYs, l.guest.Console, l.guest.Notify, l.guest.Listener) {
+		closeFD(&fd)
+	}
+}
+
+func (l *launch) beforeExec() error {
+	if l.opt.BeforeExec == nil {
+		return nil
+	}
+	return l.opt.BeforeExec(l.guest)
+}
+
+// exec lets the stage go on. The end of file is the exec's: the socket is
+// closed by it.
+func (l *launch) exec() error {
+	if err := l.conn.Send(proto.Message{Kind: proto.KindGo}); err != nil {
+		return err
+	}
+	_, _, err := l.receive()
+	if !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil
+}

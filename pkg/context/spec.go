@@ -1,0 +1,55 @@
+package context
+
+import (
+	"fmt"
+
+	"github.com/sysct/sysct/pkg/context/ns"
+	"github.com/sysct/sysct/pkg/images/store"
+	"github.com/sysct/sysct/pkg/vnet"
+)
+
+// Spec is everything that a guest's context is made from.
+type Spec struct {
+	Name      string            `json:"name"`
+	Hostname  string            `json:"hostname"`
+	MachineID string            `json:"machine_id"` // 32 hex digits
+	IDs       ns.IDRange        `json:"ids"`
+	Root      store.Layout      `json:"root"`
+	Init      []string          `json:"init,omitempty"` // nil: the first of the usual places
+	Env       map[string]string `json:"env,omitempty"`  // the user's, beside the contract's
+	Net       vnet.Plan         `json:"net"`
+	TTYs      int               `json:"ttys"`
+	Nesting   bool              `json:"nesting,omitempty"`
+}
+
+// Guest is a context whose init is about to run or runs. The descriptors are the
+// caller's; all are close-on-exec.
+type Guest struct {
+	Pid      int
+	PidFD    int
+	Console  int   // pty master, nonblocking
+	TTYs     []int // pty masters, nonblocking; the guest's pts/1, pts/2, …
+	Notify   int   // datagram socket, nonblocking: what init says by sd_notify(3)
+	Listener int   // seccomp listener or -1
+}
+
+// StepError is a step of the start that failed: which one, and the system call
+// and the path where they are known.
+type StepError struct {
+	Step string
+	Call string
+	Path string
+	Err  error
+}
+
+func (e *StepError) Error() string {
+	switch {
+	case e.Call != "" && e.Path != "":
+		return fmt.Sprintf("%s: %s %s: %v", e.Step, e.Call, e.Path, e.Err)
+	case e.Call != "":
+		return fmt.Sprintf("%s: %s: %v", e.Step, e.Call, e.Err)
+	}
+	return fmt.Sprintf("%s: %v", e.Step, e.Err)
+}
+
+func (e *StepError) Unwrap() error { return e.Err }

@@ -1,0 +1,102 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/pkg/images/store"
+	"github.com/sysct/sysct/pkg/limits/detect"
+)
+
+// DestroyOptions say how a guest is destroyed.
+type DestroyOptions struct {
+	Force bool // a running guest is killed first
+}
+
+// removing is where a guest's directory is while it is removed.
+func (m *Manager) removing(name string) string { return filepath.Join(m.dirs.State, ".del-"+name) }
+
+// Destroy removes a guest and everything of it but its logs' directory.
+// ErrState if it runs, unless forced. It loses its name first, so that a destroy
+// that is killed leaves no guest but a rest that gc removes.
+func (m *Manager) Destroy(ctx context.Context, name string, o DestroyOptions) error {
+	if err := m.check(name); err != nil {
+		return err
+	}
+	lock, err := m.lock(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	if err := m.check(name); err != nil {
+		return err
+	}
+	if err := m.mustBeStopped(ctx, name, o.Force); err != nil {
+		return err
+	}
+	return run([]step{
+		{"remove groups", func() error { return m.removeGroups(name) }, nil},
+		{"unmount rootfs", func() error { return m.unmount(name) }, nil},
+		{"take name", func() error { return m.takeName(name) }, nil},
+		{"remove directory", func() error { return m.removeTree(m.removing(name)) }, nil},
+		{"free ids", func() error { return m.ledger.Free(context.WithoutCancel(ctx), m.dir(name)) }, nil},
+		{"remove run state", func() error { return os.RemoveAll(m.runDir(name)) }, nil},
+		{"remove logs", func() error { return m.removeLogs(name) }, nil},
+	})
+}
+
+func (m *Manager) mustBeStopped(ctx context.Context, name string, force bool) error {
+	populated, err := m.populated(name)
+	if err != nil {
+		return err
+	}
+	if !populated {
+		return nil
+	}
+	if !force {
+		return stateError("it is running\nhint: sysct stop %s, or sysct destroy -f %s", name, name)
+	}
+	return m.kill(ctx, name)
+}
+
+func (m *Manager) removeGroups(name string) error {
+	backend, err := detect.Detect()
+	if err != nil {
+		return err
+	}
+	return backend.Remove(m.base(), name)
+}
+
+// unmount fails while somebody on the host sits in rootfs/, before anything is
+// lost. A guest without a readable state has nothing that could be mounted wrongly.
+func (m *Manager) unmount(name string) error {
+	return store.Unmount(store.Layout{Backend: guessBackend(m.dir(name)), GuestDir: m.dir(name)})
+}
+
+func (m *Manager) takeName(name string) error {
+	gone := m.removing(name)
+	if _, err := os.Lstat(gone); err == nil {
+		if err := m.removeTree(gone); err != nil {
+			return err
+		}
+	}
+	if err := unix.Renameat2(unix.AT_FDCWD, m.dir(name), unix.AT_FDCWD, gone, unix.RENAME_NOREPLACE); err != nil {
+		return fmt.Errorf("cannot take the guest's name: %w", err)
+	}
+	return syncDir(m.dirs.State)
+}
+
+func (m *Manager) removeLogs(name string) error {
+	var errs []error
+	for _, path := range m.logFiles(name) {
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}

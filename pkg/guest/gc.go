@@ -1,0 +1,163 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/sysct/sysct/internal/flock"
+	"github.com/sysct/sysct/pkg/limits/detect"
+)
+
+// GCOptions say what gc does.
+type GCOptions struct {
+	DryRun bool // only say what would be removed
+}
+
+// GC removes what verbs that were killed have left. It gives what it removed, a
+// line each. What another process works on is left alone.
+func (m *Manager) GC(ctx context.Context, o GCOptions) ([]string, error) {
+	var removed []string
+	var errs []error
+	for _, collect := range []func(context.Context, bool) ([]string, error){m.gcDirs, m.gcGroups, m.gcRun, m.gcImages} {
+		lines, err := collect(ctx, o.DryRun)
+		removed, errs = append(removed, lines...), append(errs, err)
+	}
+	return removed, errors.Join(errs...)
+}
+
+// gcDirs removes guests that were being made or destroyed.
+func (m *Manager) gcDirs(ctx context.Context, dry bool) ([]string, error) {
+	entries, err := os.ReadDir(m.dirs.State)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot look for leftovers: %w", err)
+	}
+	var removed []string
+	var errs []error
+	for _, e := range entries {
+		name, making := strings.CutPrefix(e.Name(), ".new-")
+		if !making {
+			var ok bool
+			if name, ok = strings.CutPrefix(e.Name(), ".del-"); !ok {
+				continue
+			}
+		}
+		done, err := m.unlessLocked(name, dry, func() error {
+			if err := m.removeTree(filepath.Join(m.dirs.State, e.Name())); err != nil {
+				return err
+			}
+			if _, err := os.Lstat(m.dir(name)); !errors.Is(err, os.ErrNotExist) {
+				return nil // a guest of that name is there: the ids are its
+			}
+			return m.ledger.Free(ctx, m.dir(name))
+		})
+		errs = append(errs, err)
+		if done {
+			removed = append(removed, "directory "+filepath.Join(m.dirs.State, e.Name()))
+		}
+	}
+	return removed, errors.Join(errs...)
+}
+
+// unlessLocked does something under the guest's lock, if nobody has it.
+func (m *Manager) unlessLocked(name string, dry bool, do func() error) (bool, error) {
+	dir := filepath.Join(m.dirs.Run, ".lock")
+	if err := errors.Join(privateDir(m.dirs.Run), privateDir(dir)); err != nil {
+		return false, err
+	}
+	lock, err := flock.TryAcquire(filepath.Join(dir, name))
+	if errors.Is(err, flock.ErrHeld) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer lock.Release()
+	if dry {
+		return true, nil
+	}
+	err = do()
+	return err == nil, err
+}
+
+// gcGroups removes empty groups whose guest has no monitor.
+func (m *Manager) gcGroups(ctx context.Context, dry bool) ([]string, error) {
+	backend, err := detect.Detect()
+	if err != nil {
+		return nil, err
+	}
+	names, err := backend.List(m.base())
+	if err != nil {
+		return nil, err
+	}
+	var removed []string
+	var errs []error
+	for _, name := range names {
+		if strings.HasPrefix(name, ".") || m.alive(ctx, name) {
+			continue
+		}
+		done, err := m.unlessLocked(name, dry, func() error { return backend.Remove(m.base(), name) })
+		errs = append(errs, err)
+		if done {
+			removed = append(removed, "control groups of "+name)
+		}
+	}
+	return removed, errors.Join(errs...)
+}
+
+// alive says whether the guest has processes or a monitor.
+func (m *Manager) alive(ctx context.Context, name string) bool {
+	if populated, err := m.populated(name); populated || err != nil {
+		return true
+	}
+	conn, err := m.dial(ctx, name)
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
+}
+
+// gcRun removes run directories of guests that are gone, and facts of an earlier
+// boot of the host.
+func (m *Manager) gcRun(ctx context.Context, dry bool) ([]string, error) {
+	entries, err := os.ReadDir(m.dirs.Run)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot look for leftovers: %w", err)
+	}
+	var removed []string
+	var errs []error
+	for _, e := range entries {
+		name := e.Name()
+		if !e.IsDir() || strings.HasPrefix(name, ".") || m.alive(ctx, name) {
+			continue
+		}
+		if _, err := os.Lstat(m.dir(name)); err == nil {
+			continue
+		}
+		done, err := m.unlessLocked(name, dry, func() error { return os.RemoveAll(m.runDir(name)) })
+		errs = append(errs, err)
+		if done {
+			removed = append(removed, "run directory "+m.runDir(name))
+		}
+	}
+	return removed, errors.Join(errs...)
+}
+
+// gcImages removes builds that were killed. Whole images stay: they are the cache.
+func (m *Manager) gcImages(_ context.Context, dry bool) ([]string, error) {
+	lines, err := m.images.GC(func(string) bool { return true }, dry)
+	for i := range lines {
+		lines[i] = "image " + lines[i]
+	}
+	return lines, err
+}

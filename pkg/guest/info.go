@@ -1,0 +1,48 @@
+package guest
+
+import (
+	"time"
+
+	"github.com/sysct/sysct/pkg/guest/state"
+)
+
+// Info is what is known of a guest. In JSON what is unknown is null or absent,
+// sizes are bytes, times RFC 3339 in UTC, durations seconds, states upper case.
+type Info struct {
+	Name       string      `json:"name"`
+	State      state.State `json:"state"`
+	Pid        *int        `json:"pid"`         // init's, on the host
+	MonitorPid *int        `json:"monitor_pid"` // nil: no monitor runs
+	Ready      *bool       `json:"ready"`       // nil: not running
+	Template   string      `json:"template"`
+	Image      string      `json:"image,omitempty"`
+	Backend    string      `json:"backend,omitempty"`
+	Rootfs     string      `json:"rootfs"`
+	CreatedAt  *time.Time  `json:"created_at"`
+	StartedAt  *time.Time  `json:"started_at"`
+	Boots      *int        `json:"boots,omitempty"` // of this life
+	IDBase     *uint32     `json:"id_base"`
+	IDSize     *uint32     `json:"id_size,omitempty"`
+	MachineID  string      `json:"machine_id,omitempty"`
+	Usage      *Usage      `json:"usage,omitempty"`
+	Exit       *ExitInfo   `json:"exit"`            // how its last life ended
+	Error      string      `json:"error,omitempty"` // why the guest is broken
+}
+
+// Usage is what a running guest uses. Bytes, seconds, counts.
+type Usage struct {
+	Memory     *int64   `json:"memory"`
+	MemoryPeak *int64   `json:"memory_peak,omitempty"`
+	MemoryMax  *int64   `json:"memory_max,omitempty"`
+	CPU        *float64 `json:"cpu"`
+	Pids       *int64   `json:"pids"`
+	OOMKills   *int64   `json:"oom_kills,omitempty"`
+}
+
+// ExitInfo is how a life of a guest ended.
+type ExitInfo struct {
+	Code   *int       `json:"code"`
+	Signal string     `json:"signal,omitempty"`
+	Reason string     `json:"reason"` // poweroff, killed, oom, exited, …
+	At     *time.Time `json:"at,omitempty"`
+}

@@ -1,0 +1,227 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/pkg/guest/control"
+	"github.com/sysct/sysct/pkg/guest/state"
+	"github.com/sysct/sysct/pkg/limits"
+	"github.com/sysct/sysct/pkg/limits/detect"
+)
+
+// List gives all guests, sorted by name. A guest whose state can't be read is in
+// it with Error set; it doesn't hide the others. No monitor is asked: a stopped
+// one can't delay the list.
+func (m *Manager) List(ctx context.Context) ([]Info, error) {
+	names, err := m.Names()
+	if err != nil {
+		return nil, err
+	}
+	backend, err := detect.Detect()
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Info, 0, len(names))
+	for _, name := range names {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		info := m.stored(name)
+		m.observe(backend, &info)
+		list = append(list, info)
+	}
+	return list, nil
+}
+
+// Info gives one guest. ErrNoGuest if there is none.
+func (m *Manager) Info(ctx context.Context, name string) (*Info, error) {
+	if err := m.check(name); err != nil {
+		return nil, err
+	}
+	backend, err := detect.Detect()
+	if err != nil {
+		return nil, err
+	}
+	info := m.stored(name)
+	m.observe(backend, &info)
+	if run, err := m.status(ctx, name); err == nil {
+		info.live(run)
+	} else if errors.Is(err, control.ErrTimeout) {
+		m.opt.Warn("its monitor does not answer; the figures are the kernel's and the last it wrote")
+	}
+	return &info, nil
+}
+
+// status asks the guest's monitor, two seconds at most.
+func (m *Manager) status(ctx context.Context, name string) (*state.Run, error) {
+	conn, err := m.dial(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	var resp control.Response
+	fds, err := conn.Call(ctx, control.Request{Op: control.OpStatus}, &resp)
+	control.CloseAll(fds)
+	if err != nil {
+		return nil, err
+	}
+	return resp.Run, nil
+}
+
+// dial connects to the guest's monitor: control.ErrNoMonitor if none runs.
+func (m *Manager) dial(ctx context.Context, name string) (*control.Conn, error) {
+	dir, err := unix.Open(m.dirs.Run, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if errors.Is(err, unix.ENOENT) {
+		return nil, control.ErrNoMonitor
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot open %s: %w", m.dirs.Run, err)
+	}
+	defer unix.Close(dir)
+	return control.Dial(ctx, dir, name)
+}
+
+// stored is what the guest's directory says of it.
+func (m *Manager) stored(name string) Info {
+	info := Info{Name: name, State: state.Stopped, Rootfs: m.Rootfs(name)}
+	id, err := m.identity(name)
+	if err != nil {
+		info.Error = oneLine(err)
+		return info
+	}
+	info.Template, info.Image, info.Backend = id.Template, id.Image, id.Backend
+	info.CreatedAt, info.MachineID = &id.CreatedAt, id.MachineID
+	info.IDBase, info.IDSize = &id.IDBase, &id.IDSize
+	return info
+}
+
+// identity reads a guest's state.json and checks that it is this guest's.
+func (m *Manager) identity(name string) (*state.Identity, error) {
+	fd, err := m.openDir(name)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	id, err := state.ReadIdentity(fd)
+	if err != nil {
+		return nil, as(ErrBroken, err)
+	}
+	if id.Name != name {
+		return nil, as(ErrBroken, fmt.Errorf("state.json is of guest %q", id.Name))
+	}
+	return id, nil
+}
+
+// observe adds what the kernel says, and the facts of this life that the
+// monitor wrote. Whether the guest lives is the kernel's word alone.
+func (m *Manager) observe(backend limits.Backend, info *Info) {
+	run, err := m.readRun(info.Name)
+	if err != nil && info.Error == "" {
+		info.Error = oneLine(err)
+	}
+	group, err := backend.Open(m.base(), info.Name)
+	if err != nil {
+		if run != nil {
+			info.ended(run)
+		}
+		return
+	}
+	defer group.Close()
+	populated, frozen, err := group.Events()
+	if err != nil || !populated {
+		if run != nil {
+			info.ended(run)
+		}
+		return
+	}
+	info.State = state.Running
+	if run != nil {
+		info.live(run)
+	}
+	if frozen {
+		info.State = state.Frozen
+	}
+	info.usage(group)
+}
+
+// readRun reads the guest's run.json if it is of this boot of the host.
+func (m *Manager) readRun(name string) (*state.Run, error) {
+	fd, err := unix.Open(m.runDir(name), unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil // it was never started, or not since the host's boot
+	}
+	defer unix.Close(fd)
+	run, err := state.ReadRun(fd)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if boot, err := bootID(); err != nil || run.BootID != boot {
+		return nil, err
+	}
+	return run, nil
+}
+
+// bootID is the host's. Source: proc_sys_kernel(5).
+func bootID() (string, error) {
+	data, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "", fmt.Errorf("cannot read boot id: %w", err)
+	}
+	return strings.TrimSpace(string(data)), nil
+}
+
+// live fills in the facts of a life that goes on.
+func (info *Info) live(run *state.Run) {
+	if run == nil {
+		return
+	}
+	info.State = run.State
+	if run.State == state.Stopped {
+		info.ended(run)
+		return
+	}
+	if run.Pid > 0 {
+		info.Pid = &run.Pid
+	}
+	if run.MonitorPid > 0 {
+		info.MonitorPid = &run.MonitorPid
+	}
+	info.Ready, info.Boots = &run.Ready, &run.Boots
+	if !run.StartedAt.IsZero() {
+		started := run.StartedAt.UTC().Truncate(time.Millisecond)
+		info.StartedAt = &started
+	}
+	info.exit(run)
+}
+
+// ended fills in what is known of a life that is over.
+func (info *Info) ended(run *state.Run) {
+	info.State = state.Stopped
+	if run.State == state.Starting {
+		info.State = state.Starting
+	}
+	info.exit(run)
+}
+
+func (info *Info) exit(run *state.Run) {
+	if e := run.Exit; e != nil {
+		info.Exit = &ExitInfo{Code: e.Code, Signal: e.Signal, Reason: e.Reason, At: &e.At}
+	}
+}
+
+// oneLine is an error's text without its hints.
+func oneLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}

@@ -1,0 +1,177 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/internal/flock"
+	"github.com/sysct/sysct/internal/idledger"
+	"github.com/sysct/sysct/internal/nearest"
+	"github.com/sysct/sysct/pkg/guest/spec"
+	"github.com/sysct/sysct/pkg/images"
+)
+
+// Options say where an instance is and how it talks. The zero value is the
+// host's default instance, silent.
+type Options struct {
+	Dirs         spec.Dirs    // empty fields: the defaults
+	Helper       string       // the helper program; empty: beside the executable, then /usr/lib/sysct
+	TemplateDirs []string     // templates that override the built-in ones
+	Warn         func(string) // one line that the user should see
+	Progress     io.Writer    // what a long verb is doing, a line each; nil: quiet
+}
+
+// Manager works on the guests of one instance.
+type Manager struct {
+	opt    Options
+	dirs   spec.Dirs
+	tag    string
+	images *images.Store
+	ledger *idledger.Ledger
+}
+
+// Open gives the manager of an instance. It makes no directory: a verb that
+// needs one does.
+func Open(o Options) (*Manager, error) {
+	dirs := spec.ResolveDirs(o.Dirs, func(string) string { return "" }, nil)
+	for _, d := range []*string{&dirs.State, &dirs.Run, &dirs.Cache, &dirs.Log} {
+		abs, err := filepath.Abs(*d)
+		if err != nil {
+			return nil, as(ErrConfig, fmt.Errorf("cannot resolve directory %q: %w", *d, err))
+		}
+		*d = abs
+	}
+	ledger, err := idledger.Open(idledger.DefaultDir)
+	if err != nil {
+		return nil, err
+	}
+	if o.Warn == nil {
+		o.Warn = func(string) {}
+	}
+	return &Manager{opt: o, dirs: dirs, tag: spec.Tag(dirs.State), ledger: ledger,
+		images: &images.Store{Dir: filepath.Join(dirs.Cache, "images")}}, nil
+}
+
+// Dirs are the instance's directories, absolute.
+func (m *Manager) Dirs() spec.Dirs { return m.dirs }
+
+// Rootfs is the path of a guest's root file system.
+func (m *Manager) Rootfs(name string) string { return filepath.Join(m.dir(name), "rootfs") }
+
+// base is the name of the instance's control groups.
+func (m *Manager) base() string {
+	if m.tag == "" {
+		return "sysct"
+	}
+	return "sysct-" + m.tag
+}
+
+func (m *Manager) dir(name string) string    { return filepath.Join(m.dirs.State, name) }
+func (m *Manager) runDir(name string) string { return filepath.Join(m.dirs.Run, name) }
+
+// privateDir makes a directory that only root may enter, and refuses one that
+// belongs to somebody else.
+func privateDir(path string) error {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return fmt.Errorf("cannot make %s: %w", path, err)
+	}
+	var st unix.Stat_t
+	if err := unix.Lstat(path, &st); err != nil {
+		return fmt.Errorf("cannot check %s: %w", path, err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR || st.Uid != 0 {
+		return fmt.Errorf("cannot use %s: it is not a directory of root's", path)
+	}
+	if st.Mode&0o022 != 0 {
+		return fmt.Errorf("cannot use %s: others may write to it\nhint: chmod go-w %s", path, path)
+	}
+	return nil
+}
+
+// lock takes the guest's lock. It waits for another verb as long as ctx lasts.
+func (m *Manager) lock(ctx context.Context, name string) (*flock.Lock, error) {
+	dir := filepath.Join(m.dirs.Run, ".lock")
+	if err := privateDir(m.dirs.Run); err != nil {
+		return nil, err
+	}
+	if err := privateDir(dir); err != nil {
+		return nil, err
+	}
+	l, err := flock.Acquire(ctx, filepath.Join(dir, name), false)
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, flock.ErrHeld) {
+		return nil, as(ErrLocked, err)
+	}
+	return l, err
+}
+
+// Names lists the guests, sorted.
+func (m *Manager) Names() ([]string, error) {
+	entries, err := os.ReadDir(m.dirs.State)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot list guests: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") && spec.CheckName(e.Name()) == nil {
+			names = append(names, e.Name())
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// check says that the name is good and the guest is there.
+func (m *Manager) check(name string) error {
+	if err := spec.CheckName(name); err != nil {
+		return as(ErrConfig, err)
+	}
+	var st unix.Stat_t
+	err := unix.Lstat(m.dir(name), &st)
+	if err == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		return nil
+	}
+	if err != nil && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("cannot read guest %s: %w", name, err)
+	}
+	return m.noGuest(name)
+}
+
+// noGuest is ErrNoGuest with the nearest name that exists.
+func (m *Manager) noGuest(name string) error {
+	names, _ := m.Names()
+	if near := nearest.Of(name, names); near != "" {
+		return as(ErrNoGuest, fmt.Errorf("no such guest\nhint: did you mean %s?", near))
+	}
+	return as(ErrNoGuest, errors.New("no such guest"))
+}
+
+// openDir opens a guest's directory.
+func (m *Manager) openDir(name string) (int, error) {
+	fd, err := unix.Open(m.dir(name), unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if errors.Is(err, unix.ENOENT) {
+		return -1, m.noGuest(name)
+	}
+	if err != nil {
+		return -1, fmt.Errorf("cannot open guest %s: %w", name, err)
+	}
+	return fd, nil
+}
+
+// progress says what a verb is doing.
+func (m *Manager) progress(format string, args ...any) {
+	if m.opt.Progress != nil {
+		fmt.Fprintf(m.opt.Progress, format+"\n", args...)
+	}
+}

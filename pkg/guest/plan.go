@@ -1,0 +1,137 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	sysctx "github.com/sysct/sysct/pkg/context"
+	"github.com/sysct/sysct/pkg/context/ns"
+	"github.com/sysct/sysct/pkg/guest/monitor"
+	"github.com/sysct/sysct/pkg/guest/spec"
+	"github.com/sysct/sysct/pkg/guest/state"
+	"github.com/sysct/sysct/pkg/images/store"
+	"github.com/sysct/sysct/pkg/limits"
+	"github.com/sysct/sysct/pkg/vnet"
+)
+
+// config reads the guest's config.toml. All that is wrong with it is ErrConfig.
+func (m *Manager) config(name string) (*spec.Guest, error) {
+	fd, err := m.openDir(name)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	cfg, err := spec.Load(fd, name)
+	return cfg, as(ErrConfig, err)
+}
+
+// monitorPlan is what the guest's monitor is told: the configuration and the
+// identity, resolved.
+func (m *Manager) monitorPlan(name string) (*monitor.Plan, error) {
+	id, err := m.identity(name)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := m.config(name)
+	if err != nil {
+		return nil, err
+	}
+	net, err := vnet.NewPlan(netTypes(cfg))
+	if err != nil {
+		return nil, as(ErrConfig, err)
+	}
+	lim, err := guestLimits(cfg)
+	if err != nil {
+		return nil, err
+	}
+	layout, err := m.guestLayout(name, id)
+	if err != nil {
+		return nil, err
+	}
+	boot, err := bootID()
+	if err != nil {
+		return nil, err
+	}
+	return &monitor.Plan{
+		Name: name, Base: m.base(), RunDir: m.dirs.Run, LogDir: m.dirs.Log, BootID: boot,
+		Context: sysctx.Spec{
+			Name: name, Hostname: hostname(cfg, name), MachineID: id.MachineID,
+			IDs: ns.IDRange{Base: id.IDBase, Size: id.IDSize}, Root: layout,
+			Init: initCommand(cfg), Env: cfg.Env, Net: net, TTYs: cfg.Console.TTYs,
+		},
+		Limits: lim, Restart: cfg.Restart, Halt: cfg.Init.Halt, ReadyCmd: cfg.Init.ReadyCmd,
+		StopTimeout: time.Duration(cfg.Init.StopTimeout),
+		LogSize:     int64(cfg.Console.LogSize), LogFiles: cfg.Console.LogFiles,
+	}, nil
+}
+
+// guestLayout is a guest's storage. An overlay's image has to be there still.
+func (m *Manager) guestLayout(name string, id *state.Identity) (store.Layout, error) {
+	lower := ""
+	if id.Backend == store.Overlay {
+		image, err := m.images.Open(context.Background(), id.Image)
+		if err != nil {
+			return store.Layout{}, as(ErrBroken, fmt.Errorf("its image is missing: %w", err))
+		}
+		lower = image.RootFS
+		image.Close()
+	}
+	return m.layout(m.dir(name), id.Backend, lower), nil
+}
+
+func netTypes(cfg *spec.Guest) []string {
+	types := make([]string, len(cfg.Net))
+	for i, n := range cfg.Net {
+		types[i] = n.Type
+	}
+	return types
+}
+
+func hostname(cfg *spec.Guest, name string) string {
+	if cfg.Hostname != "" {
+		return cfg.Hostname
+	}
+	return name
+}
+
+// initCommand is nil for the default: then the other usual places are tried too.
+func initCommand(cfg *spec.Guest) []string {
+	if slices.Equal(cfg.Init.Cmd, spec.Default().Init.Cmd) {
+		return nil
+	}
+	return cfg.Init.Cmd
+}
+
+func guestLimits(cfg *spec.Guest) (limits.Limits, error) {
+	l := limits.Limits{CPUSet: cfg.Limits.CPUSet, Pids: cfg.Limits.Pids}
+	if cfg.Limits.Memory != nil {
+		bytes := int64(*cfg.Limits.Memory)
+		l.Memory = &bytes
+	}
+	if q := cfg.Limits.CPUQuota; q != nil {
+		l.CPUQuota = &limits.CPUQuota{Quota: int64(*q), Period: spec.CPUPeriod}
+	}
+	if l.Pids == nil {
+		pids, err := limits.HostDefaultPids()
+		if err != nil {
+			return l, err
+		}
+		l.Pids, l.PidsDefault = &pids, true
+	}
+	return l, nil
+}
+
+// startFailure is the monitor's report of a failed start as an error.
+func startFailure(f *monitor.Failure) error {
+	cause := errors.New(strings.TrimSpace(f.Message))
+	if f.Errno != 0 && unix.Errno(f.Errno).Error() == f.Message {
+		cause = unix.Errno(f.Errno)
+	}
+	return &StartError{Step: f.Step, Call: f.Call, Path: f.Path, Err: cause, Console: f.Console}
+}

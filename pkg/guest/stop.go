@@ -1,0 +1,158 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/pkg/guest/control"
+	"github.com/sysct/sysct/pkg/guest/state"
+	"github.com/sysct/sysct/pkg/limits"
+	"github.com/sysct/sysct/pkg/limits/detect"
+)
+
+// StopOptions say how a guest is stopped.
+type StopOptions struct {
+	Timeout *time.Duration // for its own shutdown; nil: the configuration's
+	NoKill  bool           // fail when the time is over instead of killing it
+	Kill    bool           // kill it at once
+	NoWait  bool           // return when it has been told to
+}
+
+// Stop ends a guest: by its own shutdown, then, when the time is over, by a
+// kill. ErrState if it isn't running, ErrTimeout with NoKill.
+func (m *Manager) Stop(ctx context.Context, name string, o StopOptions) error {
+	if err := m.check(name); err != nil {
+		return err
+	}
+	if o.Kill {
+		return m.kill(ctx, name)
+	}
+	req := control.Request{Op: control.OpStop, NoKill: o.NoKill}
+	if o.Timeout != nil {
+		req.SetTimeout(*o.Timeout)
+	}
+	if !o.NoWait {
+		_, err := m.call(ctx, name, req)
+		return err
+	}
+	conn, err := m.dial(ctx, name)
+	if errors.Is(err, control.ErrNoMonitor) {
+		return m.noMonitor(name)
+	}
+	if err != nil {
+		return callError(err)
+	}
+	defer conn.Close()
+	return conn.Send(ctx, req)
+}
+
+// Restart stops a guest and starts it again in the same monitor, with the
+// configuration that it was started with. ErrState if it isn't running.
+func (m *Manager) Restart(ctx context.Context, name string, o StopOptions) error {
+	if err := m.Stop(ctx, name, o); err != nil {
+		return err
+	}
+	return m.Start(ctx, name, StartOptions{})
+}
+
+// Kill sends a signal to the guest's init; SIGKILL ends all of its processes.
+func (m *Manager) Kill(ctx context.Context, name string, sig unix.Signal) error {
+	if sig == unix.SIGKILL {
+		if err := m.check(name); err != nil {
+			return err
+		}
+		return m.kill(ctx, name)
+	}
+	_, err := m.call(ctx, name, control.Request{Op: control.OpKill, Signal: int(sig)})
+	return err
+}
+
+// monitorPatience is how long a monitor may take to note that its guest was killed.
+const monitorPatience = 2 * time.Second
+
+// kill ends a guest without asking it. The monitor is asked first, so that it
+// knows whose doing it is; one that doesn't answer (stopped, hanging) or doesn't
+// live can't prevent it: the group is killed here.
+func (m *Manager) kill(ctx context.Context, name string) error {
+	bounded, cancel := context.WithTimeout(ctx, monitorPatience)
+	defer cancel()
+	_, err := m.call(bounded, name, control.Request{Op: control.OpKill, Signal: int(unix.SIGKILL)})
+	if err == nil {
+		return m.waitStopped(ctx, name)
+	}
+	populated, perr := m.populated(name)
+	if perr != nil {
+		return errors.Join(err, perr)
+	}
+	if !populated {
+		return err
+	}
+	return m.withGroup(name, func(g limits.Group) error {
+		if err := g.Kill(); err != nil {
+			return err
+		}
+		return emptied(ctx, g)
+	})
+}
+
+// waitStopped waits until the monitor has cleaned up after a kill.
+func (m *Manager) waitStopped(ctx context.Context, name string) error {
+	err := m.Wait(ctx, name, WaitOptions{States: []state.State{state.Stopped}})
+	if errors.Is(err, ErrState) {
+		return nil
+	}
+	return err
+}
+
+// emptied waits until no process is left in the group, ten seconds at most.
+func emptied(ctx context.Context, g limits.Group) error {
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		populated, _, err := g.Events()
+		if err != nil || !populated {
+			return err
+		}
+		if ctx.Err() != nil || time.Now().After(deadline) {
+			return as(ErrTimeout, fmt.Errorf("its processes are still there after SIGKILL"))
+		}
+		fds := []unix.PollFd{{Fd: int32(g.EventsFD()), Events: unix.POLLPRI}}
+		unix.Poll(fds, 10) // notifications may lag: look again
+	}
+}
+
+// populated says whether any process of the guest is left.
+func (m *Manager) populated(name string) (bool, error) {
+	populated := false
+	err := m.withGroup(name, func(g limits.Group) (err error) {
+		populated, _, err = g.Events()
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return populated, err
+}
+
+// withGroup opens the guest's groups for a moment.
+func (m *Manager) withGroup(name string, do func(limits.Group) error) error {
+	g, err := m.openGroup(name)
+	if err != nil {
+		return err
+	}
+	defer g.Close()
+	return do(g)
+}
+
+// openGroup opens the guest's groups; the caller closes them.
+func (m *Manager) openGroup(name string) (limits.Group, error) {
+	backend, err := detect.Detect()
+	if err != nil {
+		return nil, err
+	}
+	return backend.Open(m.base(), name)
+}

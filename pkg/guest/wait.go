@@ -1,0 +1,126 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/pkg/guest/control"
+	"github.com/sysct/sysct/pkg/guest/state"
+)
+
+// WaitOptions say what to wait for: readiness or any of the states.
+type WaitOptions struct {
+	Ready   bool
+	States  []state.State
+	Timeout time.Duration // 0: as long as ctx lasts
+}
+
+// poll is how often a guest without a monitor is looked at.
+const poll = 50 * time.Millisecond
+
+// Wait waits until the guest is ready or in one of the states. ErrTimeout if it
+// isn't in time, ErrState if it stops while its readiness is waited for.
+func (m *Manager) Wait(ctx context.Context, name string, o WaitOptions) error {
+	if err := m.check(name); err != nil {
+		return err
+	}
+	if o.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.Timeout)
+		defer cancel()
+	}
+	for {
+		done, err := m.waitOnce(ctx, name, o)
+		if done || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return waitEnded(ctx)
+		case <-time.After(poll):
+		}
+	}
+}
+
+// waitOnce asks the monitor to say when it is so; without a monitor the guest is
+// looked at once.
+func (m *Manager) waitOnce(ctx context.Context, name string, o WaitOptions) (bool, error) {
+	conn, err := m.dial(ctx, name)
+	if errors.Is(err, control.ErrNoMonitor) {
+		info := m.stored(name)
+		if slices.Contains(o.States, state.Stopped) {
+			populated, err := m.populated(name)
+			return !populated && err == nil, err
+		}
+		if len(o.States) == 0 && info.Error != "" {
+			return false, as(ErrBroken, errors.New(info.Error))
+		}
+		return false, nil
+	}
+	if err != nil {
+		return false, waitError(ctx, err)
+	}
+	defer conn.Close()
+	var resp control.Response
+	fds, err := conn.Call(ctx, control.Request{Op: control.OpWait, States: o.States, Ready: o.Ready}, &resp)
+	control.CloseAll(fds)
+	if errors.Is(err, control.ErrLost) {
+		return false, nil // the monitor ended or was replaced: look again
+	}
+	return err == nil, waitError(ctx, err)
+}
+
+func waitError(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return waitEnded(ctx)
+	}
+	return callError(err)
+}
+
+func waitEnded(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return as(ErrTimeout, fmt.Errorf("it did not come about in time"))
+	}
+	return ctx.Err()
+}
+
+// Freeze stops every process of a guest where it is. ErrState if it isn't
+// running; ErrTimeout if it can't be frozen in time, it runs on then. 0 is the
+// default, ten seconds.
+func (m *Manager) Freeze(ctx context.Context, name string, timeout time.Duration) error {
+	return m.freezer(ctx, name, control.OpFreeze, timeout)
+}
+
+// Thaw lets a frozen guest run on.
+func (m *Manager) Thaw(ctx context.Context, name string, timeout time.Duration) error {
+	return m.freezer(ctx, name, control.OpThaw, timeout)
+}
+
+func (m *Manager) freezer(ctx context.Context, name string, op control.Op, timeout time.Duration) error {
+	req := control.Request{Op: op}
+	if timeout > 0 {
+		req.SetTimeout(timeout)
+	}
+	_, err := m.call(ctx, name, req)
+	return err
+}
+
+// openRun opens the instance's run directory.
+func (m *Manager) openRun() (int, error) {
+	if err := privateDir(m.dirs.Run); err != nil {
+		return -1, err
+	}
+	fd, err := unix.Open(m.dirs.Run, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("cannot open %s: %w", m.dirs.Run, err)
+	}
+	return fd, nil
+}
