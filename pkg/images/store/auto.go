@@ -26,7 +26,7 @@ func Auto(stateDir string) (string, error) {
 		return "", fmt.Errorf("cannot make a directory to try overlay in: %w", err)
 	}
 	works := tryOverlayIn(dir) == nil
-	if err := Destroy(Layout{Backend: Dir, GuestDir: dir}); err != nil {
+	if err := RemoveTree(dir); err != nil {
 		return "", err
 	}
 	if works {

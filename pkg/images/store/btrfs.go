@@ -39,31 +39,3 @@ func (btrfsBackend) create(ctx context.Context, g *guestDir, image string) error
 	}
 	return copyImage(ctx, image, g)
 }
-
-// MakeTree makes the directory, with mode 0755, in which an image's root file
-// system is to be built: a subvolume on btrfs, so that guests can be snapshots
-// of it.
-func MakeTree(path string) error {
-	p, err := openGuestParent(path)
-	if err != nil {
-		return err
-	}
-	defer p.close()
-	parent, err := openBeneath(p.parent, ".", unix.O_RDONLY|unix.O_DIRECTORY, 0, 0)
-	if err != nil {
-		return fmt.Errorf("cannot open the directory above %s: %w", path, err)
-	}
-	defer unix.Close(parent)
-	if onBtrfs(parent) {
-		err = createSubvolume(parent, p.base)
-	} else {
-		err = unix.Mkdirat(parent, p.base, 0o755)
-	}
-	if err == nil {
-		err = unix.Fchmodat(parent, p.base, 0o755, 0)
-	}
-	if err != nil {
-		return fmt.Errorf("cannot make %s: %w", path, err)
-	}
-	return nil
-}

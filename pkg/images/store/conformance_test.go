@@ -208,7 +208,7 @@ func TestDestroyOfATreeDeeperThanPaths(t *testing.T) {
 		l := b.layout("web")
 		must(t, Create(context.Background(), l, b.image()))
 		must(t, MountPlain(l))
-		nest(t, l.GuestDir+"/rootfs", 3000)
+		nest(t, l.GuestDir+"/rootfs", 1000)
 		must(t, Unmount(l))
 		must(t, Destroy(l))
 		if exists(l.GuestDir) {

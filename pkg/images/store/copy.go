@@ -27,8 +27,8 @@ func copyImage(ctx context.Context, image string, g *guestDir) error {
 	return copyTree(ctx, source, target)
 }
 
-// openSource returns a detached mount of the image that nothing can be changed
-// through, not even access times, and that shows no mount below it.
+// openSource returns a detached read-only mount of the image: nothing can be
+// changed through it, not even access times, and it shows no mount below it.
 func openSource(image string) (int, error) {
 	fd, err := openTree(image)
 	if err != nil {
@@ -39,11 +39,7 @@ func openSource(image string) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	quiet := unix.MountAttr{
-		Attr_set:    unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NOATIME | unix.MOUNT_ATTR_NODEV,
-		Attr_clr:    unix.MOUNT_ATTR__ATIME,
-		Propagation: unix.MS_PRIVATE,
-	}
+	quiet := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NODEV, Propagation: unix.MS_PRIVATE}
 	if err := unix.MountSetattr(clone, "", unix.AT_EMPTY_PATH, &quiet); err != nil {
 		unix.Close(clone)
 		return -1, fmt.Errorf("cannot make the image's mount read-only: %w", err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -38,7 +39,10 @@ func (a attributed) set(name string, value []byte) error {
 }
 
 // attrCopier has the buffers to copy attributes with.
-type attrCopier struct{ value, list []byte }
+type attrCopier struct {
+	value, list []byte
+	without     string // a prefix of extended attributes that are left out
+}
 
 func newAttrCopier() attrCopier {
 	const size = 64 << 10 // XATTR_SIZE_MAX, XATTR_LIST_MAX
@@ -107,6 +111,9 @@ func (c attrCopier) copyExtended(from, to attributed) error {
 	}
 	for raw := range bytes.SplitSeq(bytes.TrimSuffix(c.list[:n], []byte{0}), []byte{0}) {
 		name := string(raw)
+		if c.without != "" && strings.HasPrefix(name, c.without) {
+			continue
+		}
 		n, err := from.get(name, c.value)
 		if err == nil {
 			err = to.set(name, c.value[:n])
@@ -119,7 +126,7 @@ func (c attrCopier) copyExtended(from, to attributed) error {
 }
 
 // copyRootAttributes gives the directory name in dir the attributes of an
-// image's root.
+// image's root, less what overlay would take for its own marks.
 func copyRootAttributes(image string, dir int, name string) error {
 	clone, err := openSource(image)
 	if err != nil {
@@ -136,7 +143,9 @@ func copyRootAttributes(image string, dir int, name string) error {
 		return copyError(image, err)
 	}
 	defer unix.Close(target)
-	if err := newAttrCopier().copyOpenAttributes(source, target); err != nil {
+	c := newAttrCopier()
+	c.without = "trusted.overlay."
+	if err := c.copyOpenAttributes(source, target); err != nil {
 		return copyError(image, err)
 	}
 	return nil

@@ -143,5 +143,5 @@ func TestCopyTooDeep(t *testing.T) {
 	if exists(l.GuestDir) {
 		t.Error("the failed copy is left")
 	}
-	must(t, Destroy(Layout{Backend: Dir, GuestDir: b.dir + "/image"}))
+	must(t, RemoveTree(b.dir+"/image"))
 }

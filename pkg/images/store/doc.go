@@ -25,6 +25,9 @@
 // Upper must never be in two live superblocks, so Unmount ends only when the
 // one that it took off is dead, not merely out of sight.
 //
+// The caller holds the guest's lock: two calls for one guest at a time are a
+// race. Calls for different guests are not.
+//
 // A guest's directory belongs to root alone, but the trees in it are hostile.
 // They are reached by directory descriptors and openat2, one component at a
 // time, never through a link and never across a mount.

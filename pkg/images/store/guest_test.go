@@ -2,6 +2,8 @@ package store
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -30,6 +32,8 @@ func guestMain(ops []string) int {
 			_, err = os.Stdin.Read(make([]byte, 1))
 		case "say":
 			fmt.Println(name)
+		case "nested":
+			err = nested(name)
 		case "chroot":
 			err = unix.Chroot(name)
 		case "create":
@@ -103,4 +107,26 @@ func userNamespace(t *testing.T) int {
 	stdin.Close()
 	must(t, cmd.Wait())
 	return fd
+}
+
+// nested is what sysct does inside a guest, on the guest's own files.
+func nested(dir string) error {
+	if err := os.MkdirAll(dir+"/image/etc", 0o755); err != nil {
+		return err
+	}
+	backend, err := Auto(dir)
+	if err != nil {
+		return err
+	}
+	fmt.Println("auto:", backend)
+	l := Layout{Backend: Dir, GuestDir: dir + "/web"}
+	if err := Create(context.Background(), l, dir+"/image"); err != nil {
+		return err
+	}
+	userns, err := newUserNamespace()
+	if err != nil {
+		return err
+	}
+	_, err = OpenRoot(l, userns)
+	return errors.Join(err, Destroy(l))
 }

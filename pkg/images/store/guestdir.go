@@ -105,7 +105,7 @@ func (g *guestDir) refuseMountPoint() error {
 		return fmt.Errorf("cannot look at %s: %w", g.path, err)
 	}
 	if isMountRoot(st) {
-		return fmt.Errorf("cannot destroy %s: it is a mount point; unmount it first", g.path)
+		return fmt.Errorf("cannot delete %s: it is a mount point; unmount it first", g.path)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -144,4 +145,23 @@ func TestUnknownBackend(t *testing.T) {
 	contains(t, Create(context.Background(), l, "/"), `unknown storage backend "zfs"`)
 	contains(t, Unmount(l), "zfs")
 	contains(t, Destroy(l), "zfs")
+}
+
+func TestInsideAUserNamespace(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.Chmod(filepath.Dir(dir), 0o711))
+	must(t, os.Chown(dir, testBase, testBase))
+	cmd := guestCommand(testBase, "nested "+dir)
+	cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWNS
+	out, err := cmd.CombinedOutput()
+	must(t, err)
+	for _, want := range []string{"auto: dir\n", "cannot map the ids of " + dir, "operation not permitted",
+		"sysct runs inside a user namespace"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("no %q in %q", want, out)
+		}
+	}
+	if exists(dir + "/web") {
+		t.Error("the nested guest is left")
+	}
 }

@@ -32,8 +32,15 @@ func (overlayBackend) kindOf(_ *guestDir, m mountEntry) (kind, error) {
 	return foreign, nil
 }
 
+func (b overlayBackend) needLower() error {
+	if len(b.lower) == 0 {
+		return errors.New("an overlay root needs an image below it")
+	}
+	return nil
+}
+
 func (b overlayBackend) create(ctx context.Context, g *guestDir, image string) error {
-	if err := ctx.Err(); err != nil {
+	if err := errors.Join(ctx.Err(), b.needLower()); err != nil {
 		return err
 	}
 	for _, name := range b.parts() {
@@ -55,6 +62,9 @@ func (b overlayBackend) mountPlain(g *guestDir) error {
 		return err
 	}
 	if err := g.unmount(b); err != nil {
+		return err
+	}
+	if err := b.needLower(); err != nil {
 		return err
 	}
 	target, err := g.openDir(rootfsName)
@@ -98,7 +108,7 @@ func (b overlayBackend) openLayers(g *guestDir) (l overlayLayers, done func(), e
 
 // openRoot maps the ids of each layer, as an overlay itself can't be mapped.
 func (b overlayBackend) openRoot(g *guestDir, userns int) (int, error) {
-	if err := g.refuseLingering(); err != nil {
+	if err := errors.Join(b.needLower(), g.refuseLingering()); err != nil {
 		return -1, err
 	}
 	target, err := g.openDir(rootfsName)

@@ -158,5 +158,31 @@ func TestOverlayNeedsAnUpperThatCanBeOne(t *testing.T) {
 	contains(t, err, "cannot map the ids", "overlay", "ext4, xfs, btrfs")
 	t.Log(err)
 	must(t, Destroy(l))
-	contains(t, Create(context.Background(), Layout{Backend: Overlay, GuestDir: inner.dir + "/x"}, b.image()), "needs an image")
+}
+
+func TestOverlayWithoutItsImage(t *testing.T) {
+	b := newBed(t, Overlay, t.TempDir())
+	l := b.layout("web")
+	must(t, Create(context.Background(), l, b.image()))
+	must(t, MountPlain(l))
+	l.Lower = nil
+	must(t, Unmount(l))
+	contains(t, MountPlain(l), "needs an image")
+	contains(t, second(OpenRoot(l, userNamespace(t))), "needs an image")
+	contains(t, Create(context.Background(), Layout{Backend: Overlay, GuestDir: b.dir + "/x"}, b.image()), "needs an image")
+	must(t, Destroy(l))
+}
+
+// An image with overlay's marks on its root must not steer the guest's layer.
+func TestOverlayMarksOfAnImage(t *testing.T) {
+	b := newBed(t, Overlay, t.TempDir())
+	must(t, unix.Setxattr(b.image(), "trusted.overlay.opaque", []byte("y"), 0))
+	l := b.guest(t, "web")
+	if got := attributesOf(t, l.GuestDir+"/upper"); got != " trusted.on-root=79" {
+		t.Errorf("upper has%s", got)
+	}
+	must(t, MountPlain(l))
+	if !exists(l.GuestDir + "/rootfs/etc/hostname") {
+		t.Error("the image doesn't show")
+	}
 }

@@ -17,9 +17,11 @@ const (
 
 // Layout says where a guest's root file system is and of which kind.
 type Layout struct {
-	Backend  string   // Dir, Overlay or Btrfs
-	GuestDir string   // absolute path of the guest's directory
-	Lower    []string // overlay: absolute paths of the images' rootfs directories, the top one first
+	Backend  string // Dir, Overlay or Btrfs
+	GuestDir string // absolute path of the guest's directory
+	// Lower are the images' rootfs directories of an overlay, absolute, the top
+	// one first. To unmount and to destroy they aren't needed.
+	Lower []string
 }
 
 // backend is what differs between the kinds of root file system.
@@ -39,6 +41,7 @@ type backend interface {
 	wholeSuperblock() bool
 }
 
+// backend returns the layout's.
 func (l Layout) backend() (backend, error) {
 	switch l.Backend {
 	case Dir:
@@ -46,9 +49,6 @@ func (l Layout) backend() (backend, error) {
 	case Btrfs:
 		return btrfsBackend{}, nil
 	case Overlay:
-		if len(l.Lower) == 0 {
-			return nil, errors.New("an overlay root needs an image below it")
-		}
 		return overlayBackend{lower: l.Lower}, nil
 	}
 	return nil, fmt.Errorf("unknown storage backend %q", l.Backend)
@@ -112,6 +112,9 @@ func Sync(l Layout) error {
 // then. Device nodes in the tree don't work there. A file system that can't
 // map ids gives an error that names it and the way out; *BusyError if an
 // earlier mount of an overlay root lives on somewhere.
+//
+// For an overlay a thread changes its file system ids, upon which the kernel
+// takes the process for one that isn't to be dumped (PR_SET_DUMPABLE).
 func OpenRoot(l Layout, usernsFD int) (mountFD int, err error) {
 	b, g, err := l.open()
 	if err != nil {
@@ -181,10 +184,11 @@ func Expose(l Layout, mountFD int) error {
 }
 
 // Destroy takes off what is mounted on rootfs/ and deletes GuestDir with all
-// that is in it, never through a link and never across a mount. It refuses
-// before it deletes anything if rootfs isn't what sysct made: a link, or a
-// mount of something else. A GuestDir that isn't there is no error, so that a
-// broken-off Destroy can be repeated. *BusyError as for Unmount.
+// that is in it, never through a link and never across a mount. The guest must
+// not run. It refuses before it deletes anything if rootfs isn't what sysct
+// made: a link, or a mount of something else. A GuestDir that isn't there is
+// no error, so that a broken-off Destroy can be repeated. *BusyError as for
+// Unmount.
 func Destroy(l Layout) error {
 	b, err := l.backend()
 	if err != nil {
