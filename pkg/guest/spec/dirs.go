@@ -1,0 +1,71 @@
+package spec
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"path/filepath"
+)
+
+// The standard directories.
+const (
+	defaultState = "/var/lib/sysct"
+	defaultRun   = "/run/sysct"
+	defaultCache = "/var/cache/sysct"
+	defaultLog   = "/var/log/sysct"
+)
+
+// Dirs are the directories of one instance of sysct.
+type Dirs struct{ State, Run, Cache, Log string }
+
+// ResolveDirs finds the directories, cleaned and absolute: each from the flag, else
+// the environment (SYSCT_STATE_DIR and so on; env is os.Getenv), else the host's
+// file (nil: none), else the standard one. The logs of a state directory that isn't
+// the standard one are in its .log, and its run directory has its tag in the name,
+// so that two instances never share either.
+func ResolveDirs(flags Dirs, env func(string) string, host *Host) Dirs {
+	if host == nil {
+		host = DefaultHost()
+	}
+	dirs := Dirs{
+		State: first(flags.State, env("SYSCT_STATE_DIR"), host.StateDir, defaultState),
+		Cache: first(flags.Cache, env("SYSCT_CACHE_DIR"), host.CacheDir, defaultCache),
+	}
+	run, log := defaultRun, defaultLog
+	if dirs.State != defaultState {
+		run, log = defaultRun+"-"+Tag(dirs.State), filepath.Join(dirs.State, ".log")
+	}
+	dirs.Run = first(flags.Run, env("SYSCT_RUN_DIR"), host.RunDir, run)
+	dirs.Log = first(flags.Log, env("SYSCT_LOG_DIR"), host.LogDir, log)
+	return dirs
+}
+
+// first returns the first path that isn't empty, cleaned and absolute.
+func first(paths ...string) string {
+	for _, path := range paths {
+		if path != "" {
+			return absolute(path)
+		}
+	}
+	return ""
+}
+
+func absolute(path string) string {
+	// Abs fails if the working directory is gone: a relative path then leads
+	// nowhere anyway, and whoever opens it says so.
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return filepath.Clean(path)
+}
+
+// Tag tells instances apart by their state directory: "" for the standard one, else
+// eight hexadecimal digits. It is part of every name on the host that two instances
+// could both want.
+func Tag(stateDir string) string {
+	stateDir = absolute(stateDir)
+	if stateDir == defaultState {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(stateDir))
+	return hex.EncodeToString(sum[:4])
+}

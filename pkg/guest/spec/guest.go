@@ -1,0 +1,152 @@
+package spec
+
+import "time"
+
+// guestVersion is the schema that this program reads and writes.
+const guestVersion = 1
+
+// Guest is the content of config.toml in a guest's directory.
+type Guest struct {
+	// The version of this file's schema. A file of a newer one is refused.
+	// Default: 1
+	// Change: restart
+	Version int `toml:"version"`
+
+	// The host name that the guest starts with: letters, digits, - and _, in parts
+	// separated by points, 64 characters at most.
+	// Default: the guest's name
+	// Change: restart
+	// Example: "web1.example.org"
+	Hostname string `toml:"hostname"`
+
+	// Whether a guest that broke down is started again: "no" or "on-failure". Broken
+	// down means that its init was killed by a signal that sysct didn't send, or
+	// ended with a status other than 0. The pause before a new start doubles from
+	// 1 s to 60 s; after the fifth start in ten minutes the guest stays stopped.
+	// Default: "no"
+	// Change: restart
+	Restart string `toml:"restart"`
+
+	// The first program of the guest, and how it is brought to an end.
+	Init Init `toml:"init"`
+
+	// Environment variables of the guest's init, beside the ones that sysct sets
+	// (container, container_*, NOTIFY_SOCKET: these can't be set here). A name has
+	// letters, digits and _.
+	// Default: none
+	// Change: restart
+	// Example: LANG = "C.UTF-8"
+	Env map[string]string `toml:"env"`
+
+	// What the guest may use of the host.
+	Limits Limits `toml:"limits"`
+
+	// The network of the guest; one entry at most. Without any it has a network of
+	// its own with nothing but the loopback interface.
+	Net []Net `toml:"net"`
+
+	// The console and the ttys of the guest, and the log that is kept of the console.
+	Console Console `toml:"console"`
+}
+
+// Init is the table [init].
+type Init struct {
+	// The program that is executed as the guest's process 1, and its arguments. The
+	// program is an absolute path in the guest.
+	// Default: ["/sbin/init"]
+	// Change: restart
+	Cmd []string `toml:"cmd"`
+
+	// How init is asked to shut the guest down: "auto", which finds out what init it
+	// is and uses that one's own way, or a signal, as in "SIGPWR" or "SIGRTMIN+4".
+	// Default: "auto"
+	// Change: restart
+	Halt string `toml:"halt"`
+
+	// A command that is run in the guest to find out whether it is up: status 0 means
+	// ready. It is needed only for a guest whose init doesn't say so (READY=1) and
+	// that shows no login prompt on its console.
+	// Default: none
+	// Change: restart
+	// Example: ["/usr/bin/test", "-e", "/run/up"]
+	ReadyCmd []string `toml:"ready_cmd"`
+
+	// How long a clean stop may take before the guest is killed; 0 kills it at once.
+	// Unit: seconds, or a number with h, m, s or ms; 24h at most
+	// Default: "60s"
+	// Change: restart
+	StopTimeout Duration `toml:"stop_timeout"`
+}
+
+// Limits is the table [limits].
+type Limits struct {
+	// The most memory that the guest may use, its page cache included. At the limit
+	// it reclaims its own, then its largest process is killed.
+	// Unit: bytes, or a whole number with K, M, G or T (powers of 1024); 4M at least
+	// Default: no limit
+	// Change: restart
+	// Example: "512M"
+	Memory *Bytes `toml:"memory"`
+
+	// The most processor time that the guest may use, all its processes together.
+	// Unit: percent of one CPU as in "150%", or a number of CPUs as in 1.5
+	// Default: no limit
+	// Change: restart
+	// Example: "150%"
+	CPUQuota *CPUQuota `toml:"cpu_quota"`
+
+	// The CPUs that the guest may run on.
+	// Unit: numbers and ranges of CPUs of the host, from 0
+	// Default: all
+	// Change: restart
+	// Example: "0-1,4"
+	CPUSet string `toml:"cpuset"`
+
+	// The most processes and threads that the guest may have.
+	// Unit: a number, 1 to 4194304
+	// Default: 16384, or a quarter of what the host itself can have
+	// Change: restart
+	// Example: 1000
+	Pids *int64 `toml:"pids"`
+}
+
+// Net is an entry of [[net]].
+type Net struct {
+	// The kind of network: "none" is one of the guest's own with nothing but the
+	// loopback interface, "host" is the host's, with all its addresses and ports.
+	// Default: none, an entry must have it
+	// Change: restart
+	// Example: "host"
+	Type string `toml:"type"`
+}
+
+// Console is the table [console].
+type Console struct {
+	// How many ttys the guest has beside its console: /dev/tty1 and so on.
+	// Unit: a number, 0 to 12
+	// Default: 4
+	// Change: restart
+	TTYs int `toml:"ttys"`
+
+	// The size at which the console's log is rotated.
+	// Unit: bytes, or a whole number with K, M, G or T (powers of 1024); 4K to 1G
+	// Default: "1M"
+	// Change: restart
+	LogSize Bytes `toml:"log_size"`
+
+	// How many files of the console's log are kept, the one that is written included.
+	// Unit: a number, 1 to 100
+	// Default: 4
+	// Change: restart
+	LogFiles int `toml:"log_files"`
+}
+
+// Default returns a guest's configuration with nothing but defaults.
+func Default() *Guest {
+	return &Guest{
+		Version: guestVersion,
+		Restart: "no",
+		Init:    Init{Cmd: []string{"/sbin/init"}, Halt: "auto", StopTimeout: Duration(60 * time.Second)},
+		Console: Console{TTYs: 4, LogSize: MiB, LogFiles: 4},
+	}
+}

@@ -1,0 +1,190 @@
+package spec
+
+import (
+	"bytes"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sysct/sysct/pkg/guest/spec/internal/fielddoc"
+	"pgregory.net/rapid"
+)
+
+// guests draws any configuration that Check takes.
+func guests() *rapid.Generator[*Guest] {
+	// Text as it may stand in a command or a variable: anything printable.
+	text := rapid.StringOfN(rapid.RuneFrom([]rune("aZ09 \"'\\#=[]{}$%,.\u00e9\u4e2d\u2028\ufeff\ufffd\U0001f600")), 0, 12, -1)
+	label := rapid.StringMatching(`[A-Za-z0-9_]([A-Za-z0-9_-]{0,5}[A-Za-z0-9_])?`)
+	command := rapid.Custom(func(t *rapid.T) []string {
+		return append([]string{"/" + text.Draw(t, "program")}, rapid.SliceOfN(text, 0, 4).Draw(t, "args")...)
+	})
+	return rapid.Custom(func(t *rapid.T) *Guest {
+		g := Default()
+		g.Hostname = strings.Join(rapid.SliceOfN(label, 0, 3).Draw(t, "hostname"), ".")
+		g.Restart = rapid.SampledFrom([]string{"no", "on-failure"}).Draw(t, "restart")
+		g.Init.Cmd = command.Draw(t, "cmd")
+		g.Init.Halt = rapid.SampledFrom([]string{"auto", "SIGPWR", "SIGRTMIN+4"}).Draw(t, "halt")
+		if rapid.Bool().Draw(t, "has ready_cmd") {
+			g.Init.ReadyCmd = command.Draw(t, "ready_cmd")
+		}
+		g.Init.StopTimeout = Duration(rapid.Int64Range(0, int64(maxStopTimeout)).Draw(t, "stop_timeout"))
+		if env := rapid.MapOf(rapid.StringMatching(`[A-Z_][A-Z0-9_]{0,5}`), text).Draw(t, "env"); len(env) > 0 {
+			g.Env = env
+		}
+		g.Limits.Memory = rapid.Ptr(rapid.Map(rapid.Int64Min(int64(minMemory)), func(n int64) Bytes { return Bytes(n) }), true).Draw(t, "memory")
+		g.Limits.CPUQuota = rapid.Ptr(rapid.Map(rapid.Int64Range(int64(minQuota), maxCPUs*CPUPeriod),
+			func(n int64) CPUQuota { return CPUQuota(n) }), true).Draw(t, "cpu_quota")
+		g.Limits.CPUSet = rapid.SampledFrom([]string{"", "0", "0-3,7"}).Draw(t, "cpuset")
+		g.Limits.Pids = rapid.Ptr(rapid.Int64Range(1, maxPids), true).Draw(t, "pids")
+		if kind := rapid.SampledFrom([]string{"", "none", "host"}).Draw(t, "net"); kind != "" {
+			g.Net = []Net{{Type: kind}}
+		}
+		g.Console.TTYs = rapid.IntRange(0, maxTTYs).Draw(t, "ttys")
+		g.Console.LogSize = Bytes(rapid.Int64Range(int64(minLogSize), int64(maxLogSize)).Draw(t, "log_size"))
+		g.Console.LogFiles = rapid.IntRange(1, maxLogFiles).Draw(t, "log_files")
+		return g
+	})
+}
+
+func TestWhatIsRenderedIsReadBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		g := guests().Draw(t, "guest")
+		if err := g.Check(); err != nil {
+			t.Fatalf("the generator is wrong: %v", err)
+		}
+		text := Render(g)
+		got, err := Parse(text, "f")
+		if err != nil || !reflect.DeepEqual(got, g) {
+			t.Fatalf("%s\nbecame %+v, %v", text, got, err)
+		}
+	})
+}
+
+// Every key of the default file is a comment, and becomes right TOML without its #.
+func TestCommentedKeysAreExamples(t *testing.T) {
+	var lines []string
+	for line := range strings.Lines(string(Render(Default()))) {
+		if key, ok := strings.CutPrefix(line, "# "); ok && (strings.Contains(key, " = ") || strings.HasPrefix(key, "[[")) {
+			line = key
+		}
+		lines = append(lines, line)
+	}
+	got, err := Parse([]byte(strings.Join(lines, "")), "f")
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, strings.Join(lines, ""))
+	}
+	want := Default()
+	want.Hostname, want.Env = "web1.example.org", map[string]string{"LANG": "C.UTF-8"}
+	want.Init.ReadyCmd = []string{"/usr/bin/test", "-e", "/run/up"}
+	want.Limits = Limits{Memory: ptr(512 * MiB), CPUQuota: ptr(CPUQuota(150_000)), CPUSet: "0-1,4", Pids: ptr(int64(1000))}
+	want.Net = []Net{{Type: "host"}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Whatever a manual says of a default is what the default is.
+func TestDefaultsAreTheDocumentedOnes(t *testing.T) {
+	for _, f := range GuestFields() {
+		v, ok := reflect.ValueOf(Default()).Elem(), true
+		for part := range strings.SplitSeq(f.Key, ".") {
+			if v.Kind() == reflect.Struct && ok {
+				v, ok = fieldOf(v, part)
+			}
+		}
+		if ok && f.Default != "" && !isNone(v) && v.Kind() != reflect.Slice && literal(v) != f.Default {
+			t.Errorf("%s: the default is %s, the manual says %s", f.Key, literal(v), f.Default)
+		}
+	}
+}
+
+func TestFieldTablesAreTheComments(t *testing.T) {
+	want, err := fielddoc.Source(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile("fields_gen.go"); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("fields_gen.go is not what the comments say (%v): run go generate", err)
+	}
+}
+
+// Every key of the structs has its manual, with what the kind of its value needs.
+func TestEveryKeyHasItsManual(t *testing.T) {
+	for _, c := range []struct {
+		value  any
+		fields []Field
+	}{{Guest{}, GuestFields()}, {Host{}, HostFields()}} {
+		manual := map[string]Field{}
+		for _, f := range c.fields {
+			manual[f.Key] = f
+		}
+		checkManual(t, "", reflect.TypeOf(c.value), manual)
+		if len(manual) != 0 {
+			t.Errorf("manual of what is not there: %v", manual)
+		}
+	}
+}
+
+func checkManual(t *testing.T, prefix string, typ reflect.Type, manual map[string]Field) {
+	t.Helper()
+	for i := range typ.NumField() {
+		key := prefix + typ.Field(i).Tag.Get("toml")
+		f, kind := manual[key], typ.Field(i).Type
+		delete(manual, key)
+		for kind.Kind() == reflect.Pointer || kind.Kind() == reflect.Slice {
+			kind = kind.Elem()
+		}
+		isTable := kind.Kind() == reflect.Struct
+		if f.Summary == "" || !isTable && (f.Default == "" || f.Change == "") {
+			t.Errorf("%s: incomplete: %+v", key, f)
+		}
+		if strings.Contains("size duration quota", f.Type) && f.Type != "" && f.Unit == "" {
+			t.Errorf("%s: a %s without a unit", key, f.Type)
+		}
+		if isTable {
+			checkManual(t, key+".", kind, manual)
+		}
+	}
+}
+
+func TestRenderedLinesAreShort(t *testing.T) {
+	for line := range strings.Lines(string(Render(Default())) + string(RenderHost(DefaultHost()))) {
+		if len(line) > 90 {
+			t.Errorf("%d characters: %s", len(line), line)
+		}
+	}
+}
+
+func TestChangesOfAnotherKindAreNamed(t *testing.T) {
+	for change, want := range map[string]string{
+		"restart": "# Default: 4.\n# A change counts from the guest's next start on.\n# ttys = 4\n",
+		"live":    "# Default: 4.\n# A change counts at once.\n# ttys = 4\n",
+	} {
+		r := newRenderer([]Field{{Key: "console.ttys", Summary: "S", Default: "4", Change: change}}, "")
+		r.key("console.ttys", reflect.ValueOf(4), reflect.ValueOf(4))
+		if got := r.b.String(); !strings.HasSuffix(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func TestRenderGolden(t *testing.T) {
+	g := Default()
+	g.Init.StopTimeout = Duration(2 * time.Minute)
+	g.Env = map[string]string{"B": `say "\"`, "A": "1"}
+	for _, want := range []string{
+		"\nversion = 1\n",
+		"\n# Default: the guest's name.\n# hostname = \"web1.example.org\"\n",
+		"\n# Unit: seconds, or a number with h, m, s or ms; 24h at most.\n# Default: \"60s\".\nstop_timeout = \"2m\"\n",
+		"\n[env]\nA = \"1\"\nB = \"say \\\"\\\\\\\"\"\n",
+		"\n# [[net]]\n",
+		"\n# type = \"host\"\n",
+		"\n# log_size = \"1M\"\n",
+	} {
+		if !strings.Contains(string(Render(g)), want) {
+			t.Errorf("no %q in\n%s", want, Render(g))
+		}
+	}
+}
