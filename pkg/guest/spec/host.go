@@ -20,8 +20,9 @@ type Host struct {
 	Version int `toml:"version"`
 
 	// The directory that holds the guests, an absolute path. Two instances of sysct
-	// can be on one host if these four directories of theirs differ. The option
-	// --state-dir and the variable SYSCT_STATE_DIR come before this key.
+	// can be on one host if theirs differ: their runs and logs are then apart by
+	// themselves. The option --state-dir and the variable SYSCT_STATE_DIR come before
+	// this key.
 	// Default: "/var/lib/sysct"
 	// Change: live
 	// Example: "/var/lib/sysct"

@@ -105,8 +105,8 @@ func (src *source) parse() (table map[string]any, err error) {
 		return nil, src.at(src.keys.end, "", "syntax error")
 	}
 	// The parser lets some pass: limits.pids = 1, then [limits].
-	for _, dup := range src.keys.duplicates {
-		return nil, src.duplicate(dup)
+	if dups := src.keys.duplicates; len(dups) > 0 {
+		return nil, src.duplicate(dups[0])
 	}
 	return table, nil
 }
