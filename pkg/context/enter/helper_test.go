@@ -107,7 +107,7 @@ func (h *helper) finish(word string) []string {
 	if status, err := h.child.Wait(); status != 0 || err != nil {
 		h.g.t.Errorf("helper ended with %#x, %v", int(status), err)
 	}
-	return slices.DeleteFunc(h.lines, func(line string) bool { return line == word || line == "ready" })
+	return slices.DeleteFunc(slices.Clone(h.lines), func(line string) bool { return line == word || line == "ready" })
 }
 
 // stopped says in the helper whether finish was called.
