@@ -20,7 +20,8 @@ type block struct {
 	join   []int32
 	source [5]uintptr // 0..2, the report pipe, target: before and after they are moved up
 	report uintptr    // the report pipe's descriptor at each moment
-	record [2]uint32  // step, errno
+	record [2]uint32  // step, errno: of the last call, and what is reported
+	value  uintptr    // the last call's result
 	tty    bool
 
 	groups   []uint32

@@ -33,47 +33,33 @@ func fork(b *block) (pid uintptr, errno syscall.Errno) {
 //go:norace
 //go:nocheckptr
 func childMain(b *block) {
-	s, errno := childRun(b)
-	b.record[0], b.record[1] = uint32(s), uint32(errno)
+	if childLeave(b) && childFiles(b) && childJoin(b) && childReset(b) && childIDs(b) && childConfine(b) && childDirectory(b) {
+		childExecute(b)
+	}
 	syscall.RawSyscall(unix.SYS_WRITE, b.report, uintptr(unsafe.Pointer(&b.record)), unsafe.Sizeof(b.record))
 	for {
 		syscall.RawSyscall(unix.SYS_EXIT_GROUP, 127, 0, 0)
 	}
 }
 
-// childRun is the child's way from birth to execve.
+// try makes a system call in the child, keeps what came of it in the block, and
+// says whether it succeeded. (Results by way of the block keep the frames small:
+// a build for a debugger must fit the stack as well.)
 //
 //go:nosplit
 //go:norace
-//go:nocheckptr
-func childRun(b *block) (step, syscall.Errno) {
-	if s, errno := childLeave(b); errno != 0 {
-		return s, errno
-	}
-	if s, errno := childFiles(b); errno != 0 {
-		return s, errno
-	}
-	if s, errno := childJoin(b); errno != 0 {
-		return s, errno
-	}
-	if s, errno := childReset(b); errno != 0 {
-		return s, errno
-	}
-	if s, errno := childIDs(b); errno != 0 {
-		return s, errno
-	}
-	if s, errno := childConfine(b); errno != 0 {
-		return s, errno
-	}
-	return childExecute(b)
+func (b *block) try(s step, number, a1, a2, a3, a4 uintptr) bool {
+	value, _, errno := syscall.RawSyscall6(number, a1, a2, a3, a4, 0, 0)
+	b.value = value
+	b.record[0], b.record[1] = uint32(s), uint32(errno)
+	return errno == 0
 }
 
-// call is a system call with up to three arguments whose result matters only
-// as success.
+// failed is try's place for what the child finds out itself.
 //
 //go:nosplit
 //go:norace
-func call(number, a, b, c uintptr) syscall.Errno {
-	_, _, errno := syscall.RawSyscall(number, a, b, c)
-	return errno
+func (b *block) failed(s step, errno syscall.Errno) bool {
+	b.record[0], b.record[1] = uint32(s), uint32(errno)
+	return false
 }
