@@ -31,8 +31,12 @@ func checkDebootstrap(t *Template) error {
 	if d.Origin == "" || d.Keyring == "" || d.Variant == "" || len(d.Components) == 0 {
 		return errors.New("[debootstrap] needs origin, keyring, variant and components")
 	}
-	if strings.ContainsFunc(d.Origin+d.Variant+strings.Join(d.Components, ""), isOdd) || !filepath.IsAbs(d.Keyring) {
-		return errors.New("[debootstrap]: origin, variant and components are plain words, keyring is a path")
+	words := d.Origin + d.Variant + strings.Join(d.Components, "")
+	for _, release := range d.Releases {
+		words += strings.Join(release.Hooks, "")
+	}
+	if strings.ContainsFunc(words, isOdd) || !filepath.IsAbs(d.Keyring) {
+		return errors.New("[debootstrap]: origin, variant, components and hooks are plain words, keyring is a path")
 	}
 	include := Arg{Long: "include"}
 	for _, list := range [][]string{d.Include, d.IncludeHTTPS} {
@@ -96,17 +100,23 @@ func query(t *Template, h host) aptsource.Query {
 
 // mirrorsOf lists the suites of the recipe's release with where each comes from.
 func mirrorsOf(r *Recipe, main, security aptsource.Mirror, keys map[string][]byte) []Mirror {
-	d := r.template.Debootstrap
-	var release Release
-	if i := slices.IndexFunc(d.Releases, func(one Release) bool { return one.Name == r.Release }); i >= 0 {
-		release = d.Releases[i]
-	}
+	d, release := r.template.Debootstrap, r.release()
 	suites := append([]string{r.Release}, release.More...)
 	all := []Mirror{{main.URI, suites, d.Components, keys[main.SignedBy]}}
 	if security.URI != "" && release.Security != "" {
 		all = append(all, Mirror{security.URI, []string{release.Security}, d.Components, keys[security.SignedBy]})
 	}
 	return all
+}
+
+// release is what the template knows of the recipe's release, which may be nothing.
+func (r *Recipe) release() Release {
+	for _, release := range r.template.Debootstrap.Releases {
+		if release.Name == r.Release {
+			return release
+		}
+	}
+	return Release{Name: r.Release}
 }
 
 // readKey returns the keyring that Signed-By stands for: a file's content, or the key itself.

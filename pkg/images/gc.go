@@ -129,6 +129,11 @@ func exists(path string) bool {
 	return err == nil
 }
 
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
 // removeTree removes a directory with all that is in it; one that is missing is no error.
 func removeTree(path string) error {
 	var err error

@@ -66,11 +66,15 @@ func (a Arg) check(value string) error {
 	if o.check == nil {
 		return errors.New("nothing knows this argument")
 	}
-	if !o.isList {
-		return errors.Join(o.check(value), a.checkKnown(value))
+	parts := []string{value}
+	if o.isList {
+		parts = strings.Split(value, ",")
 	}
-	for _, part := range strings.Split(value, ",") {
-		if err := errors.Join(o.check(part), a.checkKnown(part)); err != nil {
+	for _, part := range parts {
+		if err := o.check(part); err != nil {
+			return err
+		}
+		if err := a.checkKnown(part); err != nil {
 			return err
 		}
 	}

@@ -62,11 +62,12 @@ type Debootstrap struct {
 	Releases       []Release `toml:"release"`       // those with more than one suite
 }
 
-// Release has the suites of a release beside the one of its name.
+// Release is what is particular to a release: the suites it has beside the one of its name, and mmdebstrap's hooks.
 type Release struct {
 	Name     string   `toml:"name"`
 	More     []string `toml:"more"`     // from the same mirror
 	Security string   `toml:"security"` // from the security mirror
+	Hooks    []string `toml:"hooks"`    // names of hook directories that come with mmdebstrap
 }
 
 // Busybox says where the host's static busybox is looked for.

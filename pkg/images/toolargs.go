@@ -2,7 +2,6 @@ package images
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -31,9 +30,8 @@ func (m Mirror) hostKey(i int, own string) string {
 	return filepath.Join(confine.Files, m.keyFile(i))
 }
 
-// mergedUsr has mmdebstrap's own hooks that make /bin a link before anything is unpacked, where the release has it so. Without
-// them bookworm does it by a package that brings all of Perl.
-const mergedUsr = "/usr/share/mmdebstrap/hooks/maybe-merged-usr"
+// hooksDir has the hooks that come with mmdebstrap.
+const hooksDir = "/usr/share/mmdebstrap/hooks"
 
 func mmdebstrapArgs(r *Recipe) []string {
 	d := r.template.Debootstrap
@@ -44,8 +42,10 @@ func mmdebstrapArgs(r *Recipe) []string {
 		`--aptopt=Dpkg::Use-Pty "false"`,
 		"--dpkgopt=force-unsafe-io", // the build is thrown away unless it gets to its end, and synced there
 	}
-	if _, err := os.Stat(mergedUsr); err == nil {
-		args = append(args, "--hook-dir="+mergedUsr)
+	for _, hook := range r.release().Hooks {
+		if dir := filepath.Join(hooksDir, hook); isDir(dir) {
+			args = append(args, "--hook-dir="+dir)
+		}
 	}
 	if r.isSet("allow-expired") {
 		args = append(args, `--aptopt=Acquire::Check-Valid-Until "false"`)
@@ -73,7 +73,7 @@ func debootstrapArgs(r *Recipe) []string {
 	m := r.Source.Mirrors[0]
 	args = append(args, "--keyring="+m.hostKey(0, d.Keyring), r.Release, confine.Tree, m.URI)
 	const scripts = "/usr/share/debootstrap/scripts"
-	if _, err := os.Stat(filepath.Join(scripts, r.Release)); err != nil {
+	if !exists(filepath.Join(scripts, r.Release)) {
 		args = append(args, filepath.Join(scripts, "sid")) // a release that is newer than the tool is built as sid is
 	}
 	return args
