@@ -11,6 +11,10 @@ import (
 // SocketName is the name of a monitor's socket in its guest's run directory.
 const SocketName = "control.sock"
 
+// HolderSocketName is the name of the holder's socket in the run directory of an
+// instance.
+const HolderSocketName = "holder.sock"
+
 // Listen makes the control socket of a guest in the directory that
 // guestRunDirFD is open on, and listens. A socket that a dead monitor left
 // is replaced. The descriptor is non-blocking and close-on-exec.

@@ -16,6 +16,7 @@ var ErrAgain = errors.New("nothing to receive yet")
 // Peer is the server's end of one client's connection.
 type Peer struct {
 	fd      int
+	pid     int
 	version int
 }
 
@@ -38,11 +39,14 @@ func Accept(listenFD int) (*Peer, error) {
 		unix.Close(fd)
 		return nil, fmt.Errorf("cannot accept client: %w", err)
 	}
-	return &Peer{fd: fd, version: MaxVersion}, nil
+	return &Peer{fd: fd, pid: int(cred.Pid), version: MaxVersion}, nil
 }
 
 // FD is the descriptor to wait for with epoll; it stays the Peer's.
 func (p *Peer) FD() int { return p.fd }
+
+// Pid is the client's process as it was when it connected.
+func (p *Peer) Pid() int { return p.pid }
 
 // Receive takes one request and its descriptors, which the caller closes. It
 // fails with [ErrAgain] if none is there, with io.EOF if the client is gone

@@ -5,14 +5,16 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/sysct/sysct/pkg/guest/control"
 )
 
 // Names in the run directory of an instance.
 const (
-	SocketName = "holder.sock" // requests
-	notifyName = "notify.sock" // what monitors leave
-	lockName   = "holder.lock" // held by who starts a holder, and by one that ends
-	logName    = "holder.log"  // in the log directory
+	SocketName = control.HolderSocketName // requests
+	notifyName = "notify.sock"            // what monitors leave
+	lockName   = "holder.lock"            // held by who starts a holder, and by one that ends
+	logName    = "holder.log"             // in the log directory
 )
 
 // Config is what tells one instance's holder from another's. Paths are
@@ -67,6 +69,9 @@ func environment() []string {
 		"GOGC=20",
 	}
 	for _, kv := range os.Environ() {
+		if strings.HasPrefix(kv, "SYSCT_MANAGER=") {
+			continue // of another holder's making
+		}
 		if strings.HasPrefix(kv, "SYSCT_") || strings.HasPrefix(kv, "GOCOVERDIR=") {
 			env = append(env, kv)
 		}

@@ -23,10 +23,6 @@ const listenFD = 3
 // ensureTimeout bounds a monitor's wait for a new holder.
 const ensureTimeout = 10 * time.Second
 
-// EnsureArgs is the command line of the helper that makes sure that a holder
-// runs, for a monitor whose holder died.
-func EnsureArgs(c Config) []string { return c.args(modeEnsure) }
-
 // Main is `sysct-helper holder`. args are those after the word holder.
 func Main(args []string) int {
 	mode, c, err := parseArgs(args)

@@ -1,9 +1,11 @@
 package holder
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -42,9 +44,7 @@ func (h *holder) spawn(m *monitor, more ...fdstore.Stored) error {
 		names = append(names, s.Name)
 	}
 	env := append(environment(), fdstore.Environ(names)...)
-	env = append(env,
-		"NOTIFY_SOCKET="+filepath.Join(h.conf.RunDir, notifyName),
-		"SYSCT_HOLDER="+filepath.Join(h.conf.RunDir, SocketName))
+	env = append(env, "NOTIFY_SOCKET="+filepath.Join(h.conf.RunDir, notifyName), "SYSCT_MANAGER="+h.manager())
 	m.pidfd, m.reaped, m.done, m.again = -1, false, false, time.Time{}
 	attr := &syscall.ProcAttr{Dir: "/", Env: env, Files: files, Sys: &syscall.SysProcAttr{Setsid: true, PidFD: &m.pidfd}}
 	argv := []string{"sysct-helper", "monitor", m.name}
@@ -58,6 +58,19 @@ func (h *holder) spawn(m *monitor, more ...fdstore.Stored) error {
 	}
 	m.started = time.Now()
 	return h.watch(m)
+}
+
+// manager tells a monitor whom to watch, and how to get another holder when
+// this one has died.
+func (h *holder) manager() string {
+	data, err := json.Marshal(struct {
+		Pid    int
+		Revive []string
+	}{os.Getpid(), h.conf.args(modeEnsure)})
+	if err != nil {
+		return ""
+	}
+	return string(data)
 }
 
 // watch has the end of a monitor noticed.

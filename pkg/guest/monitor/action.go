@@ -1,0 +1,86 @@
+package monitor
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/pkg/guest/control"
+)
+
+// Action is something to be done. Each of the types below is one.
+type Action interface{ action() }
+
+type (
+	// Save keeps the core's Life for a successor, before what follows is done.
+	Save struct{}
+
+	// Recover ends processes of the guest that nobody keeps; Recovered follows.
+	Recover struct{ Timeout time.Duration }
+
+	// Launch makes the groups and the context of a boot; Stored follows, or
+	// Launched with an error.
+	Launch struct{}
+
+	// Proceed has init executed after Stored, or with Err, the launch given up;
+	// Launched follows.
+	Proceed struct{ Err error }
+
+	// Cleanup removes what a boot has made; Cleaned follows.
+	Cleanup struct{}
+
+	// Finish removes what the life has made, but run.json; Finished follows.
+	Finish struct{}
+
+	// Halt asks init to shut the guest down; Halted follows.
+	Halt struct{}
+
+	// KillAll kills every process of the guest, frozen or not.
+	KillAll struct{}
+
+	// Signal sends a signal to init.
+	Signal struct{ Sig unix.Signal }
+
+	// Freeze and Thaw are followed by FreezeDone and ThawDone.
+	Freeze struct{ Timeout time.Duration }
+	Thaw   struct{ Timeout time.Duration }
+
+	// CheckReady runs the ready command; ReadyChecked follows.
+	CheckReady struct{}
+
+	// Reply answers a client. Pidfd: with a pidfd of init.
+	Reply struct {
+		Client int
+		Resp   control.Response
+		Pidfd  bool
+	}
+
+	// Tell sends the report to who started the guest, if that is still waiting.
+	Tell struct {
+		Pid int
+		Err error
+	}
+
+	// Say writes a line into the log.
+	Say struct{ Text string }
+
+	// Exit ends the monitor.
+	Exit struct{}
+)
+
+func (Save) action()       {}
+func (Recover) action()    {}
+func (Launch) action()     {}
+func (Proceed) action()    {}
+func (Cleanup) action()    {}
+func (Finish) action()     {}
+func (Halt) action()       {}
+func (KillAll) action()    {}
+func (Signal) action()     {}
+func (Freeze) action()     {}
+func (Thaw) action()       {}
+func (CheckReady) action() {}
+func (Reply) action()      {}
+func (Tell) action()       {}
+func (Say) action()        {}
+func (Exit) action()       {}

@@ -1,0 +1,169 @@
+package monitor
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/sysct/sysct/pkg/guest/state"
+)
+
+// Policy is what the core has to know of the plan, and of its process.
+type Policy struct {
+	OnFailure   bool          // start again after a failure
+	StopTimeout time.Duration // for a stop that doesn't say
+	ReadyCmd    bool          // readiness is told by init or by a command
+	Run         state.Run     // the facts that don't change: boot id, monitor's pid, id base
+}
+
+// Core decides what a monitor does: events in, actions out. It makes no system
+// call, reads no clock, and is the only one to change [Life].
+type Core struct {
+	Life Life
+
+	policy  Policy
+	now     Now
+	out     []Action
+	visited []state.State // in this step
+	waiters []waiter
+	note    string // for those who wait for the end: "killed, …"
+
+	freezer   bool // a freeze or thaw is under way
+	freezeFor int  // the client that asked for it; 0: none
+	halting   bool // an attempt to halt is under way
+	haltAt    time.Duration
+	killAgain time.Duration
+	checking  bool // the ready command runs
+	checkAt   time.Duration
+}
+
+// NewCore makes the core of a new life, or of one that is taken over.
+func NewCore(p Policy, life *Life) *Core {
+	c := &Core{policy: p, Life: Life{Phase: PhaseNew, State: state.Stopped}}
+	if life != nil {
+		c.Life = *life
+	}
+	return c
+}
+
+// Step takes one event and says what is to be done, in this order. The first
+// action keeps the state for a successor: what is intended is known before it
+// is done.
+func (c *Core) Step(now Now, ev Event) []Action {
+	c.now, c.out, c.visited = now, []Action{Save{}}, nil
+	c.handle(ev)
+	c.answerWaiters()
+	return c.out
+}
+
+func (c *Core) handle(ev Event) {
+	switch ev := ev.(type) {
+	case Begin:
+		c.begin(ev)
+	case Adopt:
+		c.adopt(ev.Facts)
+	case Recovered:
+		c.recovered(ev.Err)
+	case Stored:
+		c.stored(ev)
+	case Launched:
+		c.launched(ev.Err)
+	case InitEnded:
+		c.initEnded(ev)
+	case Cleaned:
+		c.cleaned(ev.Err)
+	case Finished:
+		c.finished()
+	case Halted:
+		c.halted(ev)
+	case FreezeDone:
+		c.freezeDone(ev.Err)
+	case ThawDone:
+		c.thawDone(ev.Err)
+	case Told:
+		c.told(ev)
+	case Prompted:
+		c.prompted(ev.Systemd)
+	case ReadyChecked:
+		c.readyChecked(ev.Ready)
+	case Asked:
+		c.asked(ev.Client, ev.Req)
+	case ClientGone:
+		c.forget(ev.Client)
+	case Terminate:
+		c.say("asked to end: the guest is stopped")
+		c.stop(c.policy.StopTimeout, true, false)
+	case Tick:
+		c.tick()
+	}
+}
+
+// Deadline is when the next [Tick] is due; false: never.
+func (c *Core) Deadline() (time.Duration, bool) {
+	first := time.Duration(0)
+	soonest := func(at time.Duration) {
+		if at > 0 && (first == 0 || at < first) {
+			first = at
+		}
+	}
+	soonest(c.haltAt)
+	soonest(c.killAgain)
+	if s := c.Life.Stop; s != nil && !s.Killed && c.Life.Phase == PhaseUp {
+		soonest(s.KillAt)
+	}
+	if c.Life.Phase == PhaseWait {
+		soonest(c.Life.Again)
+	}
+	if c.wantsCheck() {
+		soonest(c.checkAt)
+	}
+	for _, w := range c.waiters {
+		soonest(w.deadline)
+	}
+	return first, first > 0
+}
+
+func (c *Core) tick() {
+	if c.due(c.haltAt) {
+		c.haltAt = 0
+		c.pursueStop()
+	}
+	c.killDue()
+	if c.Life.Phase == PhaseWait && c.now.Mono >= c.Life.Again {
+		c.launch()
+	}
+	if c.wantsCheck() && c.due(c.checkAt) {
+		c.checking, c.checkAt = true, 0
+		c.do(CheckReady{})
+	}
+}
+
+func (c *Core) due(at time.Duration) bool { return at > 0 && c.now.Mono >= at }
+
+func (c *Core) do(a ...Action) { c.out = append(c.out, a...) }
+
+func (c *Core) say(format string, args ...any) {
+	c.do(Say{fmt.Sprintf(format, args...)})
+}
+
+// advance takes the guest to its next state, if the table has one.
+func (c *Core) advance(ev state.Event) error {
+	next, err := state.Next(c.Life.State, ev)
+	if err != nil {
+		return err
+	}
+	c.Life.State = next
+	c.visited = append(c.visited, next)
+	return nil
+}
+
+// Run is what users are told of this life.
+func (c *Core) Run() state.Run {
+	r := c.policy.Run
+	l := &c.Life
+	r.State, r.Pid, r.StartedAt = l.State, l.Pid, l.StartedAt
+	r.Ready, r.Boots, r.Exit = l.Ready, l.Boots, l.Exit
+	if l.State == state.Stopped {
+		r.MonitorPid = 0
+	}
+	return r
+}

@@ -1,0 +1,69 @@
+package monitor
+
+import (
+	"github.com/sysct/sysct/pkg/guest/state"
+)
+
+// adopt goes on where the monitor before this one was killed.
+func (c *Core) adopt(f Facts) {
+	l := &c.Life
+	c.say("monitor %d takes the guest over: %s, %s", c.policy.Run.MonitorPid, l.Phase, l.State)
+	switch l.Phase {
+	case PhaseRecover:
+		c.do(Recover{c.policy.StopTimeout})
+	case PhaseLaunch:
+		// No init ran: whatever is there of the context is removed.
+		c.ended(true)
+	case PhaseStored:
+		if f.Alive && f.Booted {
+			c.launched(nil)
+			c.adoptUp(f)
+			return
+		}
+		// It waits for a word that nobody can give it any more.
+		c.ended(true)
+	case PhaseUp:
+		// An init that has ended is noticed as any other.
+		if f.Alive {
+			c.adoptUp(f)
+		}
+	case PhaseCleanup:
+		c.do(Cleanup{})
+	case PhaseFinish:
+		c.do(Finish{})
+	case PhaseFinished:
+		c.do(Exit{})
+	}
+}
+
+// adoptUp brings the stored state in line with what the kernel says. Who asked
+// for a freeze or thaw that was under way isn't connected any more.
+func (c *Core) adoptUp(f Facts) {
+	l := &c.Life
+	l.Frozen = f.Frozen
+	c.checkAt = c.now.Mono + checkEvery
+	if s := l.Stop; s != nil {
+		if s.Killed {
+			c.killAgain = c.now.Mono + killRetry
+			c.do(KillAll{})
+			return
+		}
+		c.pursueStop()
+		c.killDue()
+		return
+	}
+	switch {
+	case f.Frozen && l.State != state.Frozen:
+		c.advance(state.Thaw)
+		c.advance(state.Ran)
+		c.advance(state.Freeze)
+		c.advance(state.Froze)
+	case !f.Frozen && (l.State == state.Freezing || l.State == state.Frozen):
+		// It may be about to freeze: the order is taken back.
+		c.advance(state.Thaw)
+		c.freezer = true
+		c.do(Thaw{freezeTimeout})
+	case !f.Frozen && l.State == state.Thawed:
+		c.advance(state.Ran)
+	}
+}

@@ -1,0 +1,162 @@
+package monitor
+
+import (
+	"errors"
+	"time"
+
+	"github.com/sysct/sysct/pkg/guest/state"
+)
+
+// errStopped is the failure of a start that a stop overtook.
+var errStopped = errors.New("the guest was stopped while it started")
+
+func (c *Core) begin(ev Begin) {
+	if c.Life.State == state.Stopped {
+		c.advance(state.Start)
+	}
+	if !ev.Occupied {
+		c.launch()
+		return
+	}
+	c.Life.Phase = PhaseRecover
+	c.say("processes of the guest run that no monitor keeps: they are ended, and the guest is started anew")
+	c.do(Recover{c.policy.StopTimeout})
+}
+
+func (c *Core) recovered(err error) {
+	switch {
+	case err != nil:
+		c.failed(err)
+	case c.Life.Stop != nil:
+		c.failed(errStopped)
+	default:
+		c.launch()
+	}
+}
+
+// launch begins a boot. All that is known of the boot before is forgotten.
+func (c *Core) launch() {
+	l := &c.Life
+	l.Phase, l.Pid, l.Ready, l.Frozen, l.Sent, l.Again = PhaseLaunch, 0, false, false, 0, 0
+	l.Notified, l.Status, l.ExitStatus, l.OOMKills = false, "", nil, 0
+	c.haltAt, c.killAgain, c.checkAt = 0, 0, 0
+	if l.Stop != nil { // a restart, which is over when it runs
+		l.Stop = nil
+	}
+	c.do(Launch{})
+}
+
+func (c *Core) stored(ev Stored) {
+	c.Life.Phase, c.Life.Pid, c.Life.OOMKills = PhaseStored, ev.Pid, ev.OOMKills
+	if c.Life.Stop != nil {
+		c.do(Proceed{errStopped})
+		return
+	}
+	c.do(Proceed{})
+}
+
+func (c *Core) launched(err error) {
+	if err != nil {
+		c.failed(err)
+		return
+	}
+	l := &c.Life
+	l.Phase, l.ExecAt = PhaseUp, c.now.Mono
+	l.Boots++
+	if l.StartedAt.IsZero() {
+		l.StartedAt = c.now.Wall
+	}
+	c.advance(state.Started)
+	c.say("boot %d: init is process %d", l.Boots, l.Pid)
+	c.do(Tell{Pid: l.Pid})
+	c.checkAt = c.now.Mono + time.Millisecond
+	c.pursueStop()
+}
+
+// failed is the end of a boot before init was executed.
+func (c *Core) failed(err error) {
+	c.say("cannot start: %v", err)
+	c.do(Tell{Err: err})
+	reason := state.ReasonFailed
+	if errors.Is(err, errStopped) {
+		reason = state.ReasonKilled
+	}
+	c.Life.Exit = &state.Exit{Reason: reason, At: c.now.Wall}
+	// The first start is the user's, who sees why it failed; later ones are ours.
+	c.ended(c.Life.Boots > 0 && c.mayStartAgain())
+}
+
+func (c *Core) initEnded(ev InitEnded) {
+	if c.Life.Phase != PhaseUp && c.Life.Phase != PhaseStored {
+		return
+	}
+	exit, failure := c.judge(ev)
+	c.Life.Exit = exit
+	c.say("init ended: %s", describeExit(exit))
+	switch {
+	case c.Life.Stop != nil:
+		c.ended(c.Life.Stop.Restart)
+	case exit.Reason == state.ReasonReboot:
+		c.Life.Again = c.rebootAt()
+		c.ended(true)
+	default:
+		c.ended(failure && c.mayStartAgain())
+	}
+}
+
+// ended begins the removal of what the boot has made, after which another one
+// follows or the end.
+func (c *Core) ended(again bool) {
+	l := &c.Life
+	l.Phase, l.Pid, l.Ready, l.Frozen, l.Final = PhaseCleanup, 0, false, false, !again
+	c.haltAt, c.killAgain, c.checkAt = 0, 0, 0
+	switch {
+	case !again:
+		c.advance(state.Stop)
+	case c.advance(state.Reboot) != nil && l.State != state.Starting:
+		c.advance(state.Ended)
+		c.advance(state.Start)
+	}
+	c.do(Cleanup{})
+}
+
+func (c *Core) cleaned(err error) {
+	if err != nil {
+		c.say("cannot clean up: %v", err)
+	}
+	l := &c.Life
+	switch {
+	case l.Final, l.Stop != nil && !l.Stop.Restart:
+		c.finish()
+	case l.Again > c.now.Mono:
+		l.Phase = PhaseWait
+	default:
+		c.launch()
+	}
+}
+
+func (c *Core) finish() {
+	c.Life.Phase = PhaseFinish
+	c.advance(state.Stop)
+	c.do(Finish{})
+}
+
+func (c *Core) finished() {
+	c.Life.Phase = PhaseFinished
+	c.advance(state.Ended)
+	c.say("stopped")
+	c.answerWaiters()
+	c.dismissWaiters()
+	c.do(Exit{})
+}
+
+// minBoot is the least time between two boots, so that a guest that reboots at
+// once can't keep its host busy with that.
+const minBoot = time.Second
+
+func (c *Core) rebootAt() time.Duration {
+	if at := c.Life.ExecAt + minBoot; at > c.now.Mono {
+		return min(at, c.now.Mono+minBoot/10)
+	}
+	return 0
+}

@@ -1,0 +1,160 @@
+package monitor
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/pkg/guest/control"
+	"github.com/sysct/sysct/pkg/guest/state"
+)
+
+// waiter is a client whose answer comes when something has come about.
+type waiter struct {
+	client   int
+	states   []state.State // any of these
+	ready    bool          // or readiness
+	boots    int           // and this many boots
+	deadline time.Duration // monotonic; 0: none
+	late     string        // what it is told then
+}
+
+func (c *Core) asked(client int, req *control.Request) {
+	switch req.Op {
+	case control.OpStatus:
+		c.replyRun(client)
+	case control.OpStop:
+		c.askedStop(client, req)
+	case control.OpRestart:
+		c.askedRestart(client, req)
+	case control.OpKill:
+		c.askedKill(client, req)
+	case control.OpFreeze:
+		c.freeze(client, state.Freeze, Freeze{req.Timeout(freezeTimeout)})
+	case control.OpThaw:
+		c.freeze(client, state.Thaw, Thaw{req.Timeout(freezeTimeout)})
+	case control.OpWait:
+		c.askedWait(client, req)
+	default:
+		c.refuse(client, control.KindInvalid, errors.New("the monitor knows no request "+string(req.Op)))
+	}
+}
+
+func (c *Core) askedStop(client int, req *control.Request) {
+	limit := req.Timeout(c.policy.StopTimeout)
+	w := waiter{client: client, states: []state.State{state.Stopped}}
+	if req.NoKill {
+		w.deadline, w.late = c.now.Mono+limit, "it did not stop in "+limit.String()
+	}
+	c.waiters = append(c.waiters, w)
+	c.stop(limit, !req.NoKill, false)
+}
+
+func (c *Core) askedRestart(client int, req *control.Request) {
+	if c.Life.State != state.Running && c.Life.State != state.Frozen {
+		c.refuse(client, control.KindState, errors.New("the guest is "+string(c.Life.State)))
+		return
+	}
+	limit := req.Timeout(c.policy.StopTimeout)
+	w := waiter{client: client, states: []state.State{state.Running}, boots: c.Life.Boots + 1}
+	if req.NoKill {
+		w.deadline, w.late = c.now.Mono+limit, "it did not stop in "+limit.String()
+	}
+	c.waiters = append(c.waiters, w)
+	c.stop(limit, !req.NoKill, true)
+}
+
+func (c *Core) askedKill(client int, req *control.Request) {
+	sig := unix.Signal(req.Signal)
+	switch {
+	case req.Signal <= 0 || req.Signal > 64:
+		c.refuse(client, control.KindInvalid, errors.New("no such signal"))
+		return
+	case sig == unix.SIGKILL:
+		c.killNow()
+	case c.Life.Phase != PhaseUp:
+		c.refuse(client, control.KindState, errors.New("the guest is "+string(c.Life.State)))
+		return
+	default:
+		c.Life.Sent = req.Signal
+		c.do(Signal{sig})
+	}
+	c.replyRun(client)
+}
+
+func (c *Core) askedWait(client int, req *control.Request) {
+	if len(req.States) == 0 && !req.Ready {
+		c.refuse(client, control.KindInvalid, errors.New("nothing to wait for"))
+		return
+	}
+	for _, s := range req.States {
+		if !s.Valid() {
+			c.refuse(client, control.KindInvalid, errors.New("no such state: "+string(s)))
+			return
+		}
+	}
+	w := waiter{client: client, states: req.States, ready: req.Ready}
+	if req.TimeoutMS != nil {
+		limit := req.Timeout(0)
+		w.deadline, w.late = max(c.now.Mono+limit, 1), "it did not come about in "+limit.String()
+	}
+	c.waiters = append(c.waiters, w)
+	c.visited = append(c.visited, c.Life.State) // what it is now counts
+}
+
+// answerWaiters answers those for whom it has come about, or too late.
+func (c *Core) answerWaiters() {
+	c.waiters = slices.DeleteFunc(c.waiters, func(w waiter) bool {
+		switch {
+		case c.fulfilled(w):
+			c.replyRun(w.client)
+		case c.due(w.deadline):
+			c.refuse(w.client, control.KindTimeout, errors.New(w.late))
+		default:
+			return false
+		}
+		return true
+	})
+}
+
+func (c *Core) fulfilled(w waiter) bool {
+	if w.ready && c.Life.Ready {
+		return true
+	}
+	if c.Life.Boots < w.boots {
+		return false
+	}
+	return slices.ContainsFunc(c.visited, func(s state.State) bool { return slices.Contains(w.states, s) })
+}
+
+// dismissWaiters answers those for whom it can't come about any more.
+func (c *Core) dismissWaiters() {
+	for _, w := range c.waiters {
+		c.refuse(w.client, control.KindState, errors.New("the guest has stopped"))
+	}
+	c.waiters = nil
+}
+
+// forget drops a client that has gone. What it asked for goes on.
+func (c *Core) forget(client int) {
+	c.waiters = slices.DeleteFunc(c.waiters, func(w waiter) bool { return w.client == client })
+	if c.freezeFor == client {
+		c.freezeFor = 0
+	}
+}
+
+func (c *Core) replyRun(client int) {
+	run := c.Run()
+	resp := control.Response{Run: &run}
+	if c.Life.State == state.Stopped {
+		resp.Note = c.note
+	}
+	c.do(Reply{Client: client, Resp: resp, Pidfd: run.Pid > 0})
+}
+
+func (c *Core) refuse(client int, kind control.Kind, err error) {
+	run := c.Run()
+	c.do(Reply{Client: client, Resp: control.Response{Run: &run, Error: control.Errorf(kind, "%v", err)}})
+}

@@ -1,0 +1,63 @@
+package monitor
+
+import (
+	"time"
+
+	"github.com/sysct/sysct/pkg/guest/state"
+)
+
+// checkEvery is the pause between two runs of the ready command.
+const checkEvery = time.Second
+
+func (c *Core) told(ev Told) {
+	if c.Life.Phase != PhaseUp {
+		return
+	}
+	c.Life.Notified = true
+	if ev.Status != "" {
+		c.Life.Status = ev.Status
+	}
+	if ev.ExitStatus != nil {
+		c.Life.ExitStatus = ev.ExitStatus
+	}
+	if ev.Ready {
+		c.ready("init says so")
+	}
+}
+
+// prompted: a login prompt is a sign of readiness only for an init that has no
+// better one, unless the user has named a command that is.
+func (c *Core) prompted(systemd bool) {
+	if c.Life.Phase == PhaseUp && !systemd && !c.Life.Notified && !c.policy.ReadyCmd {
+		c.ready("a login prompt is on the console")
+	}
+}
+
+func (c *Core) wantsCheck() bool {
+	return c.policy.ReadyCmd && !c.Life.Ready && !c.checking &&
+		c.Life.Phase == PhaseUp && c.Life.State == state.Running
+}
+
+func (c *Core) readyChecked(ready bool) {
+	c.checking = false
+	if c.Life.Phase != PhaseUp {
+		return
+	}
+	if ready {
+		c.ready("the ready command succeeded")
+		return
+	}
+	c.checkAt = c.now.Mono + checkEvery
+}
+
+func (c *Core) ready(why string) {
+	if !c.Life.Ready {
+		c.Life.Ready = true
+		c.say("ready: %s", why)
+	}
+}
+
+// WantsPrompt says whether a login prompt on the console would be news.
+func (c *Core) WantsPrompt() bool {
+	return c.Life.Phase == PhaseUp && !c.Life.Ready && !c.Life.Notified && !c.policy.ReadyCmd
+}

@@ -1,0 +1,163 @@
+package monitor
+
+import (
+	"fmt"
+	"reflect"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/pkg/guest/state"
+)
+
+// do carries an action out. What takes time becomes a job.
+func (m *monitor) do(a Action) {
+	switch a := a.(type) {
+	case Save:
+		m.save()
+	case Say:
+		m.log.say(a.Text)
+	case Reply:
+		m.reply(a)
+	case Tell:
+		m.tell(a)
+	case Recover:
+		m.job(m.recoverJob(a.Timeout))
+	case Launch:
+		m.job(m.launchJob())
+	case Proceed:
+		m.proceed <- a.Err
+		m.proceed = nil
+	case Cleanup:
+		m.cleanup()
+	case Finish:
+		m.finish()
+	case Halt:
+		m.job(m.haltJob())
+	case KillAll:
+		m.killAll()
+	case Signal:
+		m.signal(a.Sig)
+	case Freeze:
+		m.freeze(a.Timeout)
+	case Thaw:
+		m.thaw(a.Timeout)
+	case CheckReady:
+		m.job(m.checkReadyJob())
+	case Exit:
+		m.exit()
+	}
+}
+
+// save keeps the core's state for a successor, and tells those who ask when no
+// monitor answers.
+func (m *monitor) save() {
+	if err := m.slots.save(&m.core.Life); err != nil {
+		m.log.say(err.Error())
+	}
+	run := m.core.Run()
+	if m.lastRun != nil && reflect.DeepEqual(*m.lastRun, run) {
+		return
+	}
+	m.lastRun = &run
+	if err := state.WriteRun(m.dir, &run); err != nil {
+		m.log.say(err.Error())
+	}
+}
+
+func (m *monitor) reply(a Reply) {
+	p := m.peers[a.Client]
+	if p == nil {
+		return
+	}
+	if a.Pidfd && m.pidfd >= 0 {
+		m.answer(p, a.Resp, m.pidfd)
+		return
+	}
+	m.answer(p, a.Resp)
+}
+
+// tell sends the report, once, and tells the service manager.
+func (m *monitor) tell(a Tell) {
+	if a.Err == nil {
+		m.notifyManager("READY", "1", "STATUS", fmt.Sprintf("init is process %d", a.Pid))
+	}
+	if m.report < 0 {
+		return
+	}
+	r := Report{OK: a.Err == nil, Pid: a.Pid, Warnings: m.warned}
+	if a.Err != nil {
+		r.Error = newFailure(a.Err)
+		r.Error.Console = m.consoleTail()
+	}
+	r.send(m.report)
+	m.report, m.warned = -1, nil
+}
+
+func (m *monitor) killAll() {
+	if m.group == nil {
+		return
+	}
+	if err := m.group.Kill(); err != nil {
+		m.log.say(err.Error())
+	}
+}
+
+// signal goes by pidfd: the pid may be another process's by now.
+func (m *monitor) signal(sig unix.Signal) {
+	if m.pidfd < 0 {
+		return
+	}
+	if err := unix.PidfdSendSignal(m.pidfd, sig, nil, 0); err != nil {
+		m.log.say(fmt.Sprintf("cannot send signal %d to init: %v", sig, err))
+	}
+}
+
+func (m *monitor) freeze(timeout time.Duration) {
+	g := m.group
+	m.job(func() func() {
+		err := g.Freeze(timeout)
+		return func() { m.emit(FreezeDone{err}) }
+	})
+}
+
+func (m *monitor) thaw(timeout time.Duration) {
+	g := m.group
+	m.job(func() func() {
+		err := g.Thaw(timeout)
+		return func() { m.emit(ThawDone{err}) }
+	})
+}
+
+// exit lets the loop end. Those who wait in the socket's queue are told that
+// nobody listens by its end.
+func (m *monitor) exit() {
+	for id := range m.peers {
+		m.hangUp(id)
+	}
+	unix.Close(m.listen)
+	m.lock.Release()
+	m.ended = true
+}
+
+// trimDelay is how long after a start memory is given back: a launch needs
+// more than all that comes after it.
+const trimDelay = 2 * time.Second
+
+func (m *monitor) trimLater() { m.trimAt = now().Mono + trimDelay }
+
+func (m *monitor) trim(mono time.Duration) {
+	if m.trimAt > 0 && mono >= m.trimAt {
+		m.trimAt = 0
+		debug.FreeOSMemory()
+	}
+}
+
+// warn is for the user who starts the guest, and for the log.
+func (m *monitor) warn(text string) {
+	m.log.say("warning: " + text)
+	if m.report >= 0 {
+		m.warned = append(m.warned, text)
+	}
+}

@@ -1,0 +1,202 @@
+package monitor
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"golang.org/x/sys/unix"
+
+	sysctx "github.com/sysct/sysct/pkg/context"
+	"github.com/sysct/sysct/pkg/guest/control"
+	"github.com/sysct/sysct/pkg/images/store"
+	"github.com/sysct/sysct/pkg/limits"
+	"github.com/sysct/sysct/pkg/limits/detect"
+	"github.com/sysct/sysct/pkg/limits/devices"
+)
+
+// launchJob makes the groups and the guest in them.
+func (m *monitor) launchJob() func() func() {
+	return func() func() {
+		group, err := m.makeGroup()
+		var guest *sysctx.Guest
+		if err == nil {
+			guest, err = sysctx.Launch(&m.plan.Context, group, sysctx.Options{
+				BeforeExec: func(g *sysctx.Guest) error { return m.storeGuest(g, group) },
+				Failpoint:  failpoint,
+			})
+		}
+		return func() {
+			m.group = group
+			if err == nil {
+				m.live(guest)
+			}
+			m.emit(Launched{err})
+		}
+	}
+}
+
+// makeGroup is in a job's goroutine.
+func (m *monitor) makeGroup() (limits.Group, error) {
+	p := m.plan
+	if err := store.Unmount(p.Context.Root); err != nil {
+		return nil, &sysctx.StepError{Step: "unmount rootfs", Err: err}
+	}
+	backend, err := detect.Detect()
+	if err != nil {
+		return nil, &sysctx.StepError{Step: "find control groups", Err: err}
+	}
+	var warnings []string
+	group, err := backend.Make(p.Base, p.Name, p.Limits, p.Context.IDs.Base, func(s string) { warnings = append(warnings, s) })
+	if err != nil {
+		return nil, &sysctx.StepError{Step: "make control groups", Err: err}
+	}
+	// The user namespace keeps a guest from devices too: a kernel without this
+	// program still runs it.
+	if err := devices.Attach(group.GuestFD(), devices.Default()); err != nil {
+		warnings = append(warnings, err.Error())
+	}
+	m.loop.Post(func() {
+		for _, w := range warnings {
+			m.warn(w)
+		}
+	})
+	return group, nil
+}
+
+// storeGuest is in the launch's goroutine. It waits until the guest's
+// descriptors are kept and the core has decided.
+func (m *monitor) storeGuest(g *sysctx.Guest, group limits.Group) error {
+	proceed := make(chan error, 1)
+	m.loop.Post(func() {
+		m.keep(fdInit, g.PidFD)
+		m.keep(fdNotify, g.Notify)
+		m.keep(screenName(0), g.Console)
+		for i, fd := range g.TTYs {
+			m.keep(screenName(i+1), fd)
+		}
+		m.barrier()
+		m.proceed = proceed
+		m.emit(Stored{Pid: g.Pid, OOMKills: oomKills(group)})
+	})
+	return <-proceed
+}
+
+// live begins to look after a guest whose init runs.
+func (m *monitor) live(g *sysctx.Guest) {
+	m.pidfd = g.PidFD
+	m.listenToInit(g.Notify)
+	m.setMaster(m.screens[0], g.Console)
+	for i, fd := range g.TTYs {
+		if i+1 < len(m.screens) {
+			m.setMaster(m.screens[i+1], fd)
+		}
+	}
+	m.watchInit(g.Pid)
+	m.trimLater()
+}
+
+// cleanup removes what a boot has made, when nothing uses it any more.
+func (m *monitor) cleanup() {
+	m.dropGuest()
+	m.idle(func() {
+		m.job(func() func() {
+			err := m.removeBoot(m.group)
+			return func() {
+				m.group = nil
+				m.emit(Cleaned{err})
+			}
+		})
+	})
+}
+
+// dropGuest lets go of the descriptors of a boot. The last output is taken.
+func (m *monitor) dropGuest() {
+	for _, s := range m.screens {
+		m.setMaster(s, -1)
+		m.drop(s.name)
+	}
+	for name, fd := range map[string]*int{fdInit: &m.pidfd, fdNotify: &m.notify} {
+		m.drop(name)
+		if *fd >= 0 {
+			m.loop.Remove(*fd)
+			unix.Close(*fd)
+			*fd = -1
+		}
+	}
+}
+
+// removeBoot is in a job's goroutine. The group of a launch that failed, or of
+// a monitor that was killed, is found by its name.
+func (m *monitor) removeBoot(group limits.Group) error {
+	backend, err := detect.Detect()
+	if err != nil {
+		return err
+	}
+	if group == nil {
+		if group, err = m.openGroup(); err != nil {
+			return err
+		}
+	}
+	var errs []error
+	if group != nil {
+		// Those that are left entered from outside, and die with the kill.
+		errs = append(errs, group.Kill(), group.Close())
+	}
+	errs = append(errs, backend.Remove(m.plan.Base, m.plan.Name), store.Unmount(m.plan.Context.Root))
+	return errors.Join(errs...)
+}
+
+// openGroup opens the guest's group; nil if it has none.
+func (m *monitor) openGroup() (limits.Group, error) {
+	backend, err := detect.Detect()
+	if err != nil {
+		return nil, err
+	}
+	group, err := backend.Open(m.plan.Base, m.plan.Name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return group, err
+}
+
+// finish removes what the life has made, but run.json, which says how it ended.
+func (m *monitor) finish() {
+	m.idle(func() {
+		m.job(func() func() {
+			err := store.MountPlain(m.plan.Context.Root)
+			return func() {
+				if err != nil {
+					m.log.say(err.Error())
+				}
+				m.letGo()
+				m.emit(Finished{})
+			}
+		})
+	})
+}
+
+// letGo takes everything back from the service manager, and says that it is
+// done: a monitor that dies from here on has no successor.
+func (m *monitor) letGo() {
+	if err := unix.Unlinkat(m.dir, control.SocketName, 0); err != nil && err != unix.ENOENT {
+		m.log.say(fmt.Sprintf("cannot remove the control socket: %v", err))
+	}
+	if err := unix.Unlinkat(m.dir, lockName, 0); err != nil && err != unix.ENOENT {
+		m.log.say(fmt.Sprintf("cannot remove the monitor's lock: %v", err))
+	}
+	for len(m.kept) > 0 {
+		m.drop(m.kept[len(m.kept)-1].Name)
+	}
+	m.notifyManager("STOPPING", "1")
+}
+
+// oomKills is how many of the guest's processes the kernel killed for lack of
+// memory.
+func oomKills(g limits.Group) int64 {
+	stats, err := g.Stats()
+	if err != nil || stats.Memory == nil {
+		return 0
+	}
+	return stats.Memory.OOMKills
+}

@@ -1,0 +1,231 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/pkg/guest/control"
+	"github.com/sysct/sysct/pkg/guest/fdstore"
+)
+
+// watchInit notices the end of init.
+func (m *monitor) watchInit(pid int) {
+	pidfd := m.pidfd
+	err := m.loop.Add(pidfd, unix.EPOLLIN, func(uint32) {
+		m.loop.Remove(pidfd)
+		m.initEnded(pid)
+	})
+	if err != nil {
+		m.log.say(err.Error())
+	}
+}
+
+// initEnded finds out how, which takes a moment if it isn't our child.
+func (m *monitor) initEnded(pid int) {
+	pidfd, group, before := m.pidfd, m.group, m.core.Life.OOMKills
+	m.job(func() func() {
+		status, known := endOf(pid, pidfd, m.plan.RunDir)
+		oom := group != nil && oomKills(group) > before
+		return func() { m.emit(InitEnded{Known: known, Status: status, OOM: oom}) }
+	})
+}
+
+// reapTime is how long the parent of an init, if that is another process, may
+// take to reap it.
+const reapTime = time.Second
+
+// endOf asks the kernel as init's parent, then by the pidfd (PIDFD_GET_INFO with
+// PIDFD_INFO_EXIT, Linux 6.15, once init has been reaped), then the holder, who
+// may have reaped it.
+func endOf(pid, pidfd int, runDir string) (unix.WaitStatus, bool) {
+	if st, err := reap(pid); err == nil {
+		return st, true
+	}
+	for deadline := time.Now().Add(reapTime); ; time.Sleep(5 * time.Millisecond) {
+		info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT}
+		err := unix.IoctlPidfdInfo(pidfd, &info)
+		if err == nil && info.Mask&unix.PIDFD_INFO_EXIT != 0 {
+			return unix.WaitStatus(info.Exit_code), true
+		}
+		if st, ok := askHolder(pid, runDir); ok {
+			return st, true
+		}
+		if time.Now().After(deadline) {
+			return 0, false
+		}
+	}
+}
+
+func reap(pid int) (unix.WaitStatus, error) {
+	var st unix.WaitStatus
+	for {
+		got, err := unix.Wait4(pid, &st, unix.WNOHANG, nil)
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return 0, err
+		case got != pid:
+			return 0, unix.EAGAIN
+		default:
+			return st, nil
+		}
+	}
+}
+
+// askHolder asks who reaps orphans how a process ended.
+func askHolder(pid int, runDir string) (unix.WaitStatus, bool) {
+	dir, err := unix.Open(runDir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return 0, false
+	}
+	defer unix.Close(dir)
+	ctx, cancel := context.WithTimeout(context.Background(), reapTime)
+	defer cancel()
+	c, err := control.DialAt(ctx, dir, control.HolderSocketName)
+	if err != nil {
+		return 0, false
+	}
+	defer c.Close()
+	var resp control.Response
+	if _, err := c.Call(ctx, control.Request{Op: control.OpReap, Pid: pid}, &resp); err != nil || resp.Status == nil {
+		return 0, false
+	}
+	return unix.WaitStatus(*resp.Status), true
+}
+
+// listenToInit reads what the guest says by sd_notify(3).
+func (m *monitor) listenToInit(fd int) {
+	m.notify = fd
+	if err := m.loop.Add(fd, unix.EPOLLIN, func(uint32) { m.hearInit(fd) }); err != nil {
+		m.log.say(err.Error())
+	}
+}
+
+// notifyBudget is how many messages are read before others have their turn: the
+// guest can send as many as it likes.
+const notifyBudget = 16
+
+func (m *monitor) hearInit(fd int) {
+	buf := make([]byte, 4096)
+	var told Told
+	heard := false
+	for range notifyBudget {
+		// Without room for control messages: descriptors sent along are discarded
+		// by the kernel.
+		n, _, err := unix.Recvfrom(fd, buf, unix.MSG_DONTWAIT)
+		if err != nil {
+			break
+		}
+		told.merge(fdstore.Parse(buf[:n]))
+		heard = true
+	}
+	if heard {
+		m.emit(told)
+	}
+}
+
+// maxStatus bounds what is kept of a status text, in bytes.
+const maxStatus = 200
+
+func (t *Told) merge(msg fdstore.Message) {
+	t.Ready = t.Ready || msg.Has("READY", "1")
+	if s, ok := msg.Get("STATUS"); ok {
+		t.Status = printable(s[:min(len(s), maxStatus)])
+	}
+	if s, ok := msg.Get("EXIT_STATUS"); ok {
+		if n, err := strconv.ParseUint(s, 10, 8); err == nil {
+			code := int(n)
+			t.ExitStatus = &code
+		}
+	}
+}
+
+// takeOver finds the guest as the monitor before this one has left it.
+func (m *monitor) takeOver(h *heritage) {
+	f := m.takeGroup()
+	if fd, ok := h.take(fdInit); ok {
+		m.inherit(fdInit, fd)
+		m.pidfd = fd
+		f.Alive = alive(fd)
+		f.Booted = !isThisProgram(h.life.Pid)
+	}
+	if fd, ok := h.take(fdNotify); ok {
+		m.inherit(fdNotify, fd)
+		m.listenToInit(fd)
+	}
+	for _, s := range m.screens {
+		if fd, ok := h.take(s.name); ok {
+			m.inherit(s.name, fd)
+			m.setMaster(s, fd)
+		}
+	}
+	m.emit(Adopt{f})
+	if h.life.Phase == PhaseUp || h.life.Phase == PhaseStored && f.Alive && f.Booted {
+		m.watchTaken(h.life)
+	}
+	m.trimLater()
+}
+
+func (m *monitor) takeGroup() (f Facts) {
+	var err error
+	if m.group, err = m.openGroup(); err == nil && m.group != nil {
+		_, f.Frozen, err = m.group.Events()
+	}
+	if err != nil {
+		m.log.say(err.Error())
+	}
+	return f
+}
+
+// watchTaken looks after an init that was taken over. One that nobody has a
+// pidfd of can't be found again.
+func (m *monitor) watchTaken(life *Life) {
+	if m.pidfd < 0 {
+		m.emit(InitEnded{})
+		return
+	}
+	m.watchInit(life.Pid)
+	if life.Phase == PhaseUp {
+		m.notifyManager("READY", "1")
+	}
+}
+
+func alive(pidfd int) bool {
+	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+	for {
+		n, err := unix.Poll(fds, 0)
+		if !errors.Is(err, unix.EINTR) {
+			return err == nil && n == 0
+		}
+	}
+}
+
+// isThisProgram says whether a process is still the stage, which is this very
+// program, and not yet the guest's init.
+func isThisProgram(pid int) bool {
+	var own, other unix.Stat_t
+	if unix.Stat("/proc/self/exe", &own) != nil || unix.Stat("/proc/"+strconv.Itoa(pid)+"/exe", &other) != nil {
+		return false
+	}
+	return own.Dev == other.Dev && own.Ino == other.Ino
+}
+
+// pidOf is the process of a pidfd.
+func pidOf(pidfd int) (int, error) {
+	data, err := os.ReadFile("/proc/self/fdinfo/" + strconv.Itoa(pidfd))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(data)) {
+		if v, ok := strings.CutPrefix(line, "Pid:"); ok {
+			return strconv.Atoi(strings.TrimSpace(v))
+		}
+	}
+	return 0, unix.EBADF
+}

@@ -1,0 +1,121 @@
+package monitor
+
+import (
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/pkg/limits"
+)
+
+// recoverJob ends a guest that nobody keeps: its init is asked to halt, and what
+// is left when the time is over, is killed. The groups are removed, so that the
+// next boot has fresh ones.
+func (m *monitor) recoverJob(timeout time.Duration) func() func() {
+	plan := m.plan
+	return func() func() {
+		var how string
+		group, err := m.openGroup()
+		if err == nil && group != nil {
+			how = haltUnkept(plan, group, timeout)
+			err = m.removeBoot(group)
+		}
+		return func() {
+			if how != "" {
+				m.log.say(how)
+			}
+			m.emit(Recovered{err})
+		}
+	}
+}
+
+// haltUnkept gives the guest the chance of a clean end, and says what came of
+// it.
+func haltUnkept(plan *Plan, group limits.Group, timeout time.Duration) string {
+	pid, pidfd := findInit(group)
+	if pidfd < 0 {
+		return "no init was found: its processes are killed"
+	}
+	defer unix.Close(pidfd)
+	if err := group.Thaw(freezeTimeout); err != nil {
+		return "it can't be thawed, it is killed: " + err.Error()
+	}
+	in := inside{plan, pid, pidfd, group}
+	begun := time.Now()
+	for {
+		h := in.halt(time.Since(begun) < haltPatience)
+		switch {
+		case h.Err != nil:
+			return "init can't be asked to halt, it is killed: " + h.Err.Error()
+		case h.Retry:
+			time.Sleep(haltRetry)
+			if alive(pidfd) && time.Since(begun) < timeout {
+				continue
+			}
+		}
+		if awaitEnd(pidfd, timeout-time.Since(begun)) {
+			return "init ended after " + h.How
+		}
+		return "init didn't end after " + h.How + ": it is killed"
+	}
+}
+
+func awaitEnd(pidfd int, timeout time.Duration) bool {
+	deadline := time.Now().Add(timeout)
+	for {
+		left := max(time.Until(deadline), 0)
+		fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+		n, err := unix.Poll(fds, int(left.Milliseconds()))
+		if n > 0 {
+			return true
+		}
+		if !errors.Is(err, unix.EINTR) || left == 0 {
+			return false
+		}
+	}
+}
+
+// findInit finds the process of the group that is the first of a pid namespace
+// just below the host's. A pidfd is -1 if there is none.
+func findInit(group limits.Group) (pid, pidfd int) {
+	pids, err := group.Pids()
+	if err != nil {
+		return 0, -1
+	}
+	for _, pid := range pids {
+		if !isInit(pid) {
+			continue
+		}
+		fd, err := unix.PidfdOpen(pid, 0)
+		if err != nil {
+			continue
+		}
+		// Once more, now that the pid can't become another's unnoticed.
+		if isInit(pid) && alive(fd) {
+			return pid, fd
+		}
+		unix.Close(fd)
+	}
+	return 0, -1
+}
+
+func isInit(pid int) bool {
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	return err == nil && firstBelow(string(data))
+}
+
+// firstBelow reads NSpid of proc_pid_status(5): the pids of a process from the
+// reader's namespace inwards.
+func firstBelow(status string) bool {
+	for line := range strings.Lines(status) {
+		if v, ok := strings.CutPrefix(line, "NSpid:"); ok {
+			f := strings.Fields(v)
+			return len(f) == 2 && f[1] == "1"
+		}
+	}
+	return false
+}

@@ -1,0 +1,119 @@
+package monitor
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/pkg/guest/control"
+)
+
+// Now is the time at which something happens: Mono for what has to be waited
+// for, Wall for what is told to users.
+type Now struct {
+	Mono time.Duration // CLOCK_MONOTONIC
+	Wall time.Time
+}
+
+// Event is something that happened. Each of the types below is one.
+type Event interface{ event() }
+
+type (
+	// Begin is the first event of a life. Occupied: processes of the guest run
+	// that nobody keeps.
+	Begin struct{ Occupied bool }
+
+	// Adopt is the first event of a monitor that goes on with a life.
+	Adopt struct{ Facts }
+
+	// Recovered says that what nobody kept has ended, or couldn't be ended.
+	Recovered struct{ Err error }
+
+	// Stored says that the guest is complete but for its init's execution.
+	Stored struct {
+		Pid      int
+		OOMKills int64
+	}
+
+	// Launched ends a launch; Err is nil when init has been executed.
+	Launched struct{ Err error }
+
+	// InitEnded says that init has gone. Known tells whether Status is.
+	InitEnded struct {
+		Known  bool
+		Status unix.WaitStatus
+		OOM    bool // memory ran out in this boot
+	}
+
+	// Cleaned says that a boot's groups and mounts are gone, or why not all.
+	Cleaned struct{ Err error }
+
+	// Finished says that the life's last traces are gone.
+	Finished struct{}
+
+	// Halted is what came of an attempt to have init halt.
+	Halted struct {
+		How   string // what was done, for the log
+		Retry bool   // init doesn't listen yet
+		Err   error  // there was no way to ask it
+	}
+
+	// FreezeDone and ThawDone end Freeze and Thaw.
+	FreezeDone struct{ Err error }
+	ThawDone   struct{ Err error }
+
+	// Told is a message of the guest's init.
+	Told struct {
+		Ready      bool
+		Status     string // "": not said
+		ExitStatus *int
+	}
+
+	// Prompted says that a login prompt is on the console. Systemd says whether
+	// init is systemd, which tells by itself when it is ready.
+	Prompted struct{ Systemd bool }
+
+	// ReadyChecked is the end of the ready command.
+	ReadyChecked struct{ Ready bool }
+
+	// Asked is a client's request.
+	Asked struct {
+		Client int
+		Req    *control.Request
+	}
+
+	// ClientGone says that a client has closed its connection.
+	ClientGone struct{ Client int }
+
+	// Terminate is SIGTERM: stop the guest, then exit.
+	Terminate struct{}
+
+	// Tick says that a deadline has come.
+	Tick struct{}
+)
+
+// Facts are what the kernel says about a guest that is taken over.
+type Facts struct {
+	Alive  bool // init lives
+	Booted bool // init is no longer the program that prepares it
+	Frozen bool
+}
+
+func (Begin) event()        {}
+func (Adopt) event()        {}
+func (Recovered) event()    {}
+func (Stored) event()       {}
+func (Launched) event()     {}
+func (InitEnded) event()    {}
+func (Cleaned) event()      {}
+func (Finished) event()     {}
+func (Halted) event()       {}
+func (FreezeDone) event()   {}
+func (ThawDone) event()     {}
+func (Told) event()         {}
+func (Prompted) event()     {}
+func (ReadyChecked) event() {}
+func (Asked) event()        {}
+func (ClientGone) event()   {}
+func (Terminate) event()    {}
+func (Tick) event()         {}

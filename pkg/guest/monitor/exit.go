@@ -1,0 +1,99 @@
+package monitor
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/internal/signame"
+	"github.com/sysct/sysct/pkg/guest/state"
+)
+
+// judge says how init ended and whether that is a failure. In a pid namespace
+// reboot(2) ends init by SIGHUP for a restart, by SIGINT for poweroff and halt
+// (Linux, kernel/pid_namespace.c, reboot_pid_ns). Neither signal can come from
+// elsewhere: init gets no fatal signal but SIGKILL that it has no handler for.
+func (c *Core) judge(ev InitEnded) (exit *state.Exit, failure bool) {
+	exit = &state.Exit{At: c.now.Wall}
+	st := ev.Status
+	switch {
+	case !ev.Known:
+		exit.Reason = state.ReasonUnknown
+		if c.killedByUs() {
+			exit.Reason = state.ReasonKilled
+		}
+		return exit, false // it may have been a poweroff
+	case st.Exited():
+		code := st.ExitStatus()
+		exit.Code, exit.Reason = &code, state.ReasonExited
+		if s := c.Life.Stop; s != nil && s.Asked && code == 0 {
+			exit.Reason = state.ReasonPoweroff
+		}
+		return exit, code != 0
+	}
+	return exit, c.judgeSignal(exit, st.Signal(), ev.OOM)
+}
+
+func (c *Core) judgeSignal(exit *state.Exit, sig unix.Signal, oom bool) (failure bool) {
+	switch {
+	case sig == unix.SIGINT || sig == unix.SIGHUP:
+		exit.Code = c.Life.ExitStatus
+		exit.Reason = state.ReasonPoweroff
+		if sig == unix.SIGHUP {
+			exit.Reason = state.ReasonReboot
+		}
+		return false
+	case sig == unix.SIGKILL && c.killedByUs(), int(sig) == c.Life.Sent:
+		exit.Reason = state.ReasonKilled
+	case sig == unix.SIGKILL && oom:
+		exit.Reason, failure = state.ReasonOOM, true
+	default:
+		exit.Reason, failure = state.ReasonSignal, true
+	}
+	exit.Signal = signame.Name(sig)
+	return failure
+}
+
+func (c *Core) killedByUs() bool {
+	return c.Life.Stop != nil && c.Life.Stop.Killed || c.Life.Sent == int(unix.SIGKILL)
+}
+
+func describeExit(e *state.Exit) string {
+	switch {
+	case e.Code != nil:
+		return fmt.Sprintf("%s (status %d)", e.Reason, *e.Code)
+	case e.Signal != "":
+		return fmt.Sprintf("%s (%s)", e.Reason, e.Signal)
+	}
+	return e.Reason
+}
+
+// Bounds of restarts after failures.
+const (
+	maxFailures   = 5
+	failureWindow = 10 * time.Minute
+	minBackoff    = time.Second
+	maxBackoff    = time.Minute
+)
+
+// mayStartAgain counts a failure and says whether the guest is started again;
+// Again says when.
+func (c *Core) mayStartAgain() bool {
+	l := &c.Life
+	if !c.policy.OnFailure || l.Stop != nil {
+		return false
+	}
+	l.Failures = slices.DeleteFunc(l.Failures, func(at time.Duration) bool { return c.now.Mono-at >= failureWindow })
+	n := len(l.Failures)
+	if n >= maxFailures {
+		c.say("it failed %d times in %v: it is not started again", n+1, failureWindow)
+		return false
+	}
+	delay := min(minBackoff<<n, maxBackoff)
+	l.Failures = append(l.Failures, c.now.Mono)
+	l.Again = c.now.Mono + delay
+	c.say("it is started again in %v", delay)
+	return true
+}

@@ -1,0 +1,77 @@
+package monitor
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+
+	"github.com/sysct/sysct/pkg/guest/fdstore"
+)
+
+// Names of descriptors. What a guest's screens leave is named by them.
+const (
+	fdPlan    = "plan"
+	fdReport  = "report"
+	fdShared  = "shared"
+	fdControl = "control"
+	fdInit    = "init"
+	fdNotify  = "notify"
+	fdRing    = "ring-" // and the screen's name: ring-console
+)
+
+// heritage is what a monitor finds: from who started it, and from the monitor
+// before it.
+type heritage struct {
+	fds     map[string]int
+	report  int
+	life    *Life // nil: this is the first monitor of the life
+	manager manager
+
+	occupied bool // processes of the guest run that nobody keeps
+}
+
+// manager is the service manager, as the environment tells of it.
+type manager struct {
+	Notify string   // NOTIFY_SOCKET
+	Pid    int      // 0: it needs no watching
+	Revive []string // the command that starts another one when it is dead
+}
+
+// newHeritage sorts descriptors by name. Of several with one name the last was
+// stored last.
+func newHeritage(stored []fdstore.Stored) *heritage {
+	h := &heritage{fds: map[string]int{}, report: -1, manager: readManager()}
+	for _, s := range stored {
+		h.fds[s.Name] = s.FD
+	}
+	if fd, ok := h.take(fdReport); ok {
+		h.report = fd
+	}
+	return h
+}
+
+// take gives a descriptor out once.
+func (h *heritage) take(name string) (int, bool) {
+	fd, ok := h.fds[name]
+	delete(h.fds, name)
+	if !ok {
+		return -1, false
+	}
+	return fd, true
+}
+
+// readManager reads the environment, and takes out of it what children must
+// not take for theirs.
+func readManager() manager {
+	var m manager
+	// Of the holder's making, or not there.
+	json.Unmarshal([]byte(os.Getenv("SYSCT_MANAGER")), &m)
+	m.Notify = os.Getenv("NOTIFY_SOCKET")
+	for _, kv := range os.Environ() {
+		key, _, _ := strings.Cut(kv, "=")
+		if key == "NOTIFY_SOCKET" || key == "SYSCT_MANAGER" || strings.HasPrefix(key, "LISTEN_") {
+			os.Unsetenv(key)
+		}
+	}
+	return m
+}

@@ -1,0 +1,75 @@
+package monitor
+
+import (
+	"fmt"
+	"os"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/sysct/sysct/pkg/guest/fdstore"
+)
+
+// Main is `sysct-helper monitor NAME`. The name in args is for those who read
+// the list of processes; what counts is the plan. It returns when the guest has
+// stopped for good.
+func Main(args []string) int {
+	// Little is allocated after a start, and what is soon becomes garbage.
+	debug.SetGCPercent(20)
+	stored, err := fdstore.Received()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "sysct-helper: monitor:", err)
+		return 1
+	}
+	h := newHeritage(stored)
+	m, err := setup(h)
+	if err != nil {
+		return h.giveUp(err)
+	}
+	m.start(h)
+	for ev := range m.events {
+		for _, a := range m.core.Step(now(), ev) {
+			m.do(a)
+		}
+	}
+	if !m.ended {
+		return 1
+	}
+	return 0
+}
+
+// giveUp ends a monitor that can't work. The first of a life reports and says
+// that it is done; a later one leaves it to its service manager to try again.
+func (h *heritage) giveUp(err error) int {
+	fmt.Fprintln(os.Stderr, "sysct-helper: monitor:", err)
+	if h.life != nil {
+		return 1
+	}
+	if h.report >= 0 {
+		(&Report{Error: newFailure(err)}).send(h.report)
+	}
+	if store, serr := fdstore.Open(h.manager.Notify); serr == nil {
+		store.Notify("STOPPING", "1")
+		store.Close()
+	}
+	return 1
+}
+
+// start sends the first event.
+func (m *monitor) start(h *heritage) {
+	m.loop.Signals(m.signalled, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	if h.life == nil {
+		m.emit(Begin{Occupied: h.occupied})
+		return
+	}
+	m.takeOver(h)
+}
+
+func (m *monitor) signalled(s os.Signal) {
+	switch s {
+	case syscall.SIGTERM:
+		m.emit(Terminate{})
+	case syscall.SIGHUP:
+		m.log.takeStderr()
+	}
+	// SIGINT is a terminal's, of which this process has none.
+}

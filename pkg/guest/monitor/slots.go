@@ -1,0 +1,111 @@
+package monitor
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Layout of the shared memfd: two slots, written in turn. A SIGKILL in the
+// middle of a write spoils one, and the other still has the state before it.
+//
+//	slot: 0 magic | 8 sequence | 16 length | 20 CRC-32C of sequence, length and data | 24 data
+const (
+	slotMagic  = 0x65666974637973 // "systife"
+	slotHeader = 24
+	slotSize   = 8 << 10
+	slotCount  = 2
+)
+
+// slots keeps a Life in a memfd.
+type slots struct {
+	fd   int
+	seq  uint64
+	last []byte // what was written last
+}
+
+// newSlots makes an empty memfd.
+func newSlots() (*slots, error) {
+	fd, err := unix.MemfdCreate("sysct-life", unix.MFD_CLOEXEC)
+	if err == nil {
+		err = unix.Ftruncate(fd, slotCount*slotSize)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot make shared memory: %w", err)
+	}
+	return &slots{fd: fd}, nil
+}
+
+// openSlots takes over what a monitor before this one wrote. A memfd in which
+// it had not yet written anything gives a nil Life.
+func openSlots(fd int) (*slots, *Life, error) {
+	s := &slots{fd: fd}
+	var newest []byte
+	for i := range slotCount {
+		seq, data := readSlot(fd, i)
+		if data != nil && seq > s.seq {
+			s.seq, newest = seq, data
+		}
+	}
+	if newest == nil {
+		return s, nil, nil
+	}
+	var life Life
+	if err := json.Unmarshal(newest, &life); err != nil {
+		return nil, nil, fmt.Errorf("cannot read shared state: %w", err)
+	}
+	return s, &life, nil
+}
+
+// save writes the life, unless it is what was written last.
+func (s *slots) save(life *Life) error {
+	data, err := json.Marshal(life)
+	if err != nil {
+		return fmt.Errorf("cannot write shared state: %w", err)
+	}
+	if len(data) > slotSize-slotHeader {
+		return errors.New("cannot write shared state: it is too long")
+	}
+	if string(data) == string(s.last) {
+		return nil
+	}
+	s.seq++
+	buf := binary.LittleEndian.AppendUint64(nil, slotMagic)
+	buf = binary.LittleEndian.AppendUint64(buf, s.seq)
+	buf = binary.LittleEndian.AppendUint32(buf, uint32(len(data)))
+	buf = binary.LittleEndian.AppendUint32(buf, slotSum(buf[8:20], data))
+	buf = append(buf, data...)
+	if _, err := unix.Pwrite(s.fd, buf, int64(s.seq%slotCount)*slotSize); err != nil {
+		return fmt.Errorf("cannot write shared state: %w", os.NewSyscallError("pwrite", err))
+	}
+	s.last = data
+	return nil
+}
+
+// readSlot gives a slot's sequence number and data; no data if it isn't whole.
+func readSlot(fd, i int) (uint64, []byte) {
+	buf := make([]byte, slotSize)
+	if n, err := unix.Pread(fd, buf, int64(i)*slotSize); err != nil || n != slotSize {
+		return 0, nil
+	}
+	seq := binary.LittleEndian.Uint64(buf[8:])
+	size := binary.LittleEndian.Uint32(buf[16:])
+	if binary.LittleEndian.Uint64(buf) != slotMagic || size > slotSize-slotHeader {
+		return 0, nil
+	}
+	data := buf[slotHeader : slotHeader+size]
+	if slotSum(buf[8:20], data) != binary.LittleEndian.Uint32(buf[20:]) {
+		return 0, nil
+	}
+	return seq, data
+}
+
+func slotSum(head, data []byte) uint32 {
+	table := crc32.MakeTable(crc32.Castagnoli)
+	return crc32.Update(crc32.Checksum(head, table), table, data)
+}
