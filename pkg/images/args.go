@@ -67,6 +67,9 @@ func (a Arg) take(values map[string]string, given map[string]bool, value string)
 		return err.Error()
 	}
 	given[a.Long] = true
+	if a.IsSwitch() && value == "false" {
+		value = "" // the same image as without it
+	}
 	if isList {
 		all := strings.Split(value, ",")
 		if values[a.Long] != "" {

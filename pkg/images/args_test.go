@@ -26,7 +26,7 @@ func TestParseArgs(t *testing.T) {
 		"--release=duke":      {"release": "duke"}, // a release that nobody has heard of yet
 		"--include bb,aa":     {"include": "aa,bb"},
 		"--include bb --include aa,bb --allow-expired": {"include": "aa,bb", "allow-expired": "true"},
-		"--allow-expired=false -r sid":                 {"allow-expired": "false", "release": "sid"},
+		"--allow-expired=false -r sid":                 {"release": "sid"},
 		"--mirror http://[::1]:80/debian":              {"mirror": "http://[::1]:80/debian"},
 	} {
 		full := map[string]string{"release": "trixie", "arch": "", "include": "", "mirror": "", "allow-expired": ""}

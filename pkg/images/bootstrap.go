@@ -27,6 +27,11 @@ func buildDebootstrap(ctx context.Context, b *build) error {
 	if err := needsKeyring(r); err != nil {
 		return err
 	}
+	if tool == "mmdebstrap" && r.Arch != thisHost().arch { // it insists on trying by itself
+		if _, _, err := b.findTool("arch-test"); err != nil {
+			return err
+		}
+	}
 	args := mmdebstrapArgs(r)
 	if tool == "debootstrap" {
 		args = debootstrapArgs(r)
@@ -45,7 +50,7 @@ func buildDebootstrap(ctx context.Context, b *build) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", tool, err)
 	}
-	b.out.stage("configuring")
+	b.out.stage("  configuring")
 	return b.configureApt()
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -95,8 +96,10 @@ func describe(r *Recipe, path string, root *safefs.Root) (*Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot measure the image: %w", err)
 	}
+	given := maps.Clone(r.values)
+	maps.DeleteFunc(given, func(_, value string) bool { return value == "" })
 	image := &Image{
-		Key: r.Key(), Template: r.Template, Release: r.Release, Arch: r.Arch, Args: r.values, Source: r.Source,
+		Key: r.Key(), Template: r.Template, Release: r.Release, Arch: r.Arch, Args: given, Source: r.Source,
 		CreatedAt: time.Now().UTC().Truncate(time.Second), Size: size,
 	}
 	if text, err := root.ReadFile("/etc/os-release", maxOSRelease); err == nil {

@@ -38,7 +38,7 @@ func mapTree(dir *os.File, base uint32) (int, error) {
 	if err := unix.MountSetattr(tree, "", unix.AT_EMPTY_PATH, &a); err != nil {
 		unix.Close(tree)
 		if errors.Is(err, unix.EINVAL) {
-			err = fmt.Errorf("%w (its file system has no idmapped mounts)", err)
+			err = fmt.Errorf("%w (its file system has no idmapped mounts: use a directory on another one)", err)
 		}
 		return -1, fmt.Errorf("cannot map the ids of %s: %w", dir.Name(), err)
 	}
@@ -48,7 +48,7 @@ func mapTree(dir *os.File, base uint32) (int, error) {
 // userNamespace makes a user namespace. The kernel needs a process to make one: cat, which waits for the end of its input.
 func userNamespace(base uint32) (*os.File, error) {
 	maps := []syscall.SysProcIDMap{{ContainerID: 0, HostID: int(base), Size: idCount}}
-	holder := exec.Command("cat")
+	holder := exec.Command("/bin/cat")
 	holder.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER, Pdeathsig: unix.SIGKILL, UidMappings: maps, GidMappings: maps}
 	input, err := holder.StdinPipe()
 	if err != nil {
