@@ -2,21 +2,16 @@ package images
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/sysct/sysct/internal/flock"
-	"github.com/sysct/sysct/pkg/images/confine"
 )
 
 // testStore is a store whose builds run with ids of this process alone, so that they can be found, and find the tools in path.
@@ -108,40 +103,6 @@ func TestEnsure(t *testing.T) {
 	}
 }
 
-func TestFailedBuilds(t *testing.T) {
-	for name, c := range map[string]struct{ script, want string }{
-		"tool fails":    {"echo I: on the way; echo E: no space; exit 3", "mmdebstrap: exit status 3\n    I: on the way\n    E: no space"},
-		"expired":       {"echo 'E: Release file for http://x is expired (invalid since 1d)'; exit 1", "\nhint: the mirror's release file is out of date: add --allow-expired"},
-		"idle":          {"(setsid sleep 1000 &); echo here; sleep 1000", confine.ErrIdle.Error() + "\n    here"},
-		"empty tree":    {"exit 0", "/etc/shadow"},
-		"hostile tree":  {"cd /tmp/tree && ln -s /proc etc", "cannot"},
-		"reads a stdin": {"read x || exit 9", "exit status 9"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s, r := testStore(t, tool(t, c.script)), debianRecipe(t, testHost(t))
-			s.Idle = time.Second
-			_, err := s.Ensure(t.Context(), r, nil, nil)
-			var failed *BuildError
-			if !errors.As(err, &failed) || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "cannot build debian trixie amd64: ") {
-				t.Errorf("%v\nwant %s", err, c.want)
-			}
-			if got := entriesOf(t, s); !slices.Equal(got, []string{r.Key() + ".lock"}) {
-				t.Errorf("store has %q", got)
-			}
-			noBuild(t, s)
-		})
-	}
-}
-
-func TestNoTool(t *testing.T) {
-	s := testStore(t, t.TempDir())
-	_, err := s.Ensure(t.Context(), debianRecipe(t, testHost(t)), nil, nil)
-	want := "cannot build debian trixie amd64: mmdebstrap is not installed (apt-get install mmdebstrap)"
-	if err == nil || err.Error() != want {
-		t.Errorf("%v\nwant %s", err, want)
-	}
-}
-
 // Of several who want an image one builds it.
 func TestEnsureAtOnce(t *testing.T) {
 	s, r := testStore(t, tool(t, "sleep 0.5; "+smallSystem)), debianRecipe(t, testHost(t))
@@ -168,90 +129,6 @@ func TestEnsureAtOnce(t *testing.T) {
 	if built != 1 || waited != 3 {
 		t.Errorf("built %d times, %d waited", built, waited)
 	}
-}
-
-func TestCancel(t *testing.T) {
-	s, r := testStore(t, tool(t, "echo I: downloading packages; sleep 1000")), debianRecipe(t, testHost(t))
-	ctx, cancel := context.WithCancel(t.Context())
-	_, err := s.Ensure(ctx, r, cancelOn{"downloading", cancel}, nil)
-	if !errors.Is(err, context.Canceled) || strings.Contains(err.Error(), "\n") {
-		t.Error(err)
-	}
-	if got := entriesOf(t, s); !slices.Equal(got, []string{r.Key() + ".lock"}) {
-		t.Errorf("store has %q", got)
-	}
-	noBuild(t, s)
-}
-
-type cancelOn struct {
-	text   string
-	cancel func()
-}
-
-func (c cancelOn) Write(p []byte) (int, error) {
-	if strings.Contains(string(p), c.text) {
-		c.cancel()
-	}
-	return len(p), nil
-}
-
-// killedDir makes this test's process the one that builds and is killed.
-const killedDir = "SYSCT_TEST_KILLED_DIR"
-
-// Nothing runs on when the program is killed, and the next one clears up.
-func TestKilled(t *testing.T) {
-	if dir := os.Getenv(killedDir); dir != "" {
-		base, _ := strconv.ParseUint(os.Getenv(killedDir+"_BASE"), 10, 32)
-		s := &Store{Dir: dir, IDBase: uint32(base), Path: os.Getenv(killedDir + "_PATH")}
-		_, err := s.Ensure(t.Context(), debianRecipe(t, testHost(t)), os.Stdout, nil)
-		t.Fatal("build has ended:", err)
-	}
-	s := testStore(t, tool(t, "(setsid sleep 1000 &) ; touch /tmp/tree/x; echo I: downloading packages; sleep 1000"))
-	cmd := exec.Command("/proc/self/exe", "-test.run=^TestKilled$")
-	cmd.Env = append(os.Environ(), killedDir+"="+s.Dir, killedDir+"_PATH="+s.Path, killedDir+"_BASE="+strconv.Itoa(int(s.IDBase)),
-		"TMPDIR="+t.TempDir()) // what it can't remove any more
-	cmd.Stdout = cancelOn{"downloading", func() { cmd.Process.Kill() }}
-	if err := cmd.Run(); err == nil || err.Error() != "signal: killed" {
-		t.Fatal(err)
-	}
-	// The recipe differs by the test's own directories; of its key only the form is known.
-	left := slices.DeleteFunc(entriesOf(t, s), func(name string) bool { return !strings.HasPrefix(name, ".debian-trixie-") })
-	if len(left) != 1 {
-		t.Fatalf("store has %q", entriesOf(t, s))
-	}
-	none := func(string) bool { return false }
-	for _, dry := range []bool{true, false} {
-		if removed, err := s.GC(none, dry); err != nil || !slices.Equal(removed, left) {
-			t.Errorf("gc: %q, %v", removed, err)
-		}
-	}
-	if got := entriesOf(t, s); len(got) != 0 {
-		t.Errorf("store has %q", got)
-	}
-	noBuild(t, s)
-}
-
-// noBuild fails if a process of a build of the store lives. The kernel kills them all at once but buries them one by one.
-func noBuild(t *testing.T, s *Store) {
-	t.Helper()
-	var left []string
-	for range 100 {
-		statuses, err := filepath.Glob("/proc/[0-9]*/status")
-		if err != nil {
-			t.Fatal(err)
-		}
-		left = nil
-		for _, file := range statuses {
-			if text, _ := os.ReadFile(file); strings.Contains(string(text), "\nUid:\t"+strconv.Itoa(int(s.idBase()))) {
-				left = append(left, string(text))
-			}
-		}
-		if left == nil {
-			return
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	t.Errorf("still there: %s", left)
 }
 
 func TestGC(t *testing.T) {

@@ -3,9 +3,9 @@
 //
 // The tree is attached by an idmapped mount, so that what the program writes has the guest's own ids on disk, and file
 // capabilities and extended attributes as the guest is to see them. Everything else of the host is read-only to it and owned by
-// nobody. The network is the host's, because packages are fetched.
+// nobody. The network is the host's, because packages are fetched: with it come abstract sockets.
 //
-// It is not for guests: it has no seccomp filter, no cgroup and no devices of its own.
+// It is not for guests: it has no seccomp filter, no cgroup, no devices of its own, and sees the host's processes in /proc.
 package confine
 
 import (
@@ -48,12 +48,22 @@ type Command struct {
 // Run runs the command and waits for it. However it ends, no process of it is left: the program is the init of a pid namespace,
 // and is killed when ctx ends, when it is idle, and when this process dies. An *exec.ExitError comes from a program that failed.
 func Run(ctx context.Context, c *Command) error {
+	return onThread(func() error { return c.run(ctx) })
+}
+
+// onThread calls f on a thread that ends with it, because f joins namespaces that nothing else may run in. The thread must live
+// as long as a child that is killed with its parent: Pdeathsig means the thread, not the process.
+func onThread(f func() error) error {
 	result := make(chan error, 1)
 	go func() {
-		// The thread joins namespaces that nothing else may run in: it is not unlocked, so the runtime ends it. It must live as
-		// long as the program, which is killed with it (Pdeathsig is the thread's, not the process's).
-		runtime.LockOSThread()
-		result <- c.run(ctx)
+		runtime.LockOSThread() // never unlocked, so the runtime ends the thread
+		if unix.Gettid() == unix.Getpid() {
+			// All but the main thread, which can't end, and whose namespaces /proc/self shows: it waits here for another.
+			defer runtime.UnlockOSThread()
+			result <- onThread(f)
+			return
+		}
+		result <- f()
 	}()
 	return <-result
 }

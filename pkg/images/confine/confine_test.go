@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -156,6 +157,34 @@ func noProcess(t *testing.T) {
 		if strings.Contains(string(text), fmt.Sprintf("\nUid:\t%d\t", testBase())) {
 			t.Errorf("still there: %s", text)
 		}
+	}
+}
+
+// The caller stays where it is, whichever threads its builds have run on.
+func TestCallerStays(t *testing.T) {
+	where := func() (all string) {
+		for _, ns := range []string{"mnt", "uts", "ipc"} {
+			link, err := os.Readlink("/proc/self/ns/" + ns)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all += link
+		}
+		return all
+	}
+	before := where()
+	var wait sync.WaitGroup
+	for range 16 {
+		c, _ := command(t, "exit 0")
+		wait.Go(func() {
+			if err := Run(t.Context(), c); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wait.Wait()
+	if after := where(); after != before {
+		t.Errorf("was in %s, is in %s", before, after)
 	}
 }
 
