@@ -2,6 +2,7 @@ package fdstore
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -21,10 +22,10 @@ type Stored struct {
 	FD   int
 }
 
-// Received are the descriptors that this process was started with. They are
-// made close-on-exec, and the variables are taken out of the environment, so
-// that no child takes them for its own. It is to be called once, before
-// anything else opens a descriptor.
+// Received are the descriptors that this process was started with. Every
+// descriptor from 3 on is made close-on-exec, also one that it was started with
+// by mistake, and the variables are taken out of the environment, so that no
+// child takes them for its own. It is to be called once, before anything else.
 //
 // LISTEN_PID must be this process if it is set. The holder doesn't set it:
 // between fork and exec it can't learn the pid of the child; instead it hands
@@ -39,14 +40,13 @@ func Received() ([]Stored, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := unix.CloseRange(firstFD, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return nil, fmt.Errorf("cannot make descriptors close-on-exec: %w", err)
+	}
 	stored := make([]Stored, 0, len(names))
 	for i, name := range names {
 		fd := firstFD + i
-		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
-		if err == nil {
-			_, err = unix.FcntlInt(uintptr(fd), unix.F_SETFD, flags|unix.FD_CLOEXEC)
-		}
-		if err != nil {
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil {
 			return nil, fmt.Errorf("cannot take over descriptor %d (%s): %w", fd, name, err)
 		}
 		stored = append(stored, Stored{Name: name, FD: fd})

@@ -59,14 +59,14 @@ func parseArgs(args []string) (string, Config, error) {
 
 // environment is what the holder and the monitors get: nothing of the
 // caller's but the program's own variables. One thread that runs Go code is
-// enough for an event loop, and a small heap is collected often rather than
-// grown.
+// enough for an event loop.
 func environment() []string {
 	env := []string{
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"LANG=C.UTF-8",
 		"GOMAXPROCS=1",
-		"GOGC=20",
+		// The runtime's own look at control groups costs descriptors and wake-ups.
+		"GODEBUG=containermaxprocs=0,updatemaxprocs=0",
 	}
 	for _, kv := range os.Environ() {
 		if strings.HasPrefix(kv, "SYSCT_MANAGER=") {

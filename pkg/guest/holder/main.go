@@ -3,6 +3,7 @@ package holder
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"syscall"
 	"time"
@@ -27,6 +28,10 @@ const ensureTimeout = 10 * time.Second
 func Main(args []string) int {
 	mode, c, err := parseArgs(args)
 	if err == nil {
+		// Also what some shell has let us inherit: it must not get any further.
+		err = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
+	}
+	if err == nil {
 		switch mode {
 		case modeFork:
 			err = fork(c)
@@ -47,7 +52,6 @@ func Main(args []string) int {
 
 // fork starts the holder in its own session and leaves it to its next reaper.
 func fork(c Config) error {
-	unix.CloseOnExec(listenFD)
 	_, err := syscall.ForkExec("/proc/self/exe", c.args(modeServe), &syscall.ProcAttr{
 		Dir:   "/",
 		Env:   environment(),

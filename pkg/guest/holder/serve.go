@@ -31,7 +31,6 @@ type holder struct {
 
 // serve is the holder's life.
 func serve(c Config) error {
-	unix.CloseOnExec(listenFD)
 	h := &holder{conf: c, listen: listenFD, monitors: map[string]*monitor{},
 		clients: map[*control.Peer]struct{}{}, adopting: map[*adoption]struct{}{}}
 	h.log = openLog(c.LogDir)

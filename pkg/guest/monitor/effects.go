@@ -141,16 +141,23 @@ func (m *monitor) exit() {
 	m.ended = true
 }
 
-// trimDelay is how long after a start memory is given back: a launch needs
-// more than all that comes after it.
-const trimDelay = 2 * time.Second
+// trimDelay is how long after a start, or after a client, memory is given back:
+// a launch needs more than all that comes after it.
+const trimDelay = 3 * time.Second
 
-func (m *monitor) trimLater() { m.trimAt = now().Mono + trimDelay }
+func (m *monitor) trimLater() {
+	if m.trimAt == 0 {
+		m.trimAt = now().Mono + trimDelay
+	}
+}
 
 func (m *monitor) trim(mono time.Duration) {
 	if m.trimAt > 0 && mono >= m.trimAt {
 		m.trimAt = 0
 		debug.FreeOSMemory()
+		// From now on little is allocated, and becomes garbage soon. Not before: the
+		// collections during a launch would cost more memory than they free.
+		debug.SetGCPercent(20)
 	}
 }
 

@@ -3,7 +3,6 @@ package monitor
 import (
 	"fmt"
 	"os"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/sysct/sysct/pkg/guest/fdstore"
@@ -13,8 +12,6 @@ import (
 // the list of processes; what counts is the plan. It returns when the guest has
 // stopped for good.
 func Main(args []string) int {
-	// Little is allocated after a start, and what is soon becomes garbage.
-	debug.SetGCPercent(20)
 	stored, err := fdstore.Received()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sysct-helper: monitor:", err)
