@@ -73,7 +73,7 @@ func changePlain(l Layout) error {
 		return err
 	}
 	defer done()
-	root, err := newOverlay(layers, plainSource+g.base, 0, byDescriptor, byPath, byList)
+	root, err := newOverlay(layers, plainSource+g.base, 0, layers.attachedWays()...)
 	if err != nil {
 		return err
 	}

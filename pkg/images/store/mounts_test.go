@@ -58,23 +58,19 @@ func TestNothingPropagatesFromSharedMounts(t *testing.T) {
 		run(t, "mount", "--bind", b.dir, at)
 		must(t, Expose(l, root))
 
-		before := mountTable(t)
-		tmpfs, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
+		guests := t.TempDir()
+		clone, err := Clone(root)
 		must(t, err)
-		must(t, unix.FsconfigCreate(tmpfs))
-		sub, err := unix.Fsmount(tmpfs, unix.FSMOUNT_CLOEXEC, 0)
-		must(t, err)
-		must(t, unix.MoveMount(sub, "", root, "tmp", unix.MOVE_MOUNT_F_EMPTY_PATH))
-		if after := mountTable(t); after != before {
-			t.Errorf("a mount of the guest shows on the host:\n%s", after)
+		must(t, unix.MoveMount(clone, "", unix.AT_FDCWD, guests, unix.MOVE_MOUNT_F_EMPTY_PATH))
+		unix.Close(clone)
+		for _, at := range []string{guests + "/tmp", l.GuestDir + "/rootfs/srv"} {
+			run(t, "mount", "-t", "tmpfs", "inside", at)
+			if n := strings.Count(mountTable(t), " inside"); n != 1 {
+				t.Errorf("a mount on %s is there %d times", at, n)
+			}
+			run(t, "umount", at)
 		}
-		run(t, "mount", "-t", "tmpfs", "inside", l.GuestDir+"/rootfs/srv")
-		if n := strings.Count(mountTable(t), " inside"); n != 1 {
-			t.Errorf("a mount in rootfs/ is there %d times", n)
-		}
-		run(t, "umount", l.GuestDir+"/rootfs/srv")
-		unix.Close(sub)
-		unix.Close(tmpfs)
+		run(t, "umount", guests)
 		unix.Close(root)
 		// What is mounted on rootfs/ shows at the other place too: that can't be
 		// helped. But it goes with it.
@@ -94,7 +90,7 @@ func TestAttachedRootCanBeCloned(t *testing.T) {
 		must(t, err)
 		must(t, attachMount(root, target))
 		unix.Close(target)
-		guests, err := cloneMount(root)
+		guests, err := Clone(root)
 		must(t, err)
 		if got := asGuest(t, guests, "create etc/new", "own etc/new"); got != "0:0\n" {
 			t.Errorf("the guest says %q", got)

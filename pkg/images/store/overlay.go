@@ -78,7 +78,7 @@ func (b overlayBackend) mountPlain(g *guestDir) error {
 	}
 	defer closeLayers()
 	attrs := unix.MOUNT_ATTR_NOSUID | unix.MOUNT_ATTR_NODEV
-	fd, err := newOverlay(layers, plainSource+g.base, attrs, byDescriptor, byPath, byList)
+	fd, err := newOverlay(layers, plainSource+g.base, attrs, layers.attachedWays()...)
 	if err != nil {
 		return err
 	}
@@ -152,8 +152,8 @@ func becomeRootOf(work int) error {
 // namespace that nobody sees.
 func overlayOf(layers overlayLayers, mounts fdList, source string) (int, error) {
 	fd, err := newOverlay(layers, source, unix.MOUNT_ATTR_NODEV, byDescriptor)
-	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EBADF) {
-		return attachedOverlay(layers, mounts, source, byDescriptor, byPath, byList)
+	if unknownWay(err) {
+		return attachedOverlay(layers, mounts, source, layers.attachedWays()...)
 	}
 	return fd, err
 }

@@ -26,8 +26,21 @@ type handing int
 const (
 	byDescriptor handing = iota // FSCONFIG_SET_FD, Linux 6.13
 	byPath                      // lowerdir+, Linux 6.7
-	byList                      // lowerdir=a:b:c, at most 255 bytes
+	byList                      // lowerdir=a:b:c, if that fits in a string option
 )
+
+// maxOption is the length of a string option of fsconfig(2), less its zero.
+const maxOption = 255
+
+// attachedWays are the ways to hand over attached layers, best first. Where the
+// list does it, lowerdir+ isn't tried: before 6.7 that writes to the kernel's
+// log.
+func (l overlayLayers) attachedWays() []handing {
+	if len(l.lowerList()) <= maxOption {
+		return []handing{byDescriptor, byList}
+	}
+	return []handing{byDescriptor, byPath}
+}
 
 // overlayOptions: redirect_dir lets the guest rename directories of the image;
 // metacopy and index would tie upper to the very files of this image.
@@ -37,8 +50,7 @@ func overlayOptions(source string) [][2]string {
 	}
 }
 
-// newOverlay returns a detached overlay mount, trying the ways in order: old
-// kernels answer a way that they don't know by EINVAL or EBADF.
+// newOverlay returns a detached overlay mount, trying the ways in order.
 func newOverlay(l overlayLayers, source string, attrs int, ways ...handing) (int, error) {
 	var err error
 	for _, way := range ways {
@@ -47,11 +59,20 @@ func newOverlay(l overlayLayers, source string, attrs int, ways ...handing) (int
 		if err == nil {
 			return fd, nil
 		}
-		if !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EBADF) {
-			break
+		if !unknownWay(err) {
+			return -1, err
 		}
 	}
+	if len(l.lowerList()) > maxOption {
+		err = fmt.Errorf("%w (for a kernel before 6.7, %d layers are too many)", err, len(l.lower))
+	}
 	return -1, err
+}
+
+// unknownWay is true of what kernels answer to a way that they don't know, and
+// before 6.15 to layers that are detached.
+func unknownWay(err error) bool {
+	return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EBADF) || errors.Is(err, unix.EOPNOTSUPP)
 }
 
 func tryOverlay(l overlayLayers, source string, attrs int, way handing) (int, error) {
@@ -106,8 +127,8 @@ func configureOverlay(ctx int, l overlayLayers, source string, way handing) erro
 		return unix.FsconfigSetString(ctx, key, fdPath(fd))
 	}
 	if way == byList {
-		if err := setLowerList(ctx, l.lower); err != nil {
-			return err
+		if err := unix.FsconfigSetString(ctx, "lowerdir", l.lowerList()); err != nil {
+			return fmt.Errorf("the layers below: %w", err)
 		}
 	} else {
 		for _, fd := range l.lower {
@@ -125,18 +146,14 @@ func configureOverlay(ctx int, l overlayLayers, source string, way handing) erro
 	return nil
 }
 
-// setLowerList gives all layers in one string. The names are of descriptors,
-// so they have no character that overlay would want escaped.
-func setLowerList(ctx int, lower []int) error {
-	names := make([]string, len(lower))
-	for i, fd := range lower {
+// lowerList names the layers below in one string. The names are those of
+// descriptors, so they have no character that overlay would want escaped.
+func (l overlayLayers) lowerList() string {
+	names := make([]string, len(l.lower))
+	for i, fd := range l.lower {
 		names[i] = fdPath(fd)
 	}
-	list := strings.Join(names, ":")
-	if len(list) > 255 {
-		return fmt.Errorf("%d layers are too many for a kernel before 6.7", len(lower))
-	}
-	return unix.FsconfigSetString(ctx, "lowerdir", list)
+	return strings.Join(names, ":")
 }
 
 // kernelLog returns what the kernel wrote about a failed call into its context,

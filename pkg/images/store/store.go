@@ -166,8 +166,8 @@ func Unmount(l Layout) error {
 // does nothing if that very root is shown already.
 //
 // Kernels before 6.15 can't clone a detached mount. There mountFD itself is
-// attached, and whoever needs a further mount of it (the guest) takes it by
-// open_tree(mountFD, OPEN_TREE_CLONE): so expose first, then give to the guest.
+// attached, and set-uid and devices stay: so expose first, and then give the
+// guest a Clone.
 func Expose(l Layout, mountFD int) error {
 	b, g, err := l.open()
 	if err != nil {
@@ -182,6 +182,10 @@ func Expose(l Layout, mountFD int) error {
 	}
 	return nil
 }
+
+// Clone returns a further detached mount of a root that OpenRoot returned and,
+// for kernels before 6.15, Expose has shown. The caller closes it.
+func Clone(mountFD int) (int, error) { return cloneMount(mountFD) }
 
 // Destroy takes off what is mounted on rootfs/ and deletes GuestDir with all
 // that is in it, never through a link and never across a mount. The guest must
