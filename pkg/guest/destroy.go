@@ -47,6 +47,7 @@ func (m *Manager) Destroy(ctx context.Context, name string, o DestroyOptions) er
 		{"free ids", func() error { return m.ledger.Free(context.WithoutCancel(ctx), m.dir(name)) }, nil},
 		{"remove run state", func() error { return os.RemoveAll(m.runDir(name)) }, nil},
 		{"remove logs", func() error { return m.removeLogs(name) }, nil},
+		{"remove lock", func() error { return m.removeLock(name) }, nil},
 	})
 }
 
@@ -89,6 +90,12 @@ func (m *Manager) takeName(name string) error {
 		return fmt.Errorf("cannot take the guest's name: %w", err)
 	}
 	return syncDir(m.dirs.State)
+}
+
+// removeLock removes the lock that is held: who waits for it sees that it is no
+// longer the file of that name, and makes it anew.
+func (m *Manager) removeLock(name string) error {
+	return os.Remove(filepath.Join(m.dirs.Run, ".lock", name))
 }
 
 func (m *Manager) removeLogs(name string) error {

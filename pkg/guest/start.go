@@ -54,8 +54,10 @@ func (m *Manager) startable(ctx context.Context, name string) (bool, error) {
 		return false, m.waitGone(ctx, name)
 	case err != nil:
 		return false, callError(err)
-	case run != nil && run.State == state.Stopped:
-		return false, m.waitGone(ctx, name)
+	case run != nil && run.Pid == 0 && (run.State == state.Stopped || run.State == state.Stopping):
+		return false, m.waitGone(ctx, name) // it cleans up and goes
+	case run != nil && run.State == state.Stopping:
+		return false, stateError("it is stopping\nhint: sysct wait %s STOPPED", name)
 	}
 	return false, stateError("it is already running")
 }

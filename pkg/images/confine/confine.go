@@ -107,6 +107,7 @@ func enter(tree int) error {
 		do   func() error
 	}{
 		{"cut off mount propagation", func() error { return unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "") }},
+		{"let go of guests' mounts", dropGuests},
 		{"make the host read-only", readOnlyHost},
 		{"mount /tmp", func() error {
 			return unix.Mount("tmp", "/tmp", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=1777,size=50%")
