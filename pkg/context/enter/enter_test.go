@@ -234,7 +234,7 @@ func TestErrors(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			n := null(t)
 			c.p.Files = [3]int{n, n, n}
-			_, err := Start(&g.target, &c.p)
+			_, err := g.try(&c.p)
 			var e *Error
 			if !errors.As(err, &e) {
 				t.Fatalf("error is %v", err)
@@ -247,7 +247,7 @@ func TestErrors(t *testing.T) {
 	n := null(t)
 	for _, p := range []Process{{}, {Args: []string{""}}, {Args: []string{"true"}, UID: noID}, {Args: []string{"true"}, GID: noID}, {Args: []string{"a\x00b"}}, {Args: []string{"true"}, Dir: "\x00"}} {
 		p.Files = [3]int{n, n, n}
-		if _, err := Start(&g.target, &p); err == nil {
+		if _, err := g.try(&p); err == nil {
 			t.Errorf("no error for %+v", p)
 		}
 	}
@@ -286,7 +286,7 @@ func TestDirectoryOutsideTheGuestIsRefused(t *testing.T) {
 	n := null(t)
 	for fd := range 16 {
 		p := Process{Args: []string{"true"}, Dir: fmt.Sprintf("/proc/self/fd/%d", fd), Files: [3]int{int(dir.Fd()), n, n}}
-		_, err := Start(&g.target, &p)
+		_, err := g.try(&p)
 		var e *Error
 		if !errors.As(err, &e) || e.ExitStatus() != 125 {
 			t.Errorf("descriptor %d: %v", fd, err)
@@ -328,7 +328,7 @@ func TestAFrozenGuestEndsInTimeout(t *testing.T) {
 	freeze := filepath.Join(v2Root, g.group, "payload", ".sysct", "cgroup.freeze")
 	must(t, os.WriteFile(freeze, []byte("1"), 0))
 	n := null(t)
-	_, err := Start(&g.target, &Process{Args: []string{"/bin/true"}, Files: [3]int{n, n, n}, Timeout: 1})
+	_, err := g.try(&Process{Args: []string{"/bin/true"}, Files: [3]int{n, n, n}, Timeout: 1})
 	if !errors.Is(err, unix.ETIMEDOUT) {
 		t.Errorf("error is %v", err)
 	}
@@ -344,7 +344,7 @@ func TestADeadGuestCannotBeEntered(t *testing.T) {
 	p := &Process{Args: []string{"/bin/true"}, Files: [3]int{n, n, n}}
 	for _, flags := range []int{0, unix.CLONE_NEWUSER | unix.CLONE_NEWPID} {
 		g.target.Flags = flags
-		if _, err := Start(&g.target, p); err == nil {
+		if _, err := g.try(p); err == nil {
 			t.Errorf("no error with flags %#x", flags)
 		}
 	}

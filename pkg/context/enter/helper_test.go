@@ -27,6 +27,8 @@ func TestMain(m *testing.M) {
 		overwriter()
 	case "keyring":
 		fmt.Println(sessionKeyring())
+	case "keyring-enter":
+		enterWithKeyring()
 	case "linger":
 		time.Sleep(5 * time.Millisecond)
 	}
