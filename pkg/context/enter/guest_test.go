@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sysct/sysct/pkg/context/caps"
+	"github.com/sysct/sysct/pkg/context/seccomp"
 	"golang.org/x/sys/unix"
 )
 
@@ -159,7 +160,9 @@ func (g *guest) openTarget() {
 	leaf, err := unix.Open(filepath.Join(v2Root, g.group, "payload", ".sysct"), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	must(g.t, err)
 	g.t.Cleanup(func() { unix.Close(leaf) })
-	g.target = Target{PidFD: pidfd, LeafFD: leaf, Keep: caps.Default(), Filter: allowAll}
+	filter, err := seccomp.Build(seccomp.Policy{})
+	must(g.t, err)
+	g.target = Target{PidFD: pidfd, LeafFD: leaf, Keep: caps.Default(), Filter: filter}
 	for _, root := range v1Roots {
 		fd, err := unix.Open(filepath.Join(root, g.group, "tasks"), unix.O_WRONLY|unix.O_CLOEXEC, 0)
 		must(g.t, err)
@@ -167,9 +170,6 @@ func (g *guest) openTarget() {
 		g.target.JoinFDs = append(g.target.JoinFDs, fd)
 	}
 }
-
-// allowAll is the smallest seccomp program.
-var allowAll = []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW}}
 
 // start starts a process that ends with the test at the latest: the guest can't
 // end before it.

@@ -46,7 +46,7 @@ func TestTheSessionKeyringIsNotTheCallers(t *testing.T) {
 func enterWithKeyring() {
 	fmt.Println(sessionKeyring())
 	for _, uid := range []uint32{0, 1000} {
-		c, err := Start(&Target{PidFD: 3, LeafFD: -1, Keep: caps.Default(), Filter: allowAll}, &Process{
+		c, err := Start(&Target{PidFD: 3, LeafFD: -1, Keep: caps.Default()}, &Process{
 			Args: []string{"/srv/helper"}, Env: []string{helperEnv + "=keyring"}, UID: uid, GID: uid, Files: [3]int{0, 1, 2},
 		})
 		if err == nil {
