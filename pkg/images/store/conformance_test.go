@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -330,5 +331,38 @@ func TestDestroyAgainstARacer(t *testing.T) {
 			t.Error("the canary is gone")
 		}
 		must(t, Destroy(l))
+	})
+}
+
+// Set-uid programs and those with file capabilities are the guest's root's in
+// the guest, and nobody's special on the host.
+func TestSetUIDAndCapabilitiesInTheGuest(t *testing.T) {
+	sameMounts(t)
+	beds(t, func(t *testing.T, b bed) {
+		self, err := os.Executable()
+		must(t, err)
+		for _, name := range []string{"suid", "cap"} {
+			run(t, "cp", self, b.image()+"/bin/run-"+name)
+		}
+		must(t, unix.Chmod(b.image()+"/bin/run-suid", 0o4755))
+		capNetRaw := "\x01\x00\x00\x02\x00\x20\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
+		must(t, unix.Setxattr(b.image()+"/bin/run-cap", "security.capability", []byte(capNetRaw), 0))
+		l := b.guest(t, "web")
+		root, done := openRoot(t, l)
+		cmd := guestCommand(testBase, "attach /mnt", "run /mnt/bin/run-cap", "run /mnt/bin/run-suid")
+		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWNS
+		clone, err := Clone(root)
+		must(t, err)
+		got := outputWith(t, cmd, clone)
+		unix.Close(clone)
+		if !strings.HasPrefix(got, "uid 1000 capabilities 2000\nuid 0 capabilities ") || strings.Count(got, "\n") != 2 {
+			t.Errorf("in the guest: %s", got)
+		}
+		must(t, Expose(l, root))
+		done()
+		out, err := exec.Command("setpriv", "--reuid=1000", "--clear-groups", l.GuestDir+"/rootfs/bin/run-suid").CombinedOutput()
+		if err == nil {
+			t.Errorf("a user of the host runs the guest's program: %s", out)
+		}
 	})
 }

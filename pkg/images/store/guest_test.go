@@ -32,6 +32,17 @@ func guestMain(ops []string) int {
 			_, err = os.Stdin.Read(make([]byte, 1))
 		case "say":
 			fmt.Println(name)
+		case "attach":
+			err = unix.MoveMount(root, "", unix.AT_FDCWD, name, unix.MOVE_MOUNT_F_EMPTY_PATH)
+		case "run": // as a user of the guest
+			cmd := exec.Command(name, "powers")
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1000, Gid: 1000}}
+			cmd.Stdout, cmd.Stderr = os.Stdout, os.Stdout
+			err = cmd.Run()
+		case "powers":
+			header, caps := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, [2]unix.CapUserData{}
+			err = unix.Capget(&header, &caps[0])
+			fmt.Printf("uid %d capabilities %x\n", unix.Geteuid(), caps[0].Permitted)
 		case "nested":
 			err = nested(name)
 		case "chroot":
@@ -80,7 +91,12 @@ func guestCommand(base int, ops ...string) *exec.Cmd {
 // asGuest does ops as the guest's root and returns what it printed.
 func asGuest(t *testing.T, root int, ops ...string) string {
 	t.Helper()
-	cmd := guestCommand(testBase, ops...)
+	return outputWith(t, guestCommand(testBase, ops...), root)
+}
+
+// outputWith runs a guest's process with its root at descriptor 3.
+func outputWith(t *testing.T, cmd *exec.Cmd, root int) string {
+	t.Helper()
 	dup, err := unix.FcntlInt(uintptr(root), unix.F_DUPFD_CLOEXEC, 0)
 	must(t, err)
 	file := os.NewFile(uintptr(dup), "root")
