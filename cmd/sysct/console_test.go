@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/internal/testimages"
 )
 
 // terminalSession is a process on a terminal of its own, as a user has it.
@@ -110,12 +112,17 @@ func TestConsole(t *testing.T) {
 	for _, c := range []struct {
 		template string
 		args     []string
-	}{{"debian", []string{"--", "-r", "bookworm"}}, {"busybox", nil}} {
+		password string // sets root's to "secret"
+	}{
+		{"debian", append([]string{"--"}, testimages.DebianArgs("bookworm")...), "echo root:secret | chpasswd"},
+		// Debian's busybox has no passwd.
+		{"busybox", nil, "sed -i 's,^root:[^:]*:,root:$1$sysct$XdJqT/VxsblNQDJ75qEHG/:,' /etc/shadow"},
+	} {
 		t.Run(c.template, func(t *testing.T) {
 			top, sysct := instance(t)
 			sysct(append([]string{"create", "web", "-t", c.template}, c.args...)...)
 			sysct("start", "web", "--wait")
-			sysct("exec", "web", "--", "sh", "-c", "echo root:secret | chpasswd")
+			sysct("exec", "web", "--", "sh", "-c", c.password)
 			attach := func() *terminalSession {
 				s := onTerminal(t, command(top, "console", "web"))
 				s.expect("Connected to tty 0. Type <Ctrl+a q> to exit the console")
@@ -126,7 +133,7 @@ func TestConsole(t *testing.T) {
 			s.send("root\n")
 			s.expect("assword:")
 			s.send("secret\n")
-			s.expect("# ")
+			s.expect("root@web:~")
 			s.send("echo mark-$((40+2)) $(stty size)\n")
 			s.expect("mark-42 40 100")
 			s.send("\x01q")
@@ -188,7 +195,7 @@ func TestExecOnATerminal(t *testing.T) {
 	s.expect("got line")
 	s.ends(3)
 	s = onTerminal(t, command(top, "shell", "web"))
-	s.expect("# ")
+	s.expect("root@web:~")
 	s.send("echo $USER-$0; exit 5\n")
 	s.expect("root-")
 	s.ends(5)

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sysct/sysct/internal/testimages"
 	"github.com/sysct/sysct/pkg/guest"
 	"github.com/sysct/sysct/pkg/guest/state"
 )
@@ -98,7 +99,7 @@ func TestDebianIsRunning(t *testing.T) {
 		for _, backend := range []string{"overlay", "dir"} {
 			t.Run(release+"-"+backend, func(t *testing.T) {
 				in := newInstance(t)
-				in.create("web", "debian", backend, "-r", release)
+				in.create("web", "debian", backend, testimages.DebianArgs(release)...)
 				in.start("web")
 				in.ready("web")
 				eventually(t, "the system has started", func() error {
