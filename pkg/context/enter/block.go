@@ -14,8 +14,7 @@ import (
 // fields without pointers, since a pointer store could run a write barrier.
 type block struct {
 	clone  cloneArgs
-	pidfd  int32 // of the child; written by clone3 in the parent
-	target uintptr
+	pidfd  int32   // of the child; written by clone3 in the parent
 	flags  uintptr // namespaces that the child joins itself
 	join   []int32
 	source [5]uintptr // 0..2, the report pipe, target: before and after they are moved up
@@ -50,14 +49,12 @@ type cloneArgs struct {
 
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// newBlock turns a request into the child's memory. report is the writing end
-// of the pipe.
-func newBlock(t *Target, p *Process, report int) (*block, error) {
+// newBlock turns a request into the child's memory. The report pipe is yet to
+// be added.
+func newBlock(t *Target, p *Process) (*block, error) {
 	b := &block{
-		target: uintptr(t.PidFD),
 		flags:  uintptr(t.Flags &^ unix.CLONE_NEWPID),
-		report: uintptr(report),
-		source: [5]uintptr{uintptr(p.Files[0]), uintptr(p.Files[1]), uintptr(p.Files[2]), uintptr(report), uintptr(t.PidFD)},
+		source: [5]uintptr{uintptr(p.Files[0]), uintptr(p.Files[1]), uintptr(p.Files[2]), fdTarget: uintptr(t.PidFD)},
 		tty:    p.TTY,
 		groups: append([]uint32(nil), p.Groups...),
 		uid:    uintptr(p.UID),

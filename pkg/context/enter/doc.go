@@ -24,6 +24,11 @@
 //	                                     chdir, and a look at where that led
 //	read the report pipe ◀────────────── execve along PATH; the pipe closes, or {step, errno}
 //
+// The program that enters needs no copy of itself (CVE-2019-5736): a guest can
+// make the kernel run it inside and can open it there, but its owner, the
+// host's root, is nobody in any guest. Files must not be terminals of the host:
+// whoever has one passes pipes or a terminal of OpenPTY.
+//
 // Only the thread's namespace for children is changed before the fork, so one
 // fork is enough: there is no process between parent and child, wait statuses
 // arrive as they are, and the child's pidfd comes from clone3 itself.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -45,13 +46,12 @@ type guest struct {
 	pid    int
 	target Target
 	group  string // relative to each hierarchy
-	scan   *bufio.Scanner
 }
 
 // newGuest starts a guest that ends with the test.
 func newGuest(t testing.TB) *guest {
 	t.Helper()
-	g := &guest{t: t, group: fmt.Sprintf("sysct-test-enter-%d", os.Getpid())}
+	g := &guest{t: t, group: fmt.Sprintf("sysct-test-enter-%d-%x", os.Getpid(), rand.Uint32())}
 	g.makeGroups()
 	in, inWriter := makePipe(t)
 	out, outWriter := makePipe(t)
@@ -235,37 +235,4 @@ func (g *guest) nsenter(script string) string {
 		g.t.Fatalf("nsenter: %v: %s", err, out)
 	}
 	return string(out)
-}
-
-func makePipe(t testing.TB) (r, w *os.File) {
-	t.Helper()
-	r, w, err := os.Pipe()
-	must(t, err)
-	t.Cleanup(func() { r.Close(); w.Close() })
-	return r, w
-}
-
-func null(t testing.TB) int {
-	t.Helper()
-	f, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
-	must(t, err)
-	t.Cleanup(func() { f.Close() })
-	return int(f.Fd())
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// field returns a line's value from /proc/PID/status.
-func field(status, name string) string {
-	for line := range strings.Lines(status) {
-		if v, ok := strings.CutPrefix(line, name+":"); ok {
-			return strings.Join(strings.Fields(v), " ")
-		}
-	}
-	return "no such line"
 }

@@ -36,3 +36,36 @@ func descriptors(t testing.TB) []string {
 	}
 	return out
 }
+
+func makePipe(t testing.TB) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	must(t, err)
+	t.Cleanup(func() { r.Close(); w.Close() })
+	return r, w
+}
+
+func null(t testing.TB) int {
+	t.Helper()
+	f, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
+	must(t, err)
+	t.Cleanup(func() { f.Close() })
+	return int(f.Fd())
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// field returns a line's value from /proc/PID/status.
+func field(status, name string) string {
+	for line := range strings.Lines(status) {
+		if v, ok := strings.CutPrefix(line, name+":"); ok {
+			return strings.Join(strings.Fields(v), " ")
+		}
+	}
+	return "no such line"
+}

@@ -3,7 +3,6 @@ package enter
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"runtime"
 	"syscall"
 	"time"
@@ -13,8 +12,9 @@ import (
 )
 
 // Start runs a program in a guest, and returns when it has been executed. An
-// error of the way there is an *Error, and then nothing is left running.
-// Start may be called from several goroutines at once.
+// error of the way there is an *Error, and then nothing is left running; if the
+// guest's init has ended, the error is ESRCH. Start may be called from several
+// goroutines at once.
 func Start(t *Target, p *Process) (*Child, error) {
 	if err := check(t, p); err != nil {
 		return nil, err
@@ -27,78 +27,85 @@ func Start(t *Target, p *Process) (*Child, error) {
 		}
 		target.Flags = flags
 	}
-	var pipe [2]int
-	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
-		return nil, fmt.Errorf("cannot make pipe: %w", err)
-	}
-	defer unix.Close(pipe[0])
-	c, err := forkChild(&target, p, pipe[1])
-	unix.Close(pipe[1])
+	c, err := start(&target, p)
 	if err != nil {
-		return nil, err
-	}
-	if err := c.confirm(pipe[0], p); err != nil {
+		if dead := checkAlive(t.PidFD); dead != nil {
+			return nil, dead // whatever the kernel made of that
+		}
 		return nil, err
 	}
 	return c, nil
 }
 
-// forkChild forks on a thread whose namespace for children is the guest's.
-func forkChild(t *Target, p *Process, report int) (*Child, error) {
-	b, err := newBlock(t, p, report)
+func start(t *Target, p *Process) (*Child, error) {
+	b, err := newBlock(t, p)
 	if err != nil {
 		return nil, err
 	}
-	type result struct {
-		pid   uintptr
-		errno syscall.Errno
-	}
-	done := make(chan result)
 	// A goroutine of its own: if the thread can't go back it stays locked,
 	// and ends with the goroutine.
+	done := make(chan forked)
 	go func() {
 		runtime.LockOSThread()
-		var r result
-		restored := true
-		r.pid, r.errno, restored = forkThere(t, b)
+		f, restored := forkThere(t, b)
 		if restored {
 			runtime.UnlockOSThread()
 		}
-		done <- r
+		done <- f
 	}()
-	r := <-done
-	runtime.KeepAlive(t)
-	runtime.KeepAlive(p)
-	if r.errno != 0 {
-		return nil, newError(stepFork, r.errno, p)
+	f := <-done
+	if f.errno != 0 {
+		return nil, newError(stepFork, f.errno, p)
 	}
-	return &Child{Pid: int(r.pid), pidfd: int(b.pidfd)}, nil
+	defer unix.Close(f.report)
+	c := &Child{Pid: int(f.pid), pidfd: int(b.pidfd)}
+	return c, c.confirm(f.report, p)
+}
+
+// forked is what a fork leaves in the parent.
+type forked struct {
+	pid    uintptr
+	report int // the reading end of the report pipe
+	errno  syscall.Errno
 }
 
 // forkThere forks with the thread in the guest's pid namespace for children,
 // and says whether the thread is back in its own.
-func forkThere(t *Target, b *block) (pid uintptr, errno syscall.Errno, restored bool) {
+func forkThere(t *Target, b *block) (f forked, restored bool) {
 	if t.Flags&unix.CLONE_NEWPID == 0 {
-		pid, errno = forkLocked(b)
-		return pid, errno, true
+		return forkLocked(b), true
 	}
 	self, err := unix.PidfdOpen(unix.Getpid(), 0)
 	if err != nil {
-		return 0, errnoOf(err), true
+		return forked{errno: errnoOf(err)}, true
 	}
 	defer unix.Close(self)
 	if err := unix.Setns(t.PidFD, unix.CLONE_NEWPID); err != nil {
-		return 0, errnoOf(err), true
+		return forked{errno: errnoOf(err)}, true
 	}
-	pid, errno = forkLocked(b)
-	return pid, errno, unix.Setns(self, unix.CLONE_NEWPID) == nil
+	f = forkLocked(b)
+	return f, unix.Setns(self, unix.CLONE_NEWPID) == nil
 }
 
-// forkLocked forks while nobody else in the program does.
-func forkLocked(b *block) (uintptr, syscall.Errno) {
+// forkLocked makes the report pipe and forks while nobody else in the program
+// forks, so that the child alone has the pipe's writing end: another one, stuck
+// before it could close what it inherited, would keep this one's open.
+func forkLocked(b *block) (f forked) {
 	syscall.ForkLock.Lock()
 	defer syscall.ForkLock.Unlock()
-	return fork(b)
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return forked{errno: errnoOf(err)}
+	}
+	b.report = uintptr(pipe[1])
+	b.source[fdReport] = b.report
+	f.report = pipe[0]
+	f.pid, f.errno = fork(b)
+	unix.Close(pipe[1])
+	if f.errno != 0 {
+		unix.Close(pipe[0])
+	}
+	return f
 }
 
 func errnoOf(err error) syscall.Errno {
