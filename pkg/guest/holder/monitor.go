@@ -21,7 +21,7 @@ const (
 	quickDeath = time.Second
 	freeDeaths = 3
 	minDelay   = 100 * time.Millisecond
-	maxDelay   = 5 * time.Second
+	maxDelay   = time.Second
 )
 
 // monitor is what the holder knows of one guest's monitor.

@@ -40,9 +40,11 @@ func (m *monitor) initEnded(pid int) {
 // take to reap it.
 const reapTime = time.Second
 
-// endOf asks the kernel as init's parent, then by the pidfd (PIDFD_GET_INFO with
-// PIDFD_INFO_EXIT, Linux 6.15, once init has been reaped), then the holder, who
-// may have reaped it.
+// endOf asks the kernel as init's parent, then the holder, who may have reaped
+// it, and last the kernel by the pidfd (PIDFD_GET_INFO with PIDFD_INFO_EXIT,
+// Linux 6.15, once init has been reaped). Last, because it tells how the init
+// died as a task, SIGKILL, and not the signal that reboot(2) in its pid
+// namespace stands for, which only waiting for it tells.
 func endOf(pid, pidfd int, runDir string) (unix.WaitStatus, bool) {
 	if st, err := reap(pid); err == nil {
 		return st, true
@@ -50,11 +52,11 @@ func endOf(pid, pidfd int, runDir string) (unix.WaitStatus, bool) {
 	for deadline := time.Now().Add(reapTime); ; time.Sleep(5 * time.Millisecond) {
 		info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT}
 		err := unix.IoctlPidfdInfo(pidfd, &info)
-		if err == nil && info.Mask&unix.PIDFD_INFO_EXIT != 0 {
-			return unix.WaitStatus(info.Exit_code), true
-		}
 		if st, ok := askHolder(pid, runDir); ok {
 			return st, true
+		}
+		if err == nil && info.Mask&unix.PIDFD_INFO_EXIT != 0 {
+			return unix.WaitStatus(info.Exit_code), true
 		}
 		if time.Now().After(deadline) {
 			return 0, false

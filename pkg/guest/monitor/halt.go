@@ -26,12 +26,13 @@ type initFacts struct {
 	argv0  string // base name of its first argument
 	caught uint64 // signals it has a handler for
 	held   uint64 // signals it has blocked, to read them when it likes
+	waits  bool   // it sleeps in sigtimedwait(2), whose signals don't show as blocked meanwhile
 }
 
 // listens says whether a signal would be noticed. One that is neither caught
 // nor blocked is thrown away by the kernel, if init is its receiver.
 func (f *initFacts) listens(sig unix.Signal) bool {
-	return (f.caught|f.held)>>(uint(sig)-1)&1 != 0
+	return f.waits || (f.caught|f.held)>>(uint(sig)-1)&1 != 0
 }
 
 func (f *initFacts) is(name string) bool {
@@ -97,6 +98,9 @@ func readInit(pid int) (*initFacts, error) {
 	f := parseStatus(string(status))
 	if exe, err := os.Readlink(dir + "exe"); err == nil {
 		f.exe = path.Base(strings.TrimSuffix(exe, " (deleted)"))
+	}
+	if call, err := os.ReadFile(dir + "syscall"); err == nil {
+		f.waits = strings.HasPrefix(string(call), strconv.Itoa(unix.SYS_RT_SIGTIMEDWAIT)+" ")
 	}
 	if cmdline, err := os.ReadFile(dir + "cmdline"); err == nil {
 		argv0, _, _ := strings.Cut(string(cmdline), "\x00")
