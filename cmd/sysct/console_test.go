@@ -200,3 +200,19 @@ func TestExecOnATerminal(t *testing.T) {
 	s.expect("root-")
 	s.ends(5)
 }
+
+// TestExecGivesNoHostTerminal: without a terminal of its own the command has
+// pipes, even if our standard files are a terminal.
+func TestExecGivesNoHostTerminal(t *testing.T) {
+	top, sysct := instance(t)
+	sysct("create", "web", "-t", "busybox")
+	sysct("start", "web", "--wait")
+	s := onTerminal(t, command(top, "exec", "web", "-T", "--", "sh", "-c", "ls -l /proc/self/fd | sed 's/.*-> /fd=/'; read x; echo got $x; exit 4"))
+	s.expect("fd=pipe:")
+	s.send("line\n")
+	s.expect("got line")
+	s.ends(4)
+	if shown := s.all.String(); strings.Contains(shown, "fd=/dev/") {
+		t.Errorf("the command has a terminal of the host's:\n%s", shown)
+	}
+}

@@ -108,7 +108,9 @@ func runExec(cmd *cobra.Command, a *app, o *execOptions, name string, x guest.Ex
 	x.Stdin, x.Stdout, x.Stderr = a.in, a.out, a.err
 	x.TTY = o.tty || !o.noTTY && term.IsTerminal(int(a.in.Fd())) && term.IsTerminal(int(a.out.Fd()))
 	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGCONT)
+	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2,
+		// Stopped itself, it would keep the command unreaped, and with it the guest from stopping.
+		unix.SIGTSTP, unix.SIGCONT)
 	defer signal.Stop(signals)
 	x.Signals = signals
 	status, err := m.Exec(cmd.Context(), name, x)

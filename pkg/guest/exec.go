@@ -73,12 +73,20 @@ func (m *Manager) Exec(ctx context.Context, name string, o ExecOptions) (int, er
 	if o.TTY {
 		return in.execTTY(o, p, null)
 	}
-	p.Files = [3]int{fdOr(o.Stdin, null), fdOr(o.Stdout, null), fdOr(o.Stderr, null)}
-	child, err := in.start(p)
+	streams, err := newStreams(o, null)
 	if err != nil {
 		return 0, err
 	}
-	return wait(child, o.Signals)
+	defer streams.close()
+	p.Files = streams.fds()
+	child, err := in.start(p)
+	streams.handedOver()
+	if err != nil {
+		return 0, err
+	}
+	status, err := wait(child, o.Signals)
+	streams.drain()
+	return status, err
 }
 
 // openInside asks the monitor for init's pidfd: no pid is ever trusted.
@@ -272,8 +280,6 @@ func wait(child *enter.Child, signals <-chan os.Signal) (int, error) {
 	}
 	return st.ExitStatus(), nil
 }
-
-func fdOr(f, or *os.File) int { return int(orNull(f, or).Fd()) }
 
 func orNull(f, or *os.File) *os.File {
 	if f == nil {

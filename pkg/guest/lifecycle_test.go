@@ -232,3 +232,100 @@ func TestAHundredLivesLeaveNothing(t *testing.T) {
 		}
 	}
 }
+
+// configure replaces the guest's config.toml.
+func (in *instance) configure(name, text string) {
+	in.t.Helper()
+	path := filepath.Join(in.dirs.State, name, "config.toml")
+	if err := os.WriteFile(path, []byte("version = 1\n"+text), 0o600); err != nil {
+		in.t.Fatal(err)
+	}
+}
+
+func TestLimitsOfTheConfiguration(t *testing.T) {
+	ctx := context.Background()
+	in := newInstance(t)
+	in.create("tiny", "busybox", "overlay")
+	in.configure("tiny", "[limits]\nmemory = \"64M\"\npids = 40\ncpu_quota = \"50%\"\ncpuset = \"0\"\n")
+	in.start("tiny")
+	in.ready("tiny")
+	if u := in.info("tiny").Usage; u == nil || u.MemoryMax == nil || *u.MemoryMax != 64<<20 {
+		t.Errorf("usage: %+v", u)
+	}
+	if out, _ := in.run("tiny", "nproc"); out != "1\n" {
+		t.Errorf("nproc with one CPU: %q", out)
+	}
+	out, _ := in.run("tiny", "sh", "-c", "i=0; while [ $i -lt 100 ]; do sleep 60 & i=$((i+1)); done; echo all")
+	if strings.Contains(out, "all") && !strings.Contains(out, "fork") {
+		t.Errorf("100 processes of 40 were started: %q", out)
+	}
+	if _, err := in.exec1("tiny", "sh", "-c", "x=$(head -c 200000000 /dev/zero | tail -c 150000000 | tr '\\0' x); echo ${#x}"); err == nil {
+		eventually(t, "memory ran out", func() error {
+			if u := in.info("tiny").Usage; u == nil || u.OOMKills == nil || *u.OOMKills == 0 {
+				return fmt.Errorf("%+v", u)
+			}
+			return nil
+		})
+	}
+	if err := in.Stop(ctx, "tiny", guest.StopOptions{Kill: true}); err != nil {
+		t.Fatal(err)
+	}
+	in.configure("tiny", "[limits]\ncpuset = \"4000\"\n")
+	if err := in.Start(ctx, "tiny", guest.StartOptions{}); err == nil || !strings.Contains(err.Error(), "cpuset") || !strings.Contains(err.Error(), "4000") {
+		t.Errorf("a CPU that isn't there: %v", err)
+	}
+	in.configure("tiny", "[limits]\nmemori = 1\n")
+	if err := in.Start(ctx, "tiny", guest.StartOptions{}); !errors.Is(err, guest.ErrConfig) || !strings.Contains(err.Error(), "memory") {
+		t.Errorf("an unknown key: %v", err)
+	}
+}
+
+// exec1 is run for a command that may be killed.
+func (in *instance) exec1(name string, args ...string) (int, error) {
+	_, status, err := in.exec(name, guest.ExecOptions{Args: args})
+	return status, err
+}
+
+func TestRestartOnFailure(t *testing.T) {
+	in := newInstance(t)
+	in.create("tiny", "busybox", "overlay")
+	in.configure("tiny", "restart = \"on-failure\"\n")
+	in.start("tiny")
+	in.ready("tiny")
+	before := in.info("tiny")
+	// Not by sysct: as the kernel or an administrator would.
+	if err := unix.Kill(*before.Pid, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it runs again", func() error {
+		if info := in.info("tiny"); info.State != state.Running || info.Pid == nil || *info.Pid == *before.Pid {
+			return fmt.Errorf("%+v", info)
+		}
+		return nil
+	})
+	in.ready("tiny")
+	if err := in.Stop(context.Background(), "tiny", clean()); err != nil {
+		t.Fatal(err)
+	}
+	if s := in.info("tiny").State; s != state.Stopped {
+		t.Errorf("after a stop that was asked for it is %s", s)
+	}
+}
+
+func TestHostNetwork(t *testing.T) {
+	in := newInstance(t)
+	in.create("tiny", "busybox", "overlay")
+	in.configure("tiny", "[[net]]\ntype = \"host\"\n")
+	in.start("tiny")
+	in.ready("tiny")
+	host, err := os.Readlink("/proc/self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, _ := in.run("tiny", "readlink", "/proc/self/ns/net"); strings.TrimSpace(out) != host {
+		t.Errorf("network namespace %q, the host's is %q", out, host)
+	}
+	if out, status := in.run("tiny", "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward"); status == 0 {
+		t.Errorf("the guest may set the host's sysctls: %q", out)
+	}
+}
