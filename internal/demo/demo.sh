@@ -60,9 +60,12 @@ finish() {
             s logs -n 15 "$g" 2>/dev/null | sed "s/^/$g monitor: /" >&2 || true
         done
     fi
-    remove_guests || status=1
-    rm -rf "$SYSCT_LOG_DIR"
-    rmdir "$SYSCT_STATE_DIR" 2>/dev/null || true
+    # The cache's lib/ has the unpacked helper of each version that ran.
+    if remove_guests && rmdir "$SYSCT_STATE_DIR"; then
+        rm -rf "$SYSCT_RUN_DIR" "$SYSCT_LOG_DIR" "$SYSCT_CACHE_DIR/lib"
+    else
+        status=1
+    fi
     printf '\n%s%-44s %9s%s\n' "$bold" step seconds "$plain"
     for i in "${!steps[@]}"; do printf '%-44s %9s\n' "${steps[i]}" "${times[i]}"; done
     if [ $status = 0 ]; then
@@ -94,6 +97,7 @@ look_inside() {
 failing=leftovers
 remove_guests # of a demo that was killed
 
+mkdir -p -m 0700 "$SYSCT_STATE_DIR"
 step "version" run version
 step "create web (Debian)" run create web -t debian -- -r "${SYSCT_DEMO_RELEASE:-bookworm}"
 step "create tiny (busybox)" run create tiny -t busybox
