@@ -61,6 +61,14 @@ func (l *launch) mountRoot() error {
 		return err
 	}
 	l.shown = true
+	// What is shown may be the mount itself (before Linux 6.15, where a detached one
+	// can't be cloned), so the guest gets a copy of its own.
+	guest, err := store.Clone(l.root)
+	if err != nil {
+		return err
+	}
+	closeFD(&l.root)
+	l.root = guest
 	return nil
 }
 
