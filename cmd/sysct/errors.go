@@ -155,9 +155,14 @@ func (a *app) report(verb string, err error) {
 
 // escape makes control bytes visible: names and texts may be hostile.
 func escape(s string) string {
-	if !strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) && r != '\t' }) {
-		return s
+	var b strings.Builder
+	for _, r := range s {
+		if strconv.IsPrint(r) || r == '\t' {
+			b.WriteRune(r)
+			continue
+		}
+		quoted := strconv.QuoteRuneToASCII(r)
+		b.WriteString(quoted[1 : len(quoted)-1])
 	}
-	quoted := strconv.QuoteToGraphic(s)
-	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
+	return b.String()
 }
