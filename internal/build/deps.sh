@@ -16,7 +16,10 @@ run   static-busybox                                  busybox-static
 test  mkfs.btrfs                                      btrfs-progs
 test  mkfs.ext4                                       e2fsprogs
 test  chattr                                          e2fsprogs
+test  mkfs.xfs                                        xfsprogs
 test  setfacl                                         acl
+test  setcap                                          libcap2-bin
+test  debootstrap                                     debootstrap
 test  nsenter                                         util-linux
 test  mount                                           mount
 test  ps                                              procps
