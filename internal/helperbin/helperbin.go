@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sysct/sysct/internal/atomicfile"
 )
 
@@ -45,8 +47,11 @@ func Extract(dir string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("cannot read embedded helper: %w", err)
 	}
+	if err := checkOwner(dir); err != nil {
+		return "", err
+	}
 	if st, err := os.Lstat(path); err == nil && st.Mode().IsRegular() && st.Size() == info.Size() {
-		return path, nil
+		return path, checkOwner(path)
 	}
 	data, err := files.ReadFile(program)
 	if err != nil {
@@ -59,4 +64,21 @@ func Extract(dir string) (string, error) {
 		return "", fmt.Errorf("cannot extract helper: %w", err)
 	}
 	return path, nil
+}
+
+// checkOwner refuses what others than root can change: the helper runs as root.
+// What isn't there yet is fine.
+func checkOwner(path string) error {
+	var st unix.Stat_t
+	err := unix.Lstat(path, &st)
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("cannot check %s: %w", path, err)
+	}
+	if st.Uid != uint32(os.Geteuid()) || st.Mode&0o022 != 0 {
+		return fmt.Errorf("cannot use %s: others than root may write to it", path)
+	}
+	return nil
 }

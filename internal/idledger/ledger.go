@@ -54,9 +54,9 @@ func Open(dir string) (*Ledger, error) {
 	return &Ledger{Dir: dir, Pools: pools}, nil
 }
 
-// Allocate gives the guest a range of Size ids; a guest that has one keeps it.
-// Entries of guests whose directory is gone, while the directory above it is
-// there, are dropped on the way.
+// Allocate gives the guest a range of Size ids; a guest that has one keeps it. No
+// entry is dropped for it: a guest whose directory isn't to be seen may be on a
+// file system that is away for a moment. See Prune.
 func (l *Ledger) Allocate(ctx context.Context, guest string) (Entry, error) {
 	var got Entry
 	err := l.update(ctx, func(f *file) error {
@@ -64,7 +64,6 @@ func (l *Ledger) Allocate(ctx context.Context, guest string) (Entry, error) {
 			got = f.Entries[i]
 			return nil
 		}
-		f.Entries = slices.DeleteFunc(f.Entries, stale)
 		base, ok := firstFree(l.Pools, f.Entries)
 		if !ok {
 			return fmt.Errorf("cannot allocate ids for %s: %w among %d ranges in use", guest, ErrFull, len(f.Entries))
@@ -74,6 +73,61 @@ func (l *Ledger) Allocate(ctx context.Context, guest string) (Entry, error) {
 		return nil
 	})
 	return got, err
+}
+
+// Claim takes the range that a guest has by its own account, as a start does: the
+// ledger may have lost it, or the directory be a copy of another guest's. An
+// *OverlapError names the guest that has some of it.
+func (l *Ledger) Claim(ctx context.Context, guest string, base, size uint32) error {
+	return l.update(ctx, func(f *file) error {
+		mine := Entry{Base: base, Size: size, Guest: guest}
+		if base < lowest {
+			return fmt.Errorf("cannot claim ids %s: those below %d are the host's", mine, lowest)
+		}
+		for _, e := range f.Entries {
+			if e.Guest != guest && overlap(e, mine) {
+				return &OverlapError{Ids: mine, Other: e}
+			}
+		}
+		if !slices.Contains(f.Entries, mine) {
+			f.Entries = append(f.Entries, mine)
+		}
+		return nil
+	})
+}
+
+// lowest is below every range that is handed out, and above the host's own users.
+const lowest = 65536
+
+// OverlapError is a range that two guests have.
+type OverlapError struct{ Ids, Other Entry }
+
+func (e *OverlapError) Error() string {
+	return fmt.Sprintf("cannot claim ids %s: guest %s has %s", e.Ids, e.Other.Guest, e.Other)
+}
+
+func overlap(a, b Entry) bool {
+	return uint64(a.Base) < uint64(b.Base)+uint64(b.Size) && uint64(b.Base) < uint64(a.Base)+uint64(a.Size)
+}
+
+// Prune drops the entries of guests of one state directory that are gone, and
+// says which. The directory is there: the caller has just listed it.
+func (l *Ledger) Prune(ctx context.Context, stateDir string, dry bool) ([]Entry, error) {
+	var gone []Entry
+	err := l.update(ctx, func(f *file) error {
+		kept := slices.DeleteFunc(slices.Clone(f.Entries), func(e Entry) bool {
+			drop := filepath.Dir(e.Guest) == stateDir && absent(e)
+			if drop {
+				gone = append(gone, e)
+			}
+			return drop
+		})
+		if !dry {
+			f.Entries = kept
+		}
+		return nil
+	})
+	return gone, err
 }
 
 // Move gives the range of one guest's directory to another path, as a rename does.
@@ -150,12 +204,11 @@ func Building(guest string) string {
 	return filepath.Join(filepath.Dir(guest), ".new-"+filepath.Base(guest))
 }
 
-func stale(e Entry) bool {
+func absent(e Entry) bool {
 	for _, path := range []string{Building(e.Guest), e.Guest} {
 		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 			return false
 		}
 	}
-	_, err := os.Lstat(filepath.Dir(e.Guest))
-	return err == nil
+	return true
 }

@@ -81,7 +81,14 @@ func TestRangeIsKeptFreedAndReused(t *testing.T) {
 	os.Remove(b)
 	l.Free(ctx, filepath.Join(dir, "c"))
 	l.Allocate(ctx, guestDir(t, dir, "d"))
-	fifth, _ := l.Allocate(ctx, guestDir(t, dir, "e"))
+	fourth, _ := l.Allocate(ctx, guestDir(t, dir, "e"))
+	if fourth.Base == second.Base {
+		t.Errorf("the range %v of a guest that isn't to be seen was given away", second)
+	}
+	if gone, err := l.Prune(ctx, dir, false); err != nil || len(gone) != 1 || gone[0].Guest != b {
+		t.Errorf("pruned %v, %v", gone, err)
+	}
+	fifth, _ := l.Allocate(ctx, guestDir(t, dir, "f"))
 	if fifth.Base != second.Base {
 		t.Errorf("the range of the removed guest %v is not used again: %v", second, fifth)
 	}
@@ -98,6 +105,31 @@ func TestAGuestThatIsBeingMadeKeepsItsRange(t *testing.T) {
 	second, _ := l.Allocate(ctx, guestDir(t, dir, "b"))
 	if first.Base == second.Base {
 		t.Errorf("both got %v", first)
+	}
+}
+
+func TestClaim(t *testing.T) {
+	ctx := context.Background()
+	l, dir := ledger(t)
+	a, b := guestDir(t, dir, "a"), guestDir(t, dir, "b")
+	e, _ := l.Allocate(ctx, a)
+	if err := l.Claim(ctx, a, e.Base, e.Size); err != nil {
+		t.Errorf("one's own range: %v", err)
+	}
+	var overlap *OverlapError
+	for _, base := range []uint32{e.Base, e.Base + 1, e.Base - 1} {
+		if err := l.Claim(ctx, b, base, Size); !errors.As(err, &overlap) || !strings.Contains(err.Error(), a) {
+			t.Errorf("a range of another guest's: %v", err)
+		}
+	}
+	if err := l.Claim(ctx, b, 1000, Size); err == nil {
+		t.Error("the host's own ids can be claimed")
+	}
+	if err := l.Claim(ctx, b, e.Base+Size, Size); err != nil {
+		t.Errorf("a free range: %v", err)
+	}
+	if third, _ := l.Allocate(ctx, guestDir(t, dir, "c")); third.Base != e.Base+2*Size {
+		t.Errorf("a claimed range was given away: %v", third)
 	}
 }
 

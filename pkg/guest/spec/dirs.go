@@ -31,7 +31,7 @@ func ResolveDirs(flags Dirs, env func(string) string, host *Host) Dirs {
 		Cache: first(flags.Cache, env("SYSCT_CACHE_DIR"), host.CacheDir, defaultCache),
 	}
 	run, log := defaultRun, defaultLog
-	if dirs.State != defaultState {
+	if dirs.State != absolute(defaultState) {
 		run, log = defaultRun+"-"+Tag(dirs.State), filepath.Join(dirs.State, ".log")
 	}
 	dirs.Run = first(flags.Run, env("SYSCT_RUN_DIR"), host.RunDir, run)
@@ -39,7 +39,7 @@ func ResolveDirs(flags Dirs, env func(string) string, host *Host) Dirs {
 	return dirs
 }
 
-// first returns the first path that isn't empty, cleaned and absolute.
+// first returns the first path that isn't empty, absolute and without links.
 func first(paths ...string) string {
 	for _, path := range paths {
 		if path != "" {
@@ -49,13 +49,24 @@ func first(paths ...string) string {
 	return ""
 }
 
+// absolute is a path cleaned, absolute, and with the links of what exists of it
+// resolved: a directory by two paths would be two instances, each of which takes
+// the other's guests for stopped.
 func absolute(path string) string {
 	// Abs fails if the working directory is gone: a relative path then leads
 	// nowhere anyway, and whoever opens it says so.
-	if abs, err := filepath.Abs(path); err == nil {
-		return abs
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return filepath.Clean(path)
 	}
-	return filepath.Clean(path)
+	rest := ""
+	for dir := abs; dir != "/"; dir = filepath.Dir(dir) {
+		if real, err := filepath.EvalSymlinks(dir); err == nil {
+			return filepath.Join(real, rest)
+		}
+		rest = filepath.Join(filepath.Base(dir), rest)
+	}
+	return abs
 }
 
 // Tag tells instances apart by their state directory: "" for the standard one, else
@@ -63,7 +74,7 @@ func absolute(path string) string {
 // could both want.
 func Tag(stateDir string) string {
 	stateDir = absolute(stateDir)
-	if stateDir == defaultState {
+	if stateDir == absolute(defaultState) {
 		return ""
 	}
 	sum := sha256.Sum256([]byte(stateDir))

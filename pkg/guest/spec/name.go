@@ -18,7 +18,8 @@ const (
 
 // CheckName checks a guest's name: 1 to 63 of A-Z a-z 0-9 . _ -, the first a letter
 // or digit, not digits alone (a pid), and not one of the words that verbs give a
-// meaning to. It is part of paths, cgroups, unit and link names.
+// meaning to, nor a file of the instance's or of a control group. It is part of
+// paths, cgroups, unit and link names.
 func CheckName(name string) error {
 	switch {
 	case name == "":
@@ -31,13 +32,31 @@ func CheckName(name string) error {
 		return fmt.Errorf("name %s: the first character must be a letter or a digit", show(name))
 	case madeOf(name, digits):
 		return fmt.Errorf("name %s: digits alone could be a pid", show(name))
-	case slices.Contains(reserved(), name):
+	case slices.Contains(reserved(), name), isFile(name):
 		return fmt.Errorf("name %s is reserved", show(name))
 	}
 	return nil
 }
 
-func reserved() []string { return []string{"all", "self", "host", "sysct"} }
+func reserved() []string {
+	return []string{"all", "self", "host", "sysct", "holder", "tasks", "notify_on_release", "release_agent"}
+}
+
+// isFile tells whether the name could be that of a file which stands beside the
+// guests' own: logs, locks and sockets of the instance, knobs of its control group.
+func isFile(name string) bool {
+	for _, suffix := range []string{".log", ".lock", ".sock", ".console"} {
+		if strings.HasSuffix(name, suffix) {
+			return true
+		}
+	}
+	for _, prefix := range []string{"cgroup.", "memory.", "cpu.", "cpuset.", "cpuacct.", "pids.", "io.", "blkio.", "hugetlb.", "rdma.", "misc."} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
 
 // madeOf tells whether s has no other characters than those of set.
 func madeOf(s, set string) bool {
