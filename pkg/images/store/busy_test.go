@@ -1,12 +1,12 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -120,15 +120,19 @@ func TestAnOverlayThatLivesOnElsewhere(t *testing.T) {
 
 	t.Run("in a namespace", func(t *testing.T) {
 		must(t, MountPlain(l))
-		cmd := exec.Command("/proc/self/exe")
-		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
-		pid := sitter(t, cmd)
+		// A copy goes by itself (elsewhere_test.go), but not if it was moved.
+		pid := unshared(t, "mount --move "+l.GuestDir+"/rootfs "+t.TempDir())
 		wantHolder(t, Unmount(l), pid, "mount namespace")
 		// Nothing is mounted here any more, but it isn't forgotten.
 		wantHolder(t, Unmount(l), pid, "mount namespace")
 		wantHolder(t, MountPlain(l), pid, "mount namespace")
 		wantHolder(t, second(OpenRoot(l, userNamespace(t))), pid, "mount namespace")
-		wantHolder(t, Destroy(l), pid, "mount namespace")
+		// What is deleted needs no second superblock.
+		other := b.layout("other")
+		must(t, Create(context.Background(), other, b.image()))
+		must(t, MountPlain(other))
+		unshared(t, "mount --move "+other.GuestDir+"/rootfs "+t.TempDir())
+		must(t, Destroy(other))
 	})
 	must(t, MountPlain(l)) // the process has ended
 	if exists(l.GuestDir + "/" + noteName) {

@@ -50,7 +50,7 @@ func holdersOfSuperblock(gone mountEntry) []Holder {
 	for _, pid := range pids {
 		what := usedBy(pid, want)
 		if what == "" && byPid[pid] {
-			what = "mount namespace"
+			what = whatNamespace
 		}
 		if what != "" {
 			found = append(found, Holder{Pid: pid, Command: commandOf(pid), What: what})

@@ -23,6 +23,8 @@ const (
 	// Other starts' throw-away namespaces and a guest's last processes are gone
 	// in milliseconds; the rest is for a loaded host.
 	departGrace = 2 * time.Second
+	// After this long it is worth a look at who is still there.
+	departPause = 50 * time.Millisecond
 )
 
 // departure is a superblock whose last mount here was taken off.
@@ -44,6 +46,9 @@ func (g *guestDir) awaitDeparted(b backend, leaving map[string]departure) error 
 		if err := g.writeNote(d.mount); err != nil {
 			return err
 		}
+		if !d.watch.dead(departPause) {
+			g.lingering(d.mount)
+		}
 		if d.watch.dead(departGrace) {
 			if err := g.removeNote(); err != nil {
 				return err
@@ -53,13 +58,14 @@ func (g *guestDir) awaitDeparted(b backend, leaving map[string]departure) error 
 	return g.refuseLingering()
 }
 
-// refuseLingering is a *BusyError if the superblock of the note lives.
+// refuseLingering is a *BusyError if the superblock of the note lives, for more
+// than copies in others' mount namespaces. Nothing is mounted on rootfs/ here.
 func (g *guestDir) refuseLingering() error {
 	m, err := g.readNote()
 	if err != nil || m.dev == "" {
 		return err
 	}
-	if holders := holdersOfSuperblock(m); len(holders) > 0 {
+	if holders := g.lingering(m); len(holders) > 0 {
 		return &BusyError{Path: g.path + "/" + rootfsName, Holders: holders}
 	}
 	return g.removeNote()

@@ -151,7 +151,8 @@ func MountPlain(l Layout) error {
 
 // Unmount takes off rootfs/ what MountPlain or Expose put there; no mount is
 // no error. *BusyError if somebody sits in it; the caller's own descriptors of
-// the root count. A mount that isn't sysct's is refused and stays.
+// the root count. What others' mount namespaces have copied of an overlay is
+// detached there if nobody uses it. A mount that isn't sysct's is refused and stays.
 func Unmount(l Layout) error {
 	b, g, err := l.open()
 	if err != nil {
@@ -192,7 +193,7 @@ func Clone(mountFD int) (int, error) { return cloneMount(mountFD) }
 // not run. It refuses before it deletes anything if rootfs isn't what sysct
 // made: a link, or a mount of something else. A GuestDir that isn't there is
 // no error, so that a broken-off Destroy can be repeated. *BusyError as for
-// Unmount.
+// Unmount, but never because of others' mount namespaces.
 func Destroy(l Layout) error {
 	b, err := l.backend()
 	if err != nil {
@@ -209,7 +210,9 @@ func Destroy(l Layout) error {
 	if err := g.refuseMountPoint(); err != nil {
 		return err
 	}
-	if err := g.unmount(b); err != nil {
+	// A copy in another's mount namespace may keep its superblock: no other will
+	// be made of the layers that are deleted now.
+	if err := g.unmount(b); err != nil && !heldByNamespacesOnly(err) {
 		return err
 	}
 	return g.remove(nil, true)
