@@ -37,7 +37,7 @@ type launch struct {
 	root  int // detached mounts
 	dev   int
 	sys   int
-	shown bool // rootfs/ shows the running root
+	shown bool // this launch shows the running root at rootfs/
 	guest *Guest
 }
 

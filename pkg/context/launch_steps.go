@@ -48,7 +48,20 @@ func (l *launch) killStage() {
 	}
 }
 
+// mountRoot takes the root that an earlier boot has left where it is shown, if
+// it is the same: somebody sits in it, so it can't be made anew.
 func (l *launch) mountRoot() error {
+	root, ok, err := store.Reuse(l.spec.Root, l.spec.IDs.Base)
+	if ok {
+		l.root = root
+	}
+	if ok || err != nil {
+		return err
+	}
+	return l.newRoot()
+}
+
+func (l *launch) newRoot() error {
 	userns, err := l.stage.userns()
 	if err != nil {
 		return err

@@ -31,4 +31,6 @@ func (dirBackend) openRoot(g *guestDir, userns int) (int, error) {
 
 func (dirBackend) mountPlain(*guestDir) error { return nil }
 
+func (dirBackend) rootOnDisk(g *guestDir) (*unix.Statx_t, error) { return g.statBelow() }
+
 func (dirBackend) kindOf(g *guestDir, _ mountEntry) (kind, error) { return g.cloneKind() }

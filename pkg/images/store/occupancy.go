@@ -58,13 +58,7 @@ func (g *guestDir) cloneKind() (kind, error) {
 	if err != nil {
 		return vacant, err
 	}
-	// A clone that isn't recursive shows what lies under the mounts.
-	below, err := unix.OpenTree(g.fd, "", unix.AT_EMPTY_PATH|unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
-	if err != nil {
-		return vacant, fmt.Errorf("cannot look below the mount on rootfs: %w", err)
-	}
-	defer unix.Close(below)
-	under, err := statMount(below, rootfsName, unix.AT_SYMLINK_NOFOLLOW)
+	under, err := g.statBelow()
 	if err != nil {
 		return vacant, err
 	}

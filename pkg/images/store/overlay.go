@@ -32,6 +32,11 @@ func (overlayBackend) kindOf(_ *guestDir, m mountEntry) (kind, error) {
 	return foreign, nil
 }
 
+// rootOnDisk: the merged root has upper's owner.
+func (overlayBackend) rootOnDisk(g *guestDir) (*unix.Statx_t, error) {
+	return statMount(g.fd, "upper", unix.AT_SYMLINK_NOFOLLOW)
+}
+
 func (b overlayBackend) needLower() error {
 	if len(b.lower) == 0 {
 		return errors.New("an overlay root needs an image below it")

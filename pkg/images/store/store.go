@@ -34,6 +34,8 @@ type backend interface {
 	openRoot(g *guestDir, userns int) (int, error)
 	// mountPlain shows the root at rootfs/ with plain ids.
 	mountPlain(g *guestDir) error
+	// rootOnDisk looks at the directory whose owner is the root's, with plain ids.
+	rootOnDisk(g *guestDir) (*unix.Statx_t, error)
 	// kindOf tells what a mount on rootfs/ is.
 	kindOf(g *guestDir, m mountEntry) (kind, error)
 	// wholeSuperblock is true if a mount of the root is a superblock of its

@@ -39,7 +39,7 @@ func retry(f func() error) error {
 // statMount returns what a path is and which mount it is on.
 func statMount(dirfd int, name string, flags int) (*unix.Statx_t, error) {
 	var st unix.Statx_t
-	mask := unix.STATX_TYPE | unix.STATX_MODE | unix.STATX_INO | unix.STATX_UID | unix.STATX_MNT_ID
+	mask := unix.STATX_TYPE | unix.STATX_MODE | unix.STATX_INO | unix.STATX_UID | unix.STATX_GID | unix.STATX_MNT_ID
 	flags |= unix.AT_NO_AUTOMOUNT
 	if err := unix.Statx(dirfd, name, flags, mask, &st); err != nil {
 		return nil, err
