@@ -7,7 +7,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"github.com/sysct/sysct/internal/helperbin"
@@ -23,7 +25,11 @@ type app struct {
 	hostConfig   string
 	quiet        bool
 	mgr          *guest.Manager
+	signal       atomic.Int32 // the signal that ended the verb
 }
+
+// interrupted is the signal that ended the verb, 0 if none did.
+func (a *app) interrupted() unix.Signal { return unix.Signal(a.signal.Load()) }
 
 // hostConfigPath is the host's configuration, and templateDir where its
 // administrator overrides templates.

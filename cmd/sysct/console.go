@@ -33,11 +33,14 @@ func newConsole(a *app) *cobra.Command {
 	o := &consoleOptions{}
 	cmd := &cobra.Command{
 		Use: "console NAME", Short: "Attach to a guest's console", Long: consoleLong,
-		Args: oneGuest, ValidArgsFunction: completeGuests,
+		Args: oneGuest, ValidArgsFunction: a.completeGuests,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m, err := a.manager()
 			if err != nil {
 				return err
+			}
+			if o.log && o.tty > 0 {
+				return usage(errors.New("--log is of the console alone: terminals have none"))
 			}
 			if o.log {
 				return about(args[0], m.ConsoleLog(cmd.Context(), args[0], a.out, o.tail))
@@ -78,8 +81,6 @@ func (a *app) attach(ctx context.Context, m *guest.Manager, name string, o conso
 		}
 	case end.Reason == terminal.Gone && term.IsTerminal(int(a.out.Fd())):
 		fmt.Fprintf(a.err, "\r\nsysct: the console of %s is closed\r\n", name)
-	case term.IsTerminal(int(a.out.Fd())):
-		a.printf("\n")
 	}
 	return nil
 }

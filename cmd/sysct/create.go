@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -75,5 +76,8 @@ func runCreate(cmd *cobra.Command, a *app, o *createOptions, args []string) erro
 	if !o.start {
 		return nil
 	}
-	return about(name, m.Start(cmd.Context(), name, guest.StartOptions{}))
+	if err := m.Start(cmd.Context(), name, guest.StartOptions{}); err != nil {
+		return about(name, fmt.Errorf("it was created, but: %w\nhint: sysct start %s once that is mended, or sysct destroy %s", err, name, name))
+	}
+	return nil
 }

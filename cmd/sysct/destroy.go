@@ -23,7 +23,7 @@ func newDestroy(a *app) *cobra.Command {
 			})
 		},
 	}
-	o.flags(cmd)
+	o.flags(cmd, a)
 	cmd.Flags().BoolVarP(&o.force, "force", "f", false, "kill a running guest first")
 	return cmd
 }

@@ -16,7 +16,8 @@ type selection struct {
 	jobs int
 }
 
-func (s *selection) flags(cmd *cobra.Command) {
+func (s *selection) flags(cmd *cobra.Command, a *app) {
+	cmd.ValidArgsFunction = a.completeGuests
 	cmd.Flags().BoolVar(&s.all, "all", false, "all guests that the verb applies to")
 	cmd.Flags().IntVarP(&s.jobs, "jobs", "j", 1, "how many guests at a time")
 	cmd.Args = func(_ *cobra.Command, args []string) error {
@@ -30,7 +31,6 @@ func (s *selection) flags(cmd *cobra.Command) {
 		}
 		return nil
 	}
-	cmd.ValidArgsFunction = completeGuests
 }
 
 // each does something with every selected guest, s.jobs at a time. One that
@@ -106,8 +106,8 @@ func noArgs(_ *cobra.Command, args []string) error {
 }
 
 // completeGuests completes guests' names in the shell.
-func completeGuests(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	m, err := (&app{in: nil, out: nil, err: nil, quiet: true}).manager()
+func (a *app) completeGuests(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	m, err := a.manager()
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

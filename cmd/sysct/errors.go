@@ -40,7 +40,6 @@ func statuses() []struct {
 		{guest.ErrTimeout, exitTimeout},
 		{errUsage, exitUsage},
 		{errNotRoot, exitError},
-		{context.Canceled, 130},
 	}
 }
 
@@ -103,6 +102,10 @@ func (a *app) finish(cmd *cobra.Command, err error) int {
 		return exitOK
 	}
 	status := statusOf(err)
+	if sig := a.interrupted(); sig != 0 && errors.Is(err, context.Canceled) {
+		fmt.Fprintf(a.err, "sysct: %s: interrupted\n", cmd.Name())
+		return 128 + int(sig)
+	}
 	var st *statusError
 	if errors.As(err, &st) && st.err == nil || errors.Is(err, errReported) {
 		return status
@@ -137,12 +140,18 @@ func (a *app) report(verb string, err error) {
 	if !errors.As(err, &named) && verb != "sysct" {
 		prefix = strings.TrimSuffix(prefix, " ") + ": "
 	}
-	lines := strings.Split(err.Error(), "\n")
+	lines := strings.Split(strings.TrimRight(err.Error(), "\n"), "\n")
 	fmt.Fprintln(a.err, prefix+escape(lines[0]))
+	var hints []string
 	for _, line := range lines[1:] {
 		if strings.HasPrefix(line, "hint: ") {
-			fmt.Fprintln(a.err, escape(line))
+			hints = append(hints, line)
+		} else {
+			fmt.Fprintln(a.err, "  "+escape(line))
 		}
+	}
+	for _, hint := range hints {
+		fmt.Fprintln(a.err, escape(hint))
 	}
 	var start *guest.StartError
 	if errors.As(err, &start) && len(start.Console) > 0 {

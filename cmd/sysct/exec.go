@@ -30,14 +30,14 @@ const execStatus = `EXIT STATUS
   the command's own, 128+N if signal N killed it
   2    the guest isn't running       126  the command can't be executed
   3    no such guest                 127  the command isn't found
-  125  sysct itself failed`
+  125  bad usage, or sysct itself failed`
 
 func newExec(a *app) *cobra.Command {
 	o := &execOptions{}
 	cmd := &cobra.Command{
 		Use: "exec NAME [flags] -- COMMAND [ARGUMENT...]", Aliases: []string{"attach"},
 		Short: "Run a command in a guest", Long: execLong,
-		Args: execArgs, ValidArgsFunction: completeGuests,
+		Args: asExec(execArgs), ValidArgsFunction: a.completeGuests,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runExec(cmd, a, o, args[0], guest.ExecOptions{Args: args[1:]})
 		},
@@ -51,7 +51,7 @@ func newShell(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "shell NAME [flags] [-- ARGUMENT...]", Aliases: []string{"enter"}, Short: "Run the user's login shell in a guest",
 		Long: "Run the user's login shell in a running guest: root's, or --user's.\n\n" + execStatus,
-		Args: shellArgs, ValidArgsFunction: completeGuests,
+		Args: asExec(shellArgs), ValidArgsFunction: a.completeGuests,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runExec(cmd, a, o, args[0], guest.ExecOptions{Shell: true, Args: args[1:]})
 		},
@@ -68,7 +68,17 @@ func (o *execOptions) flags(cmd *cobra.Command) {
 	f.BoolVar(&o.tty, "tty", false, "give it a terminal")
 	f.BoolVarP(&o.noTTY, "no-tty", "T", false, "give it pipes even on a terminal")
 	cmd.MarkFlagsMutuallyExclusive("tty", "no-tty")
-	f.SetInterspersed(true)
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return execFailed(flagError(cmd, err)) })
+}
+
+// asExec gives bad usage exec's own status: 4 could be the command's.
+func asExec(rule cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := rule(cmd, args); err != nil {
+			return execFailed(err)
+		}
+		return nil
+	}
 }
 
 func execArgs(cmd *cobra.Command, args []string) error {
@@ -98,7 +108,7 @@ func shellArgs(cmd *cobra.Command, args []string) error {
 func runExec(cmd *cobra.Command, a *app, o *execOptions, name string, x guest.ExecOptions) error {
 	env, err := guest.ParseEnv(o.env)
 	if err != nil {
-		return err
+		return execFailed(err)
 	}
 	m, err := a.manager()
 	if err != nil {
@@ -111,6 +121,8 @@ func runExec(cmd *cobra.Command, a *app, o *execOptions, name string, x guest.Ex
 	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2,
 		// Stopped itself, it would keep the command unreaped, and with it the guest from stopping.
 		unix.SIGTSTP, unix.SIGCONT)
+	// Nor may reading a terminal from the background stop it.
+	signal.Ignore(unix.SIGTTIN, unix.SIGTTOU)
 	defer signal.Stop(signals)
 	x.Signals = signals
 	status, err := m.Exec(cmd.Context(), name, x)
@@ -126,7 +138,7 @@ func runExec(cmd *cobra.Command, a *app, o *execOptions, name string, x guest.Ex
 // execFailed gives exec's own statuses to what is not the command's doing.
 func execFailed(err error) error {
 	switch {
-	case errors.Is(err, guest.ErrNoGuest), errors.Is(err, guest.ErrState), errors.Is(err, guest.ErrConfig):
+	case errors.Is(err, guest.ErrNoGuest), errors.Is(err, guest.ErrState):
 		return err
 	case errors.Is(err, guest.ErrNoCommand):
 		return &statusError{127, err}

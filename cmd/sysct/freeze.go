@@ -32,7 +32,7 @@ func newFreezer(a *app, verb, short string, aliases []string, do func(*guest.Man
 			})
 		},
 	}
-	o.flags(cmd)
+	o.flags(cmd, a)
 	cmd.Flags().VarP(&o.timeout, "timeout", "t", "how long it may take (default 10s)")
 	return cmd
 }

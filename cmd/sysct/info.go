@@ -15,7 +15,7 @@ func newInfo(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "info NAME", Aliases: []string{"status"}, Short: "Show what is known of a guest",
-		Args: oneGuest, ValidArgsFunction: completeGuests,
+		Args: oneGuest, ValidArgsFunction: a.completeGuests,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m, err := a.manager()
 			if err != nil {
@@ -25,10 +25,17 @@ func newInfo(a *app) *cobra.Command {
 			if err != nil {
 				return about(args[0], err)
 			}
+			show := a.printInfo
 			if asJSON {
-				return a.printJSON(info)
+				show = func(i *guest.Info) error { return a.printJSON(i) }
 			}
-			return a.printInfo(info)
+			if err := show(info); err != nil {
+				return err
+			}
+			if info.Error != nil {
+				return &statusError{status: exitError}
+			}
+			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "as one JSON object")
@@ -45,14 +52,14 @@ func (a *app) printInfo(i *guest.Info) error {
 	}
 	row("Name", i.Name)
 	row("State", string(i.State))
-	row("Broken", i.Error)
+	row("Broken", optional(i.Error))
 	row("PID", optional(i.Pid))
 	row("Monitor PID", optional(i.MonitorPid))
 	row("Ready", optional(i.Ready))
 	row("Started", startedCell(i))
 	row("Boots", optional(i.Boots))
-	row("Template", i.Template)
-	row("Backend", i.Backend)
+	row("Template", optional(i.Template))
+	row("Backend", optional(i.Backend))
 	row("Rootfs", i.Rootfs)
 	if i.CreatedAt != nil {
 		row("Created", i.CreatedAt.Local().Format(time.DateTime))
@@ -60,7 +67,7 @@ func (a *app) printInfo(i *guest.Info) error {
 	if i.IDBase != nil && i.IDSize != nil {
 		row("IDs", fmt.Sprintf("%d-%d", *i.IDBase, *i.IDBase+*i.IDSize-1))
 	}
-	row("Machine ID", i.MachineID)
+	row("Machine ID", optional(i.MachineID))
 	usageRows(i.Usage, row)
 	if i.Exit != nil {
 		row("Last exit", exitText(i.Exit))
@@ -94,8 +101,8 @@ func exitText(e *guest.ExitInfo) string {
 	if e.Code != nil {
 		parts = append(parts, fmt.Sprintf("status %d", *e.Code))
 	}
-	if e.Signal != "" {
-		parts = append(parts, e.Signal)
+	if e.Signal != nil {
+		parts = append(parts, *e.Signal)
 	}
 	if e.At != nil {
 		parts = append(parts, "at "+e.At.Local().Format(time.DateTime))

@@ -29,7 +29,7 @@ func newKill(a *app) *cobra.Command {
 			})
 		},
 	}
-	o.flags(cmd)
+	o.flags(cmd, a)
 	cmd.Flags().StringVarP(&o.signal, "signal", "s", "SIGKILL", "the signal, by name or number")
 	return cmd
 }

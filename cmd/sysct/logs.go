@@ -9,7 +9,7 @@ func newLogs(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "logs NAME", Short: "Print what a guest's monitor logged",
 		Long: "Print what a guest's monitor logged. What its console showed is in console --log.",
-		Args: oneGuest, ValidArgsFunction: completeGuests,
+		Args: oneGuest, ValidArgsFunction: a.completeGuests,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m, err := a.manager()
 			if err != nil {

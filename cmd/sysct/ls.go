@@ -51,8 +51,8 @@ func columns() []column {
 		{"memory", memoryCell},
 		{"pids", pidsCell},
 		{"cpu", cpuCell},
-		{"template", func(i *guest.Info) string { return i.Template }},
-		{"backend", func(i *guest.Info) string { return i.Backend }},
+		{"template", func(i *guest.Info) string { return optional(i.Template) }},
+		{"backend", func(i *guest.Info) string { return optional(i.Backend) }},
 		{"started", startedCell},
 		{"ready", func(i *guest.Info) string { return optional(i.Ready) }},
 		{"rootfs", func(i *guest.Info) string { return i.Rootfs }},
@@ -129,7 +129,7 @@ func (a *app) table(chosen []column, list []guest.Info, header bool) error {
 
 // stateCell: a broken guest says so where its state would stand.
 func stateCell(i *guest.Info) string {
-	if i.Error != "" {
+	if i.Error != nil {
 		return string(i.State) + " (broken)"
 	}
 	return string(i.State)

@@ -14,9 +14,17 @@ func main() { os.Exit(run(os.Args[1:])) }
 
 // run executes the command line and gives the exit status.
 func run(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
-	defer stop()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	app := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, unix.SIGINT, unix.SIGTERM, unix.SIGHUP)
+	go func() {
+		if sig, ok := (<-signals).(unix.Signal); ok {
+			app.signal.Store(int32(sig))
+		}
+		cancel()
+	}()
 	root := newRoot(app)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)

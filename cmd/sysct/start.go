@@ -31,7 +31,7 @@ func newStart(a *app) *cobra.Command {
 		Use: "start NAME...", Short: "Start guests", Long: startLong,
 		RunE: func(cmd *cobra.Command, args []string) error { return runStart(cmd, a, o, args) },
 	}
-	o.selection.flags(cmd)
+	o.selection.flags(cmd, a)
 	f := cmd.Flags()
 	f.BoolVarP(&o.foreground, "foreground", "F", false, "stay, with the console on this terminal, until the guest ends")
 	f.BoolVar(&o.console, "console", false, "attach to the console once it is started")
@@ -54,7 +54,8 @@ func runStart(cmd *cobra.Command, a *app, o *startOptions, args []string) error 
 		case o.console:
 			return a.attach(ctx, m, name, consoleOptions{escape: defaultEscape})
 		case o.wait:
-			return m.Wait(ctx, name, guest.WaitOptions{Ready: true, Timeout: o.timeout.or(5 * time.Minute)})
+			patience := o.timeout.or(5 * time.Minute)
+			return m.Wait(ctx, name, guest.WaitOptions{Ready: true, Timeout: &patience})
 		}
 		return nil
 	})
@@ -63,13 +64,26 @@ func runStart(cmd *cobra.Command, a *app, o *startOptions, args []string) error 
 // foreground shows the console until the guest ends; a detach leaves it to wait.
 func (a *app) foreground(ctx context.Context, m *guest.Manager, name string) error {
 	err := a.attach(ctx, m, name, consoleOptions{escape: defaultEscape})
+	var signalled *statusError
+	if errors.As(err, &signalled) || ctx.Err() != nil {
+		return a.endForeground(ctx, m, name, err)
+	}
 	if err != nil && !errors.Is(err, guest.ErrState) {
 		return err
 	}
 	err = m.Wait(ctx, name, guest.WaitOptions{States: []state.State{state.Stopped}})
-	if ctx.Err() == nil {
+	if ctx.Err() != nil {
+		return a.endForeground(ctx, m, name, err)
+	}
+	return err
+}
+
+// endForeground: a signal came, or the terminal went. A foreground guest ends
+// with its foreground.
+func (a *app) endForeground(ctx context.Context, m *guest.Manager, name string, cause error) error {
+	err := m.Stop(context.WithoutCancel(ctx), name, guest.StopOptions{})
+	if err != nil && !errors.Is(err, guest.ErrState) {
 		return err
 	}
-	// Ctrl-C, or the terminal went: a foreground guest ends with its foreground.
-	return m.Stop(context.WithoutCancel(ctx), name, guest.StopOptions{})
+	return cause
 }

@@ -30,7 +30,7 @@ func newStop(a *app) *cobra.Command {
 			})
 		},
 	}
-	o.flags(cmd)
+	o.flags(cmd, a)
 	cmd.Flags().BoolVarP(&o.nowait, "no-wait", "W", false, "return as soon as it has been told to")
 	return cmd
 }
@@ -45,12 +45,12 @@ func newRestart(a *app) *cobra.Command {
 			})
 		},
 	}
-	o.flags(cmd)
+	o.flags(cmd, a)
 	return cmd
 }
 
-func (o *stopOptions) flags(cmd *cobra.Command) {
-	o.selection.flags(cmd)
+func (o *stopOptions) flags(cmd *cobra.Command, a *app) {
+	o.selection.flags(cmd, a)
 	f := cmd.Flags()
 	f.VarP(&o.timeout, "timeout", "t", "how long its shutdown may take (default: its configuration's, 60s)")
 	f.BoolVar(&o.nokill, "nokill", false, "fail when the time is over instead of killing it")

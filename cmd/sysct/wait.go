@@ -15,20 +15,21 @@ import (
 const waitLong = `Wait until a guest is ready or in a state.
 
 ready: its init said so by sd_notify(3), or a login prompt stands on its console,
-or the ready_cmd of its configuration succeeds inside. States are joined by |, as
+or the ready_cmd of its configuration succeeds inside; a guest that isn't started
+is an error, 2. States are joined by |, as
 in 'RUNNING|STOPPED'.`
 
 func newWait(a *app) *cobra.Command {
 	var timeout durationFlag
 	cmd := &cobra.Command{
 		Use: "wait NAME ready|STATE[|STATE...]", Short: "Wait until a guest is ready or in a state", Long: waitLong,
-		Args: waitArgs, ValidArgsFunction: completeGuests,
+		Args: waitArgs, ValidArgsFunction: a.completeGuests,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := parseCondition(args[1])
 			if err != nil {
 				return err
 			}
-			o.Timeout = timeout.or(0)
+			o.Timeout = timeout.value
 			m, err := a.manager()
 			if err != nil {
 				return err
@@ -36,7 +37,7 @@ func newWait(a *app) *cobra.Command {
 			return about(args[0], m.Wait(cmd.Context(), args[0], o))
 		},
 	}
-	cmd.Flags().VarP(&timeout, "timeout", "t", "how long at most (default: for ever)")
+	cmd.Flags().VarP(&timeout, "timeout", "t", "how long at most, 0: look once (default: for ever)")
 	return cmd
 }
 

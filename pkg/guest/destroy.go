@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sysct/sysct/pkg/guest/control"
 	"github.com/sysct/sysct/pkg/images/store"
 	"github.com/sysct/sysct/pkg/limits/detect"
 )
@@ -45,24 +47,63 @@ func (m *Manager) Destroy(ctx context.Context, name string, o DestroyOptions) er
 		{"take name", func() error { return m.takeName(name) }, nil},
 		{"remove directory", func() error { return m.removeTree(m.removing(name)) }, nil},
 		{"free ids", func() error { return m.ledger.Free(context.WithoutCancel(ctx), m.dir(name)) }, nil},
-		{"remove run state", func() error { return os.RemoveAll(m.runDir(name)) }, nil},
+		{"remove run state", func() error { return m.removeRunDir(name) }, nil},
 		{"remove logs", func() error { return m.removeLogs(name) }, nil},
 		{"remove lock", func() error { return m.removeLock(name) }, nil},
 	})
 }
 
+// mustBeStopped: no process of the guest is left, and no monitor that would start
+// it again. Forced, both are ended.
 func (m *Manager) mustBeStopped(ctx context.Context, name string, force bool) error {
-	populated, err := m.populated(name)
-	if err != nil {
-		return err
+	for {
+		populated, err := m.populated(name)
+		if err != nil {
+			return err
+		}
+		conn, err := m.dial(ctx, name)
+		if err == nil {
+			conn.Close()
+		}
+		monitored := !errors.Is(err, control.ErrNoMonitor)
+		switch {
+		case !populated && !monitored:
+			return m.unkept(ctx, name)
+		case populated && !force:
+			return stateError("it is running\nhint: sysct stop %s, or sysct destroy -f %s", name, name)
+		case !force:
+			// Its monitor cleans up after it, or is about to start it again.
+			if err := m.ended(ctx, name); err != nil {
+				return err
+			}
+		default:
+			if err := m.kill(ctx, name); err != nil && !errors.Is(err, ErrState) {
+				return err
+			}
+			if err := m.ended(ctx, name); err != nil {
+				return err
+			}
+		}
 	}
-	if !populated {
-		return nil
+}
+
+// ended waits until the guest's monitor has gone, some seconds at most.
+func (m *Manager) ended(ctx context.Context, name string) error {
+	for deadline := time.Now().Add(keeperPatience); ; time.Sleep(poll) {
+		conn, err := m.dial(ctx, name)
+		if errors.Is(err, control.ErrNoMonitor) {
+			return nil
+		}
+		if err == nil {
+			conn.Close()
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if time.Now().After(deadline) {
+			return stateError("its monitor is about to start it again\nhint: sysct stop -k %s, or sysct destroy -f %s", name, name)
+		}
 	}
-	if !force {
-		return stateError("it is running\nhint: sysct stop %s, or sysct destroy -f %s", name, name)
-	}
-	return m.kill(ctx, name)
 }
 
 func (m *Manager) removeGroups(name string) error {

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sysct/sysct/internal/idledger"
 	"github.com/sysct/sysct/internal/safefs"
 	"github.com/sysct/sysct/pkg/context/caps"
 	"github.com/sysct/sysct/pkg/context/enter"
@@ -162,6 +163,9 @@ func (in *inside) process(o ExecOptions) (*enter.Process, error) {
 	account, err := enter.LookupUser(in.root, user)
 	if err != nil {
 		return nil, as(ErrConfig, err)
+	}
+	if account.UID >= idledger.Size || account.GID >= idledger.Size {
+		return nil, as(ErrConfig, fmt.Errorf("cannot use user %q: ids in the guest go up to %d", user, idledger.Size-1))
 	}
 	p := &enter.Process{Args: o.Args, Env: execEnv(account, o), Dir: o.Cwd, UID: account.UID, GID: account.GID,
 		Groups: account.Groups, TTY: o.TTY}

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/sysct/sysct/internal/atomicfile"
 	"github.com/sysct/sysct/internal/flock"
 	"github.com/sysct/sysct/pkg/limits/detect"
 )
@@ -22,7 +24,7 @@ type GCOptions struct {
 func (m *Manager) GC(ctx context.Context, o GCOptions) ([]string, error) {
 	var removed []string
 	var errs []error
-	for _, collect := range []func(context.Context, bool) ([]string, error){m.gcDirs, m.gcGroups, m.gcRun, m.gcImages} {
+	for _, collect := range []func(context.Context, bool) ([]string, error){m.gcDirs, m.gcGroups, m.gcRun, m.gcIDs, m.gcImages} {
 		lines, err := collect(ctx, o.DryRun)
 		removed, errs = append(removed, lines...), append(errs, err)
 	}
@@ -144,13 +146,62 @@ func (m *Manager) gcRun(ctx context.Context, dry bool) ([]string, error) {
 		if _, err := os.Lstat(m.dir(name)); err == nil {
 			continue
 		}
-		done, err := m.unlessLocked(name, dry, func() error { return os.RemoveAll(m.runDir(name)) })
+		if !m.isRunDir(name) {
+			continue
+		}
+		done, err := m.unlessLocked(name, dry, func() error { return m.removeRunDir(name) })
 		errs = append(errs, err)
 		if done {
 			removed = append(removed, "run directory "+m.runDir(name))
 		}
 	}
 	return removed, errors.Join(errs...)
+}
+
+// runFiles are what a guest's run directory may hold.
+func runFiles() []string { return []string{"control.sock", "run.json", "monitor.lock"} }
+
+// isRunDir tells whether a directory holds nothing but what a monitor makes: any
+// other is somebody else's.
+func (m *Manager) isRunDir(name string) bool {
+	entries, err := os.ReadDir(m.runDir(name))
+	if err != nil || len(entries) == 0 {
+		return false
+	}
+	for _, e := range entries {
+		if !slices.Contains(runFiles(), e.Name()) && !strings.HasPrefix(e.Name(), atomicfile.TempPrefix) {
+			return false
+		}
+	}
+	return true
+}
+
+// removeRunDir removes a guest's run directory, file by file by their names.
+func (m *Manager) removeRunDir(name string) error {
+	entries, err := os.ReadDir(m.runDir(name))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("cannot remove run directory: %w", err)
+	}
+	var errs []error
+	for _, e := range entries {
+		if slices.Contains(runFiles(), e.Name()) || strings.HasPrefix(e.Name(), atomicfile.TempPrefix) {
+			errs = append(errs, os.Remove(filepath.Join(m.runDir(name), e.Name())))
+		}
+	}
+	return errors.Join(append(errs, os.Remove(m.runDir(name)))...)
+}
+
+// gcIDs frees id ranges of guests that are gone.
+func (m *Manager) gcIDs(ctx context.Context, dry bool) ([]string, error) {
+	gone, err := m.ledger.Prune(ctx, m.dirs.State, dry)
+	var lines []string
+	for _, e := range gone {
+		lines = append(lines, fmt.Sprintf("ids %s of %s", e, e.Guest))
+	}
+	return lines, err
 }
 
 // gcImages removes builds that were killed. Whole images stay: they are the cache.

@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // helperName is the program that is the monitor, the stage and the holder.
 const helperName = "sysct-helper"
 
-// libDir is where a package installs the helper.
-const libDir = "/usr/lib/sysct"
+// libDirs are where a package and make install put the helper.
+func libDirs() []string { return []string{"/usr/lib/sysct", "/usr/local/lib/sysct"} }
 
 // helper finds the helper program: the option's, beside the executable, or the
 // installed one.
@@ -23,7 +24,9 @@ func (m *Manager) helper() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("cannot find own executable: %w", err)
 	}
-	for _, path := range []string{filepath.Join(filepath.Dir(exe), helperName), filepath.Join(libDir, helperName)} {
+	dirs := append([]string{filepath.Dir(exe)}, libDirs()...)
+	for _, dir := range dirs {
+		path := filepath.Join(dir, helperName)
 		st, err := os.Stat(path)
 		if err == nil && st.Mode().IsRegular() {
 			return path, nil
@@ -32,5 +35,5 @@ func (m *Manager) helper() (string, error) {
 			return "", fmt.Errorf("cannot find the helper: %w", err)
 		}
 	}
-	return "", fmt.Errorf("cannot find the helper %s: it is neither beside %s nor in %s", helperName, exe, libDir)
+	return "", fmt.Errorf("cannot find the helper %s in %s", helperName, strings.Join(dirs, ", "))
 }

@@ -14,35 +14,35 @@ type Info struct {
 	Pid        *int        `json:"pid"`         // init's, on the host
 	MonitorPid *int        `json:"monitor_pid"` // nil: no monitor runs
 	Ready      *bool       `json:"ready"`       // nil: not running
-	Template   string      `json:"template"`
-	Image      string      `json:"image,omitempty"`
-	Backend    string      `json:"backend,omitempty"`
+	Template   *string     `json:"template"`
+	Image      *string     `json:"image"`
+	Backend    *string     `json:"backend"`
 	Rootfs     string      `json:"rootfs"`
 	CreatedAt  *time.Time  `json:"created_at"`
 	StartedAt  *time.Time  `json:"started_at"`
-	Boots      *int        `json:"boots,omitempty"` // of this life
+	Boots      *int        `json:"boots"` // of this life
 	IDBase     *uint32     `json:"id_base"`
-	IDSize     *uint32     `json:"id_size,omitempty"`
-	MachineID  string      `json:"machine_id,omitempty"`
-	Usage      *Usage      `json:"usage,omitempty"`
-	Exit       *ExitInfo   `json:"exit"`            // how its last life ended
-	Error      string      `json:"error,omitempty"` // why the guest is broken
+	IDSize     *uint32     `json:"id_size"`
+	MachineID  *string     `json:"machine_id"`
+	Usage      *Usage      `json:"usage"`
+	Exit       *ExitInfo   `json:"exit"`  // how its last life ended
+	Error      *string     `json:"error"` // why the guest is broken
 }
 
 // Usage is what a running guest uses. Bytes, seconds, counts.
 type Usage struct {
 	Memory     *int64   `json:"memory"`
-	MemoryPeak *int64   `json:"memory_peak,omitempty"`
-	MemoryMax  *int64   `json:"memory_max,omitempty"`
+	MemoryPeak *int64   `json:"memory_peak"`
+	MemoryMax  *int64   `json:"memory_max"`
 	CPU        *float64 `json:"cpu"`
 	Pids       *int64   `json:"pids"`
-	OOMKills   *int64   `json:"oom_kills,omitempty"`
+	OOMKills   *int64   `json:"oom_kills"`
 }
 
 // ExitInfo is how a life of a guest ended.
 type ExitInfo struct {
 	Code   *int       `json:"code"`
-	Signal string     `json:"signal,omitempty"`
+	Signal *string    `json:"signal"`
 	Reason string     `json:"reason"` // poweroff, killed, oom, exited, …
-	At     *time.Time `json:"at,omitempty"`
+	At     *time.Time `json:"at"`
 }

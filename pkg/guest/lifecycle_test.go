@@ -29,7 +29,7 @@ func TestBusyboxFromCreateToDestroy(t *testing.T) {
 			ctx := context.Background()
 			in := newInstance(t)
 			in.create("tiny", "busybox", backend)
-			if info := in.info("tiny"); info.State != state.Stopped || info.Backend != backend || info.Pid != nil {
+			if info := in.info("tiny"); info.State != state.Stopped || deref(info.Backend) != backend || info.Pid != nil {
 				t.Fatalf("after create: %+v", info)
 			}
 			in.start("tiny")
@@ -42,7 +42,7 @@ func TestBusyboxFromCreateToDestroy(t *testing.T) {
 				t.Errorf("start of a running guest: %v", err)
 			}
 			out, status := in.run("tiny", "sh", "-c", "hostname; id -u; cat /etc/machine-id; exit 7")
-			if want := "tiny\n0\n" + info.MachineID + "\n"; out != want || status != 7 {
+			if want := "tiny\n0\n" + deref(info.MachineID) + "\n"; out != want || status != 7 {
 				t.Errorf("exec: %q %d, want %q 7", out, status, want)
 			}
 			in.freezeAndThaw("tiny")
@@ -143,14 +143,14 @@ func TestGuestReboots(t *testing.T) {
 	})
 	in.ready("tiny")
 	after := in.info("tiny")
-	if *after.MonitorPid != *before.MonitorPid || *after.Pid == *before.Pid || after.MachineID != before.MachineID {
+	if *after.MonitorPid != *before.MonitorPid || *after.Pid == *before.Pid || deref(after.MachineID) != deref(before.MachineID) {
 		t.Errorf("after a reboot %+v, before %+v", after, before)
 	}
 	if out, _ := in.run("tiny", "cut", "-d.", "-f1", "/proc/uptime"); len(strings.TrimSpace(out)) > 2 {
 		t.Errorf("uptime goes on over a reboot: %q", out)
 	}
 	in.run("tiny", "poweroff")
-	if err := in.Wait(context.Background(), "tiny", guest.WaitOptions{States: []state.State{state.Stopped}, Timeout: time.Minute}); err != nil {
+	if err := in.Wait(context.Background(), "tiny", guest.WaitOptions{States: []state.State{state.Stopped}, Timeout: minute()}); err != nil {
 		t.Fatal(err)
 	}
 	if exit := in.info("tiny").Exit; exit == nil || exit.Reason != state.ReasonPoweroff {
@@ -189,7 +189,7 @@ func TestKillAndRestart(t *testing.T) {
 	if err := in.Kill(ctx, "tiny", unix.SIGKILL); err != nil {
 		t.Fatalf("kill of a frozen guest: %v", err)
 	}
-	if exit := in.info("tiny").Exit; exit == nil || exit.Reason != state.ReasonKilled || exit.Signal != "SIGKILL" {
+	if exit := in.info("tiny").Exit; exit == nil || exit.Reason != state.ReasonKilled || deref(exit.Signal) != "SIGKILL" {
 		t.Errorf("after kill: %+v", exit)
 	}
 	in.start("tiny")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -94,11 +95,11 @@ func (m *Manager) stored(name string) Info {
 	info := Info{Name: name, State: state.Stopped, Rootfs: m.Rootfs(name)}
 	id, err := m.identity(name)
 	if err != nil {
-		info.Error = oneLine(err)
+		info.broken(err)
 		return info
 	}
-	info.Template, info.Image, info.Backend = id.Template, id.Image, id.Backend
-	info.CreatedAt, info.MachineID = &id.CreatedAt, id.MachineID
+	info.Template, info.Image, info.Backend = &id.Template, &id.Image, &id.Backend
+	info.CreatedAt, info.MachineID = &id.CreatedAt, &id.MachineID
 	info.IDBase, info.IDSize = &id.IDBase, &id.IDSize
 	return info
 }
@@ -124,8 +125,8 @@ func (m *Manager) identity(name string) (*state.Identity, error) {
 // monitor wrote. Whether the guest lives is the kernel's word alone.
 func (m *Manager) observe(backend limits.Backend, info *Info) {
 	run, err := m.readRun(info.Name)
-	if err != nil && info.Error == "" {
-		info.Error = oneLine(err)
+	if err != nil && info.Error == nil {
+		info.broken(err)
 	}
 	group, err := backend.Open(m.base(), info.Name)
 	if err != nil {
@@ -194,7 +195,7 @@ func (info *Info) live(run *state.Run) {
 	if run.Pid > 0 {
 		info.Pid = &run.Pid
 	}
-	if run.MonitorPid > 0 {
+	if run.MonitorPid > 0 && isMonitor(run.MonitorPid) {
 		info.MonitorPid = &run.MonitorPid
 	}
 	info.Ready, info.Boots = &run.Ready, &run.Boots
@@ -216,8 +217,23 @@ func (info *Info) ended(run *state.Run) {
 
 func (info *Info) exit(run *state.Run) {
 	if e := run.Exit; e != nil {
-		info.Exit = &ExitInfo{Code: e.Code, Signal: e.Signal, Reason: e.Reason, At: &e.At}
+		info.Exit = &ExitInfo{Code: e.Code, Reason: e.Reason, At: &e.At}
+		if e.Signal != "" {
+			info.Exit.Signal = &e.Signal
+		}
 	}
+}
+
+// broken notes why the guest's state can't be read.
+func (info *Info) broken(err error) {
+	text := oneLine(err)
+	info.Error = &text
+}
+
+// isMonitor tells whether a pid that was written down is still a monitor's.
+func isMonitor(pid int) bool {
+	comm, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
+	return err == nil && strings.TrimSpace(string(comm)) == "sysct-monitor"
 }
 
 // oneLine is an error's text without its hints.

@@ -9,11 +9,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 )
-
-// maxRotated is how many old files of a log are looked for.
-const maxRotated = 16
 
 // monitorLog and consoleLog are a guest's logs.
 func (m *Manager) monitorLog(name string) string { return filepath.Join(m.dirs.Log, name+".log") }
@@ -21,13 +20,33 @@ func (m *Manager) consoleLog(name string) string {
 	return filepath.Join(m.dirs.Log, name+".console.log")
 }
 
-// logFiles are all files of a guest's logs that may be there.
+// logFiles are all files of a guest's logs, of each the newest first.
 func (m *Manager) logFiles(name string) []string {
-	var files []string
-	for _, path := range []string{m.monitorLog(name), m.consoleLog(name)} {
-		files = append(files, path)
-		for i := 1; i < maxRotated; i++ {
-			files = append(files, path+"."+strconv.Itoa(i))
+	return append(rotated(m.monitorLog(name)), rotated(m.consoleLog(name))...)
+}
+
+// rotated lists a log's files that are there, the newest first: LOG, LOG.1, LOG.2, …
+func rotated(path string) []string {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return nil
+	}
+	numbers := []int{}
+	for _, e := range entries {
+		rest, found := strings.CutPrefix(e.Name(), filepath.Base(path))
+		if !found {
+			continue
+		}
+		if n, err := strconv.Atoi(strings.TrimPrefix(rest, ".")); rest == "" || err == nil && n > 0 && rest[0] == '.' {
+			numbers = append(numbers, n)
+		}
+	}
+	slices.Sort(numbers)
+	files := make([]string, len(numbers))
+	for i, n := range numbers {
+		files[i] = path
+		if n > 0 {
+			files[i] += "." + strconv.Itoa(n)
 		}
 	}
 	return files
@@ -58,11 +77,7 @@ func (m *Manager) copyLog(name, path string, w io.Writer, tail int) error {
 // readLog joins a log's files, the oldest first. None is an empty log.
 func readLog(path string) ([]byte, error) {
 	var all []byte
-	for i := maxRotated - 1; i >= 0; i-- {
-		file := path
-		if i > 0 {
-			file += "." + strconv.Itoa(i)
-		}
+	for _, file := range slices.Backward(rotated(path)) {
 		data, err := os.ReadFile(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue

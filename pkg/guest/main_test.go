@@ -196,7 +196,7 @@ func (in *instance) start(name string) {
 
 func (in *instance) ready(name string) {
 	in.t.Helper()
-	if err := in.Wait(context.Background(), name, guest.WaitOptions{Ready: true, Timeout: time.Minute}); err != nil {
+	if err := in.Wait(context.Background(), name, guest.WaitOptions{Ready: true, Timeout: minute()}); err != nil {
 		in.t.Fatalf("wait %s ready: %v", name, err)
 	}
 }
@@ -225,6 +225,18 @@ func (in *instance) exec(name string, o guest.ExecOptions) (string, int, error) 
 		in.t.Fatal(rerr)
 	}
 	return string(out), status, err
+}
+
+func minute() *time.Duration {
+	m := time.Minute
+	return &m
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
 }
 
 func (in *instance) info(name string) *guest.Info {

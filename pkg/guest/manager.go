@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -97,7 +98,14 @@ func privateDir(path string) error {
 	return nil
 }
 
-// lock takes the guest's lock. It waits for another verb as long as ctx lasts.
+// How long another verb on the same guest is waited for: silently, and at all.
+const (
+	lockSilence  = 300 * time.Millisecond
+	lockPatience = time.Minute
+)
+
+// lock takes the guest's lock. It waits for another verb, and says who that is;
+// ErrLocked if it takes too long.
 func (m *Manager) lock(ctx context.Context, name string) (*flock.Lock, error) {
 	dir := filepath.Join(m.dirs.Run, ".lock")
 	if err := privateDir(m.dirs.Run); err != nil {
@@ -106,11 +114,22 @@ func (m *Manager) lock(ctx context.Context, name string) (*flock.Lock, error) {
 	if err := privateDir(dir); err != nil {
 		return nil, err
 	}
-	l, err := flock.Acquire(ctx, filepath.Join(dir, name), false)
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, flock.ErrHeld) {
-		return nil, as(ErrLocked, err)
+	path := filepath.Join(dir, name)
+	for _, patience := range []time.Duration{lockSilence, lockPatience} {
+		bounded, cancel := context.WithTimeout(ctx, patience)
+		l, err := flock.Acquire(bounded, path, false)
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case err == nil || !errors.Is(err, flock.ErrHeld):
+			return l, err
+		case patience == lockPatience:
+			return nil, as(ErrLocked, err)
+		}
+		m.opt.Warn("waiting: " + oneLine(err))
 	}
-	return l, err
+	return nil, ErrLocked
 }
 
 // Names lists the guests, sorted.
@@ -124,7 +143,7 @@ func (m *Manager) Names() ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") && spec.CheckName(e.Name()) == nil {
+		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") && spec.CheckName(e.Name()) == nil && m.isGuest(e.Name()) {
 			names = append(names, e.Name())
 		}
 	}
@@ -137,15 +156,24 @@ func (m *Manager) check(name string) error {
 	if err := spec.CheckName(name); err != nil {
 		return as(ErrConfig, err)
 	}
-	var st unix.Stat_t
-	err := unix.Lstat(m.dir(name), &st)
-	if err == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR {
+	if m.isGuest(name) {
 		return nil
 	}
-	if err != nil && !errors.Is(err, unix.ENOENT) {
-		return fmt.Errorf("cannot read guest %s: %w", name, err)
-	}
 	return m.noGuest(name)
+}
+
+// isGuest tells a guest's directory, even a broken one, from any other: nothing
+// else is listed, and nothing else is ever destroyed.
+func (m *Manager) isGuest(name string) bool {
+	var st unix.Stat_t
+	dir := m.dir(name)
+	if unix.Lstat(dir, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return false
+	}
+	if unix.Lstat(filepath.Join(dir, "state.json"), &st) == nil {
+		return true
+	}
+	return unix.Lstat(filepath.Join(dir, "config.toml"), &st) == nil && unix.Lstat(filepath.Join(dir, "rootfs"), &st) == nil
 }
 
 // noGuest is ErrNoGuest with the nearest name that exists.
@@ -167,11 +195,4 @@ func (m *Manager) openDir(name string) (int, error) {
 		return -1, fmt.Errorf("cannot open guest %s: %w", name, err)
 	}
 	return fd, nil
-}
-
-// progress says what a verb is doing.
-func (m *Manager) progress(format string, args ...any) {
-	if m.opt.Progress != nil {
-		fmt.Fprintf(m.opt.Progress, format+"\n", args...)
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/sysct/sysct/pkg/guest/control"
 	"github.com/sysct/sysct/pkg/guest/holder"
@@ -35,6 +36,9 @@ func (m *Manager) Start(ctx context.Context, name string, _ StartOptions) error 
 	if plan.Recover, err = m.startable(ctx, name); err != nil {
 		return err
 	}
+	if err := m.ledger.Claim(ctx, m.dir(name), plan.Context.IDs.Base, plan.Context.IDs.Size); err != nil {
+		return as(ErrBroken, err)
+	}
 	if err := privateDir(m.dirs.Log); err != nil {
 		return err
 	}
@@ -47,6 +51,9 @@ func (m *Manager) startable(ctx context.Context, name string) (bool, error) {
 	run, err := m.status(ctx, name)
 	switch {
 	case errors.Is(err, control.ErrNoMonitor):
+		if err := m.unkept(ctx, name); err != nil {
+			return false, err
+		}
 		return m.populated(name)
 	case errors.Is(err, control.ErrTimeout):
 		return false, as(ErrLocked, fmt.Errorf("its monitor does not answer\nhint: sysct stop -k %s", name))
@@ -96,7 +103,7 @@ func (m *Manager) startMonitor(ctx context.Context, plan *monitor.Plan) error {
 		return ctx.Err()
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("its monitor died while it started; the log says more\nhint: sysct logs %s", plan.Name)
+		return m.startedBySuccessor(ctx, plan.Name)
 	}
 	if err != nil {
 		return err
@@ -108,4 +115,18 @@ func (m *Manager) startMonitor(ctx context.Context, plan *monitor.Plan) error {
 		return startFailure(report.Error)
 	}
 	return nil
+}
+
+// startedBySuccessor waits for what becomes of a guest whose monitor died in the
+// middle of its start: the holder starts another, which goes on or cleans up.
+func (m *Manager) startedBySuccessor(ctx context.Context, name string) error {
+	patience := 30 * time.Second
+	err := m.Wait(ctx, name, WaitOptions{States: []state.State{state.Running, state.Stopped}, Timeout: &patience})
+	if err != nil {
+		return err
+	}
+	if run, err := m.status(ctx, name); err == nil && run != nil && run.State == state.Running {
+		return nil
+	}
+	return fmt.Errorf("its monitor died while it started; the log says more\nhint: sysct logs %s", name)
 }

@@ -51,9 +51,15 @@ func (m *Manager) Stop(ctx context.Context, name string, o StopOptions) error {
 	return conn.Send(ctx, req)
 }
 
-// Restart stops a guest and starts it again in the same monitor, with the
-// configuration that it was started with. ErrState if it isn't running.
+// Restart stops a guest and starts it again, with the configuration as it is now:
+// one that is wrong is refused before anything is stopped. ErrState if it isn't running.
 func (m *Manager) Restart(ctx context.Context, name string, o StopOptions) error {
+	if err := m.check(name); err != nil {
+		return err
+	}
+	if _, err := m.monitorPlan(name); err != nil {
+		return err
+	}
 	if err := m.Stop(ctx, name, o); err != nil {
 		return err
 	}
@@ -85,19 +91,33 @@ func (m *Manager) kill(ctx context.Context, name string) error {
 	if err == nil {
 		return m.waitStopped(ctx, name)
 	}
+	deaf := errors.Is(err, ErrTimeout)
 	populated, perr := m.populated(name)
 	if perr != nil {
 		return errors.Join(err, perr)
 	}
-	if !populated {
+	if !populated && !deaf {
 		return err
 	}
-	return m.withGroup(name, func(g limits.Group) error {
-		if err := g.Kill(); err != nil {
+	if populated {
+		if err := m.withGroup(name, func(g limits.Group) error { return killAll(ctx, g) }); err != nil {
 			return err
 		}
-		return emptied(ctx, g)
-	})
+	}
+	if !deaf {
+		return nil
+	}
+	if err := m.killDeaf(name); err != nil {
+		return err
+	}
+	return m.waitStopped(ctx, name)
+}
+
+func killAll(ctx context.Context, g limits.Group) error {
+	if err := g.Kill(); err != nil {
+		return err
+	}
+	return emptied(ctx, g)
 }
 
 // waitStopped waits until the monitor has cleaned up after a kill.

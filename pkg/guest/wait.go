@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/sysct/sysct/pkg/guest/control"
 	"github.com/sysct/sysct/pkg/guest/state"
 )
@@ -17,21 +15,22 @@ import (
 type WaitOptions struct {
 	Ready   bool
 	States  []state.State
-	Timeout time.Duration // 0: as long as ctx lasts
+	Timeout *time.Duration // nil: as long as ctx lasts; 0: it is looked once
 }
 
 // poll is how often a guest without a monitor is looked at.
 const poll = 50 * time.Millisecond
 
 // Wait waits until the guest is ready or in one of the states. ErrTimeout if it
-// isn't in time, ErrState if it stops while its readiness is waited for.
+// isn't in time, ErrState if only its readiness is waited for and it isn't started.
 func (m *Manager) Wait(ctx context.Context, name string, o WaitOptions) error {
 	if err := m.check(name); err != nil {
 		return err
 	}
-	if o.Timeout > 0 {
+	if o.Timeout != nil {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, o.Timeout)
+		// A look takes its time even if no time is to be waited.
+		ctx, cancel = context.WithTimeout(ctx, max(*o.Timeout, 100*time.Millisecond))
 		defer cancel()
 	}
 	for {
@@ -57,10 +56,13 @@ func (m *Manager) waitOnce(ctx context.Context, name string, o WaitOptions) (boo
 			populated, err := m.populated(name)
 			return !populated && err == nil, err
 		}
-		if len(o.States) == 0 && info.Error != "" {
-			return false, as(ErrBroken, errors.New(info.Error))
+		switch {
+		case len(o.States) > 0:
+			return false, nil
+		case info.Error != nil:
+			return false, as(ErrBroken, errors.New(*info.Error))
 		}
-		return false, nil
+		return false, m.noMonitor(name)
 	}
 	if err != nil {
 		return false, waitError(ctx, err)
@@ -111,16 +113,4 @@ func (m *Manager) freezer(ctx context.Context, name string, op control.Op, timeo
 	}
 	_, err := m.call(ctx, name, req)
 	return err
-}
-
-// openRun opens the instance's run directory.
-func (m *Manager) openRun() (int, error) {
-	if err := privateDir(m.dirs.Run); err != nil {
-		return -1, err
-	}
-	fd, err := unix.Open(m.dirs.Run, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return -1, fmt.Errorf("cannot open %s: %w", m.dirs.Run, err)
-	}
-	return fd, nil
 }

@@ -22,7 +22,7 @@ func GuestFields() []Field {
 		{Key: "net", Type: "list of tables", Summary: "The network of the guest; one entry at most. Without any it has a network of\nits own with nothing but the loopback interface."},
 		{Key: "net.type", Type: "string", Summary: "The kind of network: \"none\" is one of the guest's own with nothing but the\nloopback interface, \"host\" is the host's, with all its addresses and ports.", Default: "none, an entry must have it", Change: "restart", Example: "\"host\""},
 		{Key: "console", Type: "table", Summary: "The console and the ttys of the guest, and the log that is kept of the console."},
-		{Key: "console.ttys", Type: "integer", Summary: "How many ttys the guest has beside its console: /dev/tty1 and so on.", Unit: "a number, 0 to 12", Default: "4", Change: "restart"},
+		{Key: "console.ttys", Type: "integer", Summary: "How many ttys the guest has beside its console: /dev/pts/1 and so on.", Unit: "a number, 0 to 12", Default: "4", Change: "restart"},
 		{Key: "console.log_size", Type: "size", Summary: "The size at which the console's log is rotated.", Unit: "bytes, or a whole number with K, M, G or T (powers of 1024); 4K to 1G", Default: "\"1M\"", Change: "restart"},
 		{Key: "console.log_files", Type: "integer", Summary: "How many files of the console's log are kept, the one that is written included.", Unit: "a number, 1 to 100", Default: "4", Change: "restart"},
 	}

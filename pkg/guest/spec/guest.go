@@ -122,7 +122,7 @@ type Net struct {
 
 // Console is the table [console].
 type Console struct {
-	// How many ttys the guest has beside its console: /dev/tty1 and so on.
+	// How many ttys the guest has beside its console: /dev/pts/1 and so on.
 	// Unit: a number, 0 to 12
 	// Default: 4
 	// Change: restart
