@@ -17,8 +17,9 @@ import (
 
 // launchJob makes the groups and the guest in them.
 func (m *monitor) launchJob() func() func() {
+	first := m.core.Life.Boots == 0
 	return func() func() {
-		group, err := m.makeGroup()
+		group, err := m.makeGroup(first)
 		var guest *sysctx.Guest
 		if err == nil {
 			guest, err = sysctx.Launch(&m.plan.Context, group, sysctx.Options{
@@ -37,9 +38,9 @@ func (m *monitor) launchJob() func() func() {
 }
 
 // makeGroup is in a job's goroutine.
-func (m *monitor) makeGroup() (limits.Group, error) {
+func (m *monitor) makeGroup(first bool) (limits.Group, error) {
 	p := m.plan
-	if err := store.Unmount(p.Context.Root); err != nil {
+	if err := m.clearRoot(first); err != nil {
 		return nil, &sysctx.StepError{Step: "unmount rootfs", Err: err}
 	}
 	backend, err := detect.Detect()
@@ -62,6 +63,26 @@ func (m *monitor) makeGroup() (limits.Group, error) {
 		}
 	})
 	return group, nil
+}
+
+// clearRoot is in a job's goroutine. It takes off rootfs/ what was there before
+// the life's first boot. A running root that somebody on the host sits in stays:
+// the launch uses it again, as it does with the root of the boot before.
+func (m *monitor) clearRoot(first bool) error {
+	if !first {
+		return nil
+	}
+	root := m.plan.Context.Root
+	err := store.Unmount(root)
+	var busy *store.BusyError
+	if !errors.As(err, &busy) {
+		return err
+	}
+	fd, ok, reuseErr := store.Reuse(root, m.plan.Context.IDs.Base)
+	if !ok {
+		return errors.Join(err, reuseErr)
+	}
+	return unix.Close(fd)
 }
 
 // storeGuest is in the launch's goroutine. It waits until the guest's
@@ -127,7 +148,8 @@ func (m *monitor) dropGuest() {
 }
 
 // removeBoot is in a job's goroutine. The group of a launch that failed, or of
-// a monitor that was killed, is found by its name.
+// a monitor that was killed, is found by its name. The root stays where it is
+// shown until the life ends: with somebody in it, no other could be made.
 func (m *monitor) removeBoot(group limits.Group) error {
 	backend, err := detect.Detect()
 	if err != nil {
@@ -143,7 +165,7 @@ func (m *monitor) removeBoot(group limits.Group) error {
 		// Those that are left entered from outside, and die with the kill.
 		errs = append(errs, group.Kill(), group.Close())
 	}
-	errs = append(errs, backend.Remove(m.plan.Base, m.plan.Name), store.Unmount(m.plan.Context.Root))
+	errs = append(errs, backend.Remove(m.plan.Base, m.plan.Name))
 	return errors.Join(errs...)
 }
 
@@ -164,7 +186,10 @@ func (m *monitor) openGroup() (limits.Group, error) {
 func (m *monitor) finish() {
 	m.idle(func() {
 		m.job(func() func() {
-			err := store.MountPlain(m.plan.Context.Root)
+			err := store.Unmount(m.plan.Context.Root)
+			if err == nil {
+				err = store.MountPlain(m.plan.Context.Root)
+			}
 			return func() {
 				if err != nil {
 					m.log.say(err.Error())
