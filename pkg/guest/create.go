@@ -127,6 +127,8 @@ func (c *creation) steps(backend string) []step {
 		{"fill rootfs", func() error { return store.Create(c.ctx, c.layout, c.image.RootFS) }, nil},
 		{"write identity", func() error { return c.identity(backend) }, nil},
 		{"write config", c.config, nil},
+		// What a create has announced is there after a power loss too.
+		{"sync", func() error { return store.Sync(c.layout) }, nil},
 		{"publish", c.publish, nil},
 	}
 }

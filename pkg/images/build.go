@@ -118,6 +118,7 @@ func (s *Store) finish(image *Image, temporary string) error {
 	if err := writeImage(dir, image); err != nil {
 		return err
 	}
+	// Guests' layers lie on it, and no create syncs it again.
 	if err := unix.Syncfs(int(dir.Fd())); err != nil {
 		return fmt.Errorf("cannot write the image to disk: %w", err)
 	}

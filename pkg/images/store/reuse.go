@@ -75,11 +75,20 @@ func cloneForGuest(shown int) (int, error) {
 
 // statBelow looks at rootfs/ below what is mounted on it.
 func (g *guestDir) statBelow() (*unix.Statx_t, error) {
-	// A clone that isn't recursive shows what lies under the mounts.
-	below, err := unix.OpenTree(g.fd, "", unix.AT_EMPTY_PATH|unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	below, err := g.below()
 	if err != nil {
-		return nil, fmt.Errorf("cannot look below the mount on rootfs: %w", err)
+		return nil, err
 	}
 	defer unix.Close(below)
 	return statMount(below, rootfsName, unix.AT_SYMLINK_NOFOLLOW)
+}
+
+// below returns the guest's directory without what is mounted in it: a clone
+// that isn't recursive.
+func (g *guestDir) below() (int, error) {
+	fd, err := unix.OpenTree(g.fd, "", unix.AT_EMPTY_PATH|unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	if err != nil {
+		return -1, fmt.Errorf("cannot look below the mount on rootfs: %w", err)
+	}
+	return fd, nil
 }

@@ -13,8 +13,10 @@ func TestReuse(t *testing.T) {
 	sameMounts(t)
 	beds(t, func(t *testing.T, b bed) {
 		l := b.guest(t, "web")
+		must(t, Sync(l))
 		refused(t, l, testBase) // nothing is mounted
 		must(t, MountPlain(l))
+		must(t, Sync(l)) // below what is shown
 		refused(t, l, testBase)
 		must(t, Unmount(l))
 		must(t, os.Chown(rootOf(l), 3, 4)) // the guest's root directory is another user's

@@ -94,20 +94,6 @@ func Create(ctx context.Context, l Layout, image string) error {
 	return nil
 }
 
-// Sync writes the file system that holds the guest's directory through to the
-// disk. It takes as long as everything takes that others have written there.
-func Sync(l Layout) error {
-	g, err := openGuestDir(l.GuestDir)
-	if err != nil {
-		return err
-	}
-	defer g.close()
-	if err := unix.Syncfs(g.fd); err != nil {
-		return fmt.Errorf("cannot sync the file system of %s: %w", g.path, err)
-	}
-	return nil
-}
-
 // OpenRoot returns a detached mount of the guest's root in which the ids are
 // those of the user namespace usernsFD: what is uid 0 on disk is the
 // namespace's root. The caller closes it. Nothing may be mounted on rootfs/
