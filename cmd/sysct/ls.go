@@ -15,12 +15,16 @@ import (
 type lsOptions struct {
 	one, fancy, noHeader, json bool
 	columns                    []string
+	sort                       string
+	filters                    []string
 }
 
 const lsLong = `List the guests.
 
 Names and states; with -f the usual columns, with -o those you name:
-name, state, pid, memory, pids, cpu, template, backend, started, ready, rootfs.`
+name, state, pid, memory, pids, cpu, template, backend, started, ready, rootfs.
+--filter COLUMN=VALUE leaves those whose column is the value, in which * stands
+for anything; several filters have all to fit. -s sorts by a column as it is shown.`
 
 func newLs(a *app) *cobra.Command {
 	o := &lsOptions{}
@@ -33,6 +37,8 @@ func newLs(a *app) *cobra.Command {
 	f.BoolVarP(&o.fancy, "fancy", "f", false, "more columns")
 	f.StringSliceVarP(&o.columns, "columns", "o", nil, "these columns")
 	f.BoolVarP(&o.noHeader, "no-header", "H", false, "no header line")
+	f.StringVarP(&o.sort, "sort", "s", "", "sort by this column (default: name)")
+	f.StringArrayVar(&o.filters, "filter", nil, "only guests that fit, COLUMN=VALUE; may be repeated")
 	f.BoolVar(&o.json, "json", false, "everything, as a JSON array")
 	return cmd
 }
@@ -64,23 +70,24 @@ func runLs(cmd *cobra.Command, a *app, o *lsOptions) error {
 	if err != nil {
 		return err
 	}
-	m, err := a.manager()
+	pick, err := o.picker()
 	if err != nil {
 		return err
 	}
-	if o.one {
-		names, err := m.Names()
-		for _, name := range names {
-			a.printf("%s\n", name)
-		}
+	m, err := a.manager()
+	if err != nil {
 		return err
 	}
 	list, err := m.List(cmd.Context())
 	if err != nil {
 		return err
 	}
-	if o.json {
+	list = pick(list)
+	switch {
+	case o.json:
 		return a.printJSON(list)
+	case o.one:
+		return a.table(chosen[:1], list, false)
 	}
 	return a.table(chosen, list, !o.noHeader)
 }
@@ -96,17 +103,22 @@ func (o *lsOptions) choose() ([]column, error) {
 	}
 	var chosen []column
 	for _, name := range names {
-		found := false
-		for _, c := range columns() {
-			if strings.EqualFold(c.name, name) {
-				chosen, found = append(chosen, c), true
-			}
+		c, err := columnOf(name)
+		if err != nil {
+			return nil, err
 		}
-		if !found {
-			return nil, invalid("unknown column %q", name)
-		}
+		chosen = append(chosen, c)
 	}
 	return chosen, nil
+}
+
+func columnOf(name string) (column, error) {
+	for _, c := range columns() {
+		if strings.EqualFold(c.name, name) {
+			return c, nil
+		}
+	}
+	return column{}, invalid("unknown column %q", name)
 }
 
 func (a *app) table(chosen []column, list []guest.Info, header bool) error {

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/sysct/sysct/pkg/guest"
+)
+
+// picker gives the function that the flags --filter and --sort stand for: it
+// drops and orders guests by what their columns show.
+func (o *lsOptions) picker() (func([]guest.Info) []guest.Info, error) {
+	type test struct {
+		column column
+		want   string
+	}
+	var tests []test
+	for _, f := range o.filters {
+		name, want, found := strings.Cut(f, "=")
+		if _, err := path.Match(want, ""); !found || err != nil {
+			return nil, invalid("cannot use filter %q: want COLUMN=VALUE", f)
+		}
+		c, err := columnOf(name)
+		if err != nil {
+			return nil, err
+		}
+		tests = append(tests, test{c, strings.ToLower(want)})
+	}
+	by := columns()[0]
+	if o.sort != "" {
+		c, err := columnOf(o.sort)
+		if err != nil {
+			return nil, err
+		}
+		by = c
+	}
+	return func(list []guest.Info) []guest.Info {
+		list = slices.DeleteFunc(list, func(i guest.Info) bool {
+			return slices.ContainsFunc(tests, func(t test) bool {
+				fits, _ := path.Match(t.want, strings.ToLower(t.column.cell(&i)))
+				return !fits
+			})
+		})
+		slices.SortStableFunc(list, func(a, b guest.Info) int { return strings.Compare(by.cell(&a), by.cell(&b)) })
+		return list
+	}, nil
+}
