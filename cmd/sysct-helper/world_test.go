@@ -54,6 +54,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	top := t.TempDir()
+	pollerOf(t)
 	w := &world{t: t, top: top, fds: openFDs(t)}
 	// A base of its own for each run of each test.
 	tag := fmt.Sprintf("%08x", crc32.ChecksumIEEE([]byte(top)))
@@ -135,6 +136,17 @@ func (w *world) killAll() {
 	}
 	os.Remove(base + "/.holder")
 	os.Remove(base)
+}
+
+// pollerOf has the runtime open the descriptors of its poller, which then stay.
+func pollerOf(t *testing.T) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	w.Close()
 }
 
 func openFDs(t *testing.T) int {

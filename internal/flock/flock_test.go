@@ -216,3 +216,38 @@ func TestCommandIsPrintable(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// TestHolderOfALockThatWasPassedOn: who took the lock has gone, and its child has
+// the open file.
+func TestHolderOfALockThatWasPassedOn(t *testing.T) {
+	dir := t.TempDir()
+	file, err := os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The outer shell takes the lock and ends, sleep keeps it.
+	taker := exec.Command("sh", "-c", "flock 3; sleep 60 & echo $!")
+	taker.ExtraFiles = []*os.File{file}
+	out, err := taker.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := taker.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer taker.Wait()
+	file.Close()
+	var pid int
+	if _, err := fmt.Fscan(out, &pid); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Kill(pid, unix.SIGKILL)
+	file, err = os.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if got, line := Holder(int(file.Fd())); got != pid || line != "sleep 60" {
+		t.Errorf("the holder is %d, %q, want %d", got, line, pid)
+	}
+}

@@ -16,21 +16,71 @@ const maxCommand = 80
 // held is the error of a lock that another process has; file is the waiter's own
 // descriptor of the lock file.
 func held(path string, file *os.File) error {
-	pid := holder(file)
+	pid := holder(int(file.Fd()))
 	if pid <= 0 {
 		return fmt.Errorf("cannot lock %q: %w by another process", path, ErrHeld)
 	}
 	return fmt.Errorf("cannot lock %q: %w by pid %d (%s)", path, ErrHeld, pid, command(pid))
 }
 
-// holder finds the pid that took the lock on file, or 0.
-func holder(file *os.File) int {
+// Holder names the process that has the lock on the open file fd, and its
+// command line, for a message; pid is 0 if none is found. A lock that its taker
+// left to others (the lock belongs to the open file, which was passed on) is the
+// one's of those others that was started last.
+func Holder(fd int) (pid int, line string) {
+	pid = holder(fd)
+	if pid <= 0 || unix.Kill(pid, 0) != nil {
+		pid = keeper(fd)
+	}
+	if pid <= 0 {
+		return 0, "another process"
+	}
+	return pid, command(pid)
+}
+
+// holder finds the pid that took the lock on fd, or 0.
+func holder(fd int) int {
 	var st unix.Stat_t
 	table, err := os.ReadFile("/proc/locks")
-	if err != nil || unix.Fstat(int(file.Fd()), &st) != nil {
+	if err != nil || unix.Fstat(fd, &st) != nil {
 		return 0
 	}
 	return findHolder(table, st.Dev, st.Ino)
+}
+
+// keeper looks through all processes for the one with the highest pid that has
+// the file of fd open, and a lock on what it has open.
+func keeper(fd int) (found int) {
+	own, err := os.Stat(fmt.Sprintf("/proc/self/fd/%d", fd))
+	if err != nil {
+		return 0
+	}
+	procs, err := os.ReadDir("/proc")
+	if err != nil {
+		return 0
+	}
+	for _, p := range procs {
+		if pid, err := strconv.Atoi(p.Name()); err == nil && pid > found && keeps(p.Name(), own) {
+			found = pid
+		}
+	}
+	return found
+}
+
+func keeps(pid string, file os.FileInfo) bool {
+	fds, _ := os.ReadDir("/proc/" + pid + "/fd") // of a process that has gone: none
+	for _, fd := range fds {
+		st, err := os.Stat("/proc/" + pid + "/fd/" + fd.Name())
+		if err != nil || !os.SameFile(st, file) {
+			continue
+		}
+		// proc_pid_fdinfo(5): a lock line for each lock of this open file.
+		info, _ := os.ReadFile("/proc/" + pid + "/fdinfo/" + fd.Name())
+		if bytes.Contains(info, []byte("FLOCK")) {
+			return true
+		}
+	}
+	return false
 }
 
 // findHolder looks a flock up in the text of /proc/locks, whose lines are

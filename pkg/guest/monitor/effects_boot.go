@@ -201,8 +201,8 @@ func (m *monitor) finish() {
 	})
 }
 
-// letGo takes everything back from the service manager, and says that it is
-// done: a monitor that dies from here on has no successor.
+// letGo says that the monitor is done, so that one that dies from here on has no
+// successor, and takes everything back from the service manager.
 func (m *monitor) letGo() {
 	if err := unix.Unlinkat(m.dir, control.SocketName, 0); err != nil && err != unix.ENOENT {
 		m.log.say(fmt.Sprintf("cannot remove the control socket: %v", err))
@@ -210,10 +210,11 @@ func (m *monitor) letGo() {
 	if err := unix.Unlinkat(m.dir, lockName, 0); err != nil && err != unix.ENOENT {
 		m.log.say(fmt.Sprintf("cannot remove the monitor's lock: %v", err))
 	}
+	m.notifyManager("STOPPING", "1")
 	for len(m.kept) > 0 {
 		m.drop(m.kept[len(m.kept)-1].Name)
 	}
-	m.notifyManager("STOPPING", "1")
+	m.unlockDir()
 }
 
 // oomKills is how many of the guest's processes the kernel killed for lack of

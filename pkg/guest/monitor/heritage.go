@@ -11,6 +11,7 @@ import (
 // Names of descriptors. What a guest's screens leave is named by them.
 const (
 	fdPlan    = "plan"
+	fdDir     = "dir" // the guest's directory, locked
 	fdReport  = "report"
 	fdShared  = "shared"
 	fdControl = "control"

@@ -28,6 +28,8 @@ type monitor struct {
 	store   *fdstore.Store   // nil: nobody keeps descriptors
 	kept    []fdstore.Stored // what was left there, in this order
 
+	guestDir int // the guest's directory, locked; -1: it isn't
+
 	dir     int // the guest's run directory
 	slots   *slots
 	lastRun *state.Run

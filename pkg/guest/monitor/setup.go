@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sysct/sysct/internal/atomicfile"
 	"github.com/sysct/sysct/internal/epoll"
 	"github.com/sysct/sysct/internal/flock"
 	"github.com/sysct/sysct/pkg/guest/control"
@@ -34,7 +36,10 @@ func setup(h *heritage) (*monitor, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &monitor{plan: plan, report: h.report, manager: h.manager, peers: map[int]*peer{}, pidfd: -1, notify: -1}
+	m := &monitor{plan: plan, report: h.report, manager: h.manager, peers: map[int]*peer{}, guestDir: -1, pidfd: -1, notify: -1}
+	if err := m.lockDir(h); err != nil {
+		return nil, err
+	}
 	os.WriteFile("/proc/self/comm", []byte("sysct-monitor"), 0) // the name in ps; harmless if it fails
 	logDir, err := unix.Open(plan.LogDir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -49,6 +54,7 @@ func setup(h *heritage) (*monitor, error) {
 		return nil, err
 	}
 	m.openStore(h)
+	m.storeDir(h)
 	if _, again := h.fds[fdShared]; again {
 		m.inherit(fdPlan, fd)
 	} else {
@@ -111,7 +117,24 @@ func (m *monitor) openRunDir() error {
 	if m.lock, err = flock.Acquire(ctx, filepath.Join(path, lockName), false); err != nil {
 		return fmt.Errorf("cannot keep guest: it has a monitor: %w", err)
 	}
+	m.sweepRunDir(path)
 	return nil
+}
+
+// sweepRunDir removes what a monitor has left that was killed while it wrote.
+func (m *monitor) sweepRunDir(path string) {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		m.log.say(err.Error())
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), atomicfile.TempPrefix) {
+			continue
+		}
+		if err := unix.Unlinkat(m.dir, e.Name(), 0); err != nil {
+			m.log.say("cannot remove " + e.Name() + ": " + err.Error())
+		}
+	}
 }
 
 // openStore finds the service manager. Without one a monitor works, and isn't
