@@ -25,6 +25,9 @@ const (
 	readyTimeout = 30 * time.Second
 )
 
+// errEnded says that there is nothing left to ask.
+var errEnded = errors.New("init has ended by itself")
+
 // inside is a guest's init with what it takes to run something beside it. It is
 // used in jobs' goroutines.
 type inside struct {
@@ -51,6 +54,9 @@ func (m *monitor) haltJob() func() func() {
 // doesn't listen yet is to be asked again, for as long as patience lasts.
 func (in inside) halt(patient bool) Halted {
 	ways, err := in.ways(patient)
+	if errors.Is(err, errEnded) {
+		return Halted{How: err.Error()}
+	}
 	if err != nil {
 		return Halted{Err: err}
 	}
@@ -59,7 +65,7 @@ func (in inside) halt(patient bool) Halted {
 	}
 	var errs []error
 	for _, w := range ways {
-		if err = in.try(w); err == nil {
+		if err = in.try(w); err == nil || !alive(in.pidfd) {
 			return Halted{How: w.String()}
 		}
 		errs = append(errs, fmt.Errorf("%s: %w", w, err))
@@ -74,6 +80,9 @@ func (in inside) ways(patient bool) ([]way, error) {
 	}
 	facts, err := readInit(in.pid)
 	if err != nil {
+		if !alive(in.pidfd) {
+			return nil, errEnded
+		}
 		return nil, err
 	}
 	ways := waysToHalt(facts)

@@ -42,26 +42,37 @@ const reapTime = time.Second
 
 // endOf asks the kernel as init's parent, then the holder, who may have reaped
 // it, and last the kernel by the pidfd (PIDFD_GET_INFO with PIDFD_INFO_EXIT,
-// Linux 6.15, once init has been reaped). Last, because it tells how the init
-// died as a task, SIGKILL, and not the signal that reboot(2) in its pid
-// namespace stands for, which only waiting for it tells.
+// Linux 6.15, once init has been reaped).
 func endOf(pid, pidfd int, runDir string) (unix.WaitStatus, bool) {
 	if st, err := reap(pid); err == nil {
 		return st, true
 	}
 	for deadline := time.Now().Add(reapTime); ; time.Sleep(5 * time.Millisecond) {
+		// First the pidfd: once it says that init was reaped, the holder has done
+		// it or never will.
 		info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT}
 		err := unix.IoctlPidfdInfo(pidfd, &info)
 		if st, ok := askHolder(pid, runDir); ok {
 			return st, true
 		}
 		if err == nil && info.Mask&unix.PIDFD_INFO_EXIT != 0 {
-			return unix.WaitStatus(info.Exit_code), true
+			return certain(unix.WaitStatus(info.Exit_code))
 		}
 		if time.Now().After(deadline) {
 			return 0, false
 		}
 	}
+}
+
+// certain says whether a status that a pidfd gave is what waiting would have
+// given. The pidfd tells how init ended as a task. Where that is status 0 or
+// SIGKILL it may have been reboot(2) in its pid namespace, by init or by another
+// process of the guest, for which only wait(2) gives the signal it stands for.
+func certain(st unix.WaitStatus) (unix.WaitStatus, bool) {
+	if st == 0 || st == unix.WaitStatus(unix.SIGKILL) {
+		return 0, false
+	}
+	return st, true
 }
 
 func reap(pid int) (unix.WaitStatus, error) {
