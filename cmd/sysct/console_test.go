@@ -130,9 +130,11 @@ func TestConsole(t *testing.T) {
 			}
 			s := attach()
 			s.expect("web login:") // the replay of what was shown before
-			s.send("root\n")
+			s.send("\r")           // the enter key, as a terminal sends it
+			s.expect("web login:")
+			s.send("root\r")
 			s.expect("assword:")
-			s.send("secret\n")
+			s.send("secret\r")
 			s.expect("root@web:~")
 			s.send("echo mark-$((40+2)) $(stty size)\n")
 			s.expect("mark-42 40 100")
