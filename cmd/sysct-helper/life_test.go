@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -124,15 +125,44 @@ func want(got, want string) error {
 	return nil
 }
 
-func TestRestartRequest(t *testing.T) {
-	g := newWorld(t).guest("web", obedient)
-	g.start()
-	before := g.status()
-	after := g.must(control.Request{Op: control.OpRestart}).Run
-	if after.Boots != 2 || after.Pid == before.Pid || after.MonitorPid != before.MonitorPid || after.State != state.Running {
-		t.Errorf("run was %+v, is %+v", before, after)
+// TestEndInBackoff: a guest that fails at once, and is to be started again, is
+// stopped and killed in the pause.
+func TestEndInBackoff(t *testing.T) {
+	for name, req := range map[string]control.Request{
+		"kill":   {Op: control.OpKill, Signal: int(unix.SIGKILL)},
+		"stop":   {Op: control.OpStop},
+		"nowait": {Op: control.OpStop, NoWait: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newWorld(t).guest("web", "exit 1\n")
+			g.plan.Restart = monitor.RestartOnFailure
+			g.start()
+			g.until("the pause", func() error {
+				resp := g.must(control.Request{Op: control.OpStatus})
+				if !strings.HasPrefix(resp.Note, "it is started again in ") {
+					return fmt.Errorf("it is %s, note %q", resp.Run.State, resp.Note)
+				}
+				if resp.Run.Pid != 0 || resp.Run.State != state.Starting {
+					t.Fatalf("run is %+v", resp.Run)
+				}
+				return nil
+			})
+			boots := g.status().Boots
+			g.must(req)
+			if run := g.ended(); run.Exit.Reason != state.ReasonExited || run.Boots > boots+1 {
+				t.Errorf("run is %+v after %d boots, exit %+v", run, boots, run.Exit)
+			}
+		})
 	}
-	g.stop()
+}
+
+func TestNoTimeToStop(t *testing.T) {
+	g := newWorld(t).guest("web", stubborn)
+	g.plan.StopTimeout = 0
+	g.start()
+	if resp := g.stop(); resp.Note != "killed: it was given no time to stop" {
+		t.Errorf("note %q", resp.Note)
+	}
 }
 
 func TestStubbornInit(t *testing.T) {

@@ -20,10 +20,9 @@ type Op string
 
 // The operations of a monitor.
 const (
-	OpStatus  Op = "status"  // facts of the guest's life, and a pidfd of its init
-	OpStop    Op = "stop"    // clean stop, answered when the guest is stopped
-	OpKill    Op = "kill"    // a signal to init; SIGKILL ends everything
-	OpRestart Op = "restart" // clean stop and a new boot, answered when it runs
+	OpStatus  Op = "status" // facts of the guest's life, and a pidfd of its init
+	OpStop    Op = "stop"   // clean stop, answered when the guest is stopped, or with NoWait at once
+	OpKill    Op = "kill"   // a signal to init; SIGKILL ends everything
 	OpFreeze  Op = "freeze"
 	OpThaw    Op = "thaw"
 	OpWait    Op = "wait"    // until a state or readiness is reached
@@ -45,10 +44,11 @@ type Request struct {
 	Max int `json:"max"` // highest version the client speaks
 	Op  Op  `json:"op"`
 
-	// TimeoutMS bounds stop, restart, freeze, thaw and wait, in
-	// milliseconds; nil leaves it to the server's default.
+	// TimeoutMS bounds stop, freeze, thaw and wait, in milliseconds; nil
+	// leaves it to the server's default.
 	TimeoutMS *int64        `json:"timeout_ms,omitempty"`
-	NoKill    bool          `json:"nokill,omitempty"` // stop, restart: fail instead of killing
+	NoKill    bool          `json:"nokill,omitempty"` // stop: fail instead of killing
+	NoWait    bool          `json:"nowait,omitempty"` // stop: answer when it has begun
 	Signal    int           `json:"signal,omitempty"` // kill: the signal's number
 	States    []state.State `json:"states,omitempty"` // wait: any of these
 	Ready     bool          `json:"ready,omitempty"`  // wait: until the guest is ready

@@ -99,7 +99,7 @@ func TestAdopt(t *testing.T) {
 			{5 * sec, Finished{}, "Reply 7 ok (killed: it did not stop in 5s), Exit", state.Stopped},
 		}},
 		"a stop whose time has passed": {slices.Concat(boot(), stopping), []row{
-			{9 * sec, adopted(up), "Halt, KillAll", state.Stopping},
+			{9 * sec, adopted(up), "KillAll", state.Stopping},
 		}},
 		"a stop of a frozen guest": {slices.Concat(boot(), frozen, []row{
 			{0, ask(1, control.OpStop, 5*sec), "Thaw", state.Stopping},
@@ -124,13 +124,16 @@ func TestAdopt(t *testing.T) {
 			{9 * sec, Adopt{}, "Finish", state.Stopping},
 			{9 * sec, Finished{}, "Exit", state.Stopped},
 		}},
-		"a restart": {slices.Concat(boot(), []row{
-			{0, ask(1, control.OpRestart, 5*sec), "Halt", state.Stopping},
-			{0, Halted{}, "", state.Stopping},
-			{1 * sec, signalled(unix.SIGINT), "Cleanup", state.Starting},
+		"a kill before init was executed": {slices.Concat(boot()[:2], []row{
+			{0, killWith(1, unix.SIGKILL), "Reply 1 ok", state.Stopping},
 		}), []row{
-			{2 * sec, Adopt{}, "Cleanup", state.Starting},
-			{2 * sec, Cleaned{}, "Launch", state.Starting},
+			{9 * sec, adopted(Facts{Alive: true}), "Cleanup", state.Stopping},
+			{9 * sec, Cleaned{}, "Finish", state.Stopping},
+		}},
+		"and it was": {slices.Concat(boot()[:2], []row{
+			{0, killWith(1, unix.SIGKILL), "Reply 1 ok", state.Stopping},
+		}), []row{
+			{9 * sec, adopted(up), "Tell, KillAll, KillAll", state.Stopping},
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -91,7 +91,7 @@ func (c *Core) handle(ev Event) {
 		c.forget(ev.Client)
 	case Terminate:
 		c.say("asked to end: the guest is stopped")
-		c.stop(c.policy.StopTimeout, true, false)
+		c.stop(c.policy.StopTimeout, true)
 	case Tick:
 		c.tick()
 	}

@@ -13,7 +13,7 @@ func (c *Core) adopt(f Facts) {
 		c.do(Recover{c.policy.StopTimeout})
 	case PhaseLaunch:
 		// No init ran: whatever is there of the context is removed.
-		c.ended(true)
+		c.ended(l.Stop == nil)
 	case PhaseStored:
 		if f.Alive && f.Booted {
 			c.launched(nil)
@@ -21,7 +21,7 @@ func (c *Core) adopt(f Facts) {
 			return
 		}
 		// It waits for a word that nobody can give it any more.
-		c.ended(true)
+		c.ended(l.Stop == nil)
 	case PhaseUp:
 		// An init that has ended is noticed as any other.
 		if f.Alive {
@@ -44,12 +44,11 @@ func (c *Core) adoptUp(f Facts) {
 	c.checkAt = c.now.Mono + checkEvery
 	if s := l.Stop; s != nil {
 		if s.Killed {
-			c.killAgain = c.now.Mono + killRetry
-			c.do(KillAll{})
+			c.killAll()
 			return
 		}
-		c.pursueStop()
 		c.killDue()
+		c.pursueStop()
 		return
 	}
 	switch {

@@ -40,9 +40,6 @@ func (c *Core) launch() {
 	l.Phase, l.Pid, l.Ready, l.Frozen, l.Sent, l.Again = PhaseLaunch, 0, false, false, 0, 0
 	l.Notified, l.Status, l.ExitStatus, l.OOMKills = false, "", nil, 0
 	c.haltAt, c.killAgain, c.checkAt = 0, 0, 0
-	if l.Stop != nil { // a restart, which is over when it runs
-		l.Stop = nil
-	}
 	c.do(Launch{})
 }
 
@@ -70,6 +67,11 @@ func (c *Core) launched(err error) {
 	c.say("boot %d: init is process %d", l.Boots, l.Pid)
 	c.do(Tell{Pid: l.Pid})
 	c.checkAt = c.now.Mono + time.Millisecond
+	if s := l.Stop; s != nil && s.Killed {
+		c.killAll()
+		return
+	}
+	c.killDue()
 	c.pursueStop()
 }
 
@@ -78,7 +80,7 @@ func (c *Core) failed(err error) {
 	c.say("cannot start: %v", err)
 	c.do(Tell{Err: err})
 	reason := state.ReasonFailed
-	if errors.Is(err, errStopped) {
+	if errors.Is(err, errStopped) || c.Life.Stop != nil {
 		reason = state.ReasonKilled
 	}
 	c.Life.Exit = &state.Exit{Reason: reason, At: c.now.Wall}
@@ -95,7 +97,7 @@ func (c *Core) initEnded(ev InitEnded) {
 	c.say("init ended: %s", describeExit(exit))
 	switch {
 	case c.Life.Stop != nil:
-		c.ended(c.Life.Stop.Restart)
+		c.ended(false)
 	case exit.Reason == state.ReasonReboot:
 		c.Life.Again = c.rebootAt()
 		c.ended(true)
@@ -126,7 +128,7 @@ func (c *Core) cleaned(err error) {
 	}
 	l := &c.Life
 	switch {
-	case l.Final, l.Stop != nil && !l.Stop.Restart:
+	case l.Final, l.Stop != nil:
 		c.finish()
 	case l.Again > c.now.Mono:
 		l.Phase = PhaseWait

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -16,7 +17,6 @@ type waiter struct {
 	client   int
 	states   []state.State // any of these
 	ready    bool          // or readiness
-	boots    int           // and this many boots
 	deadline time.Duration // monotonic; 0: none
 	late     string        // what it is told then
 }
@@ -24,11 +24,9 @@ type waiter struct {
 func (c *Core) asked(client int, req *control.Request) {
 	switch req.Op {
 	case control.OpStatus:
-		c.replyRun(client)
+		c.askedStatus(client)
 	case control.OpStop:
 		c.askedStop(client, req)
-	case control.OpRestart:
-		c.askedRestart(client, req)
 	case control.OpKill:
 		c.askedKill(client, req)
 	case control.OpFreeze:
@@ -42,28 +40,31 @@ func (c *Core) asked(client int, req *control.Request) {
 	}
 }
 
+// askedStatus says, while no init runs because the last one failed, when the
+// next one will.
+func (c *Core) askedStatus(client int) {
+	run := c.Run()
+	resp := control.Response{Run: &run}
+	if l := &c.Life; l.Phase == PhaseWait {
+		left := max(l.Again-c.now.Mono, 0)
+		resp.Note = fmt.Sprintf("it is started again in %d s", (left+time.Second-1)/time.Second)
+	}
+	c.do(Reply{Client: client, Resp: resp, Pidfd: run.Pid > 0})
+}
+
 func (c *Core) askedStop(client int, req *control.Request) {
 	limit := req.Timeout(c.policy.StopTimeout)
+	if req.NoWait {
+		c.stop(limit, !req.NoKill)
+		c.replyRun(client)
+		return
+	}
 	w := waiter{client: client, states: []state.State{state.Stopped}}
 	if req.NoKill {
 		w.deadline, w.late = c.now.Mono+limit, "it did not stop in "+limit.String()
 	}
 	c.waiters = append(c.waiters, w)
-	c.stop(limit, !req.NoKill, false)
-}
-
-func (c *Core) askedRestart(client int, req *control.Request) {
-	if c.Life.State != state.Running && c.Life.State != state.Frozen {
-		c.refuse(client, control.KindState, errors.New("the guest is "+string(c.Life.State)))
-		return
-	}
-	limit := req.Timeout(c.policy.StopTimeout)
-	w := waiter{client: client, states: []state.State{state.Running}, boots: c.Life.Boots + 1}
-	if req.NoKill {
-		w.deadline, w.late = c.now.Mono+limit, "it did not stop in "+limit.String()
-	}
-	c.waiters = append(c.waiters, w)
-	c.stop(limit, !req.NoKill, true)
+	c.stop(limit, !req.NoKill)
 }
 
 func (c *Core) askedKill(client int, req *control.Request) {
@@ -122,9 +123,6 @@ func (c *Core) answerWaiters() {
 func (c *Core) fulfilled(w waiter) bool {
 	if w.ready && c.Life.Ready {
 		return true
-	}
-	if c.Life.Boots < w.boots {
-		return false
 	}
 	return slices.ContainsFunc(c.visited, func(s state.State) bool { return slices.Contains(w.states, s) })
 }

@@ -17,20 +17,19 @@ const (
 )
 
 // stop begins a stop, or joins one that is under way: the earliest deadline
-// counts, and a plain stop turns a restart into one.
-func (c *Core) stop(limit time.Duration, mayKill, restart bool) {
+// counts.
+func (c *Core) stop(limit time.Duration, mayKill bool) {
 	l := &c.Life
 	if l.Stop == nil {
-		l.Stop = &Stop{Restart: restart}
+		l.Stop = &Stop{}
 	}
 	s := l.Stop
-	s.Restart = s.Restart && restart
 	if at := max(c.now.Mono+limit, 1); mayKill && (s.KillAt == 0 || at < s.KillAt) {
 		s.KillAt, s.Limit = at, limit
 	}
 	c.advance(state.Stop)
-	c.pursueStop()
 	c.killDue()
+	c.pursueStop()
 }
 
 // pursueStop does what a stop needs next. It may be called at any time.
@@ -41,10 +40,6 @@ func (c *Core) pursueStop() {
 	}
 	switch c.Life.Phase {
 	case PhaseWait:
-		if s.Restart {
-			c.launch()
-			return
-		}
 		c.finish()
 	case PhaseUp:
 		switch {
@@ -87,38 +82,52 @@ func (c *Core) killDue() {
 	}
 	if s.Killed && c.due(c.killAgain) {
 		c.say("init is still there after a kill: killed again")
-		c.killAgain = c.now.Mono + killRetry
-		c.do(KillAll{})
+		c.killAll()
 	}
-	if !s.Killed && c.due(s.KillAt) {
-		c.kill(fmt.Sprintf("killed: it did not stop in %v", s.Limit))
+	if s.Killed || !c.due(s.KillAt) {
+		return
 	}
+	if s.Limit == 0 {
+		c.kill("killed: it was given no time to stop")
+		return
+	}
+	c.kill(fmt.Sprintf("killed: it did not stop in %v", s.Limit))
 }
 
 func (c *Core) kill(why string) {
 	s := c.Life.Stop
 	s.Killed = true
 	c.note = why
-	c.killAgain = c.now.Mono + killRetry
 	c.say("%s", why)
+	c.killAll()
+}
+
+// killAll kills what there is, and again if that isn't enough.
+func (c *Core) killAll() {
+	c.killAgain = c.now.Mono + killRetry
 	c.do(KillAll{})
 }
 
-// killNow is `stop -k`: no question, no deadline.
+// killNow is `stop -k`: no question, no deadline. Without an init no other boot
+// follows; one that is about to be executed is killed then.
 func (c *Core) killNow() {
 	if c.Life.Stop == nil {
 		c.Life.Stop = &Stop{}
 	}
-	c.Life.Stop.Restart = false
+	s := c.Life.Stop
 	c.advance(state.Stop)
-	if c.Life.Phase != PhaseUp {
-		c.pursueStop()
+	if s.Killed {
 		return
 	}
-	if !c.Life.Stop.Killed {
-		c.Life.Stop.Killed = true
-		c.killAgain = c.now.Mono + killRetry
+	s.Killed = true
+	switch c.Life.Phase {
+	case PhaseUp:
 		c.say("killed, as asked for")
+		c.killAll()
+	case PhaseRecover: // what nobody keeps isn't given its time
 		c.do(KillAll{})
+	default:
+		c.say("no init runs: it ends, as asked for")
+		c.pursueStop()
 	}
 }

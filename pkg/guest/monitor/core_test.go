@@ -101,6 +101,11 @@ func nokill(a Asked) Asked {
 	return a
 }
 
+func nowait(a Asked) Asked {
+	a.Req.NoWait = true
+	return a
+}
+
 func killWith(client int, sig unix.Signal) Asked {
 	return Asked{client, &control.Request{Op: control.OpKill, Signal: int(sig)}}
 }
@@ -364,6 +369,93 @@ func TestStopDuringBackoff(t *testing.T) {
 	}))
 }
 
+// TestEndWithoutInit: in every phase in which no init runs, a stop and a kill end
+// the life.
+func TestEndWithoutInit(t *testing.T) {
+	failing := Policy{OnFailure: true, StopTimeout: 60 * sec}
+	begun := []row{{0, Begin{}, "Launch", state.Starting}}
+	failed := slices.Concat(boot(), []row{{0, exited(1), "Cleanup", state.Starting}})
+	waiting := slices.Concat(failed, []row{{0, Cleaned{}, "", state.Starting}})
+	for name, c := range map[string]struct {
+		before     []row
+		kill, stop string // what is done at once, before or after the answer
+		after      []row
+		reason     string
+	}{
+		"launch": {begun, "", "", slices.Concat([]row{
+			{0, Stored{Pid: 77}, "Proceed error", state.Stopping},
+			{0, Launched{errStopped}, "Tell error, Cleanup", state.Stopping},
+		}, end(0, "Exit")), state.ReasonKilled},
+		"a launch that fails": {begun, "", "", slices.Concat([]row{
+			{0, Launched{errors.New("busy")}, "Tell error, Cleanup", state.Stopping},
+		}, end(0, "Exit")), state.ReasonKilled},
+		"recover": {[]row{{0, Begin{Occupied: true}, "Recover", state.Starting}}, "KillAll, ", "", slices.Concat([]row{
+			{0, Recovered{}, "Tell error, Cleanup", state.Stopping},
+		}, end(0, "Exit")), state.ReasonKilled},
+		"cleanup": {failed, "", "", end(0, "Exit"), state.ReasonExited},
+		"backoff": {waiting, "Finish, ", "Finish, ", []row{
+			{0, Finished{}, "Exit", state.Stopped},
+		}, state.ReasonExited},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, first := range []row{
+				{0, killWith(1, unix.SIGKILL), c.kill + "Reply 1 ok", state.Stopping},
+				{0, nowait(ask(1, control.OpStop, -1)), c.stop + "Reply 1 ok", state.Stopping},
+			} {
+				core := tell(t, failing, nil, slices.Concat(c.before, []row{first}, c.after))
+				if e := core.Run().Exit; e.Reason != c.reason {
+					t.Errorf("exit is %+v", e)
+				}
+			}
+		})
+	}
+	// Between the go-ahead and the exec: what then runs is killed, or asked.
+	stored := slices.Concat(begun, []row{{0, Stored{Pid: 77}, "Proceed", state.Starting}})
+	tell(t, failing, nil, slices.Concat(stored, []row{
+		{0, killWith(1, unix.SIGKILL), "Reply 1 ok", state.Stopping},
+		{0, Launched{}, "Tell, KillAll", state.Stopping},
+		{0, signalled(unix.SIGKILL), "Cleanup", state.Stopping},
+	}, end(0, "Exit")))
+	tell(t, failing, nil, slices.Concat(stored, []row{
+		{0, nowait(ask(1, control.OpStop, -1)), "Reply 1 ok", state.Stopping},
+		{0, Launched{}, "Tell, Halt", state.Stopping},
+	}))
+}
+
+func TestStatusInBackoff(t *testing.T) {
+	c := tell(t, Policy{OnFailure: true}, nil, slices.Concat(boot(), []row{
+		{0, exited(1), "Cleanup", state.Starting},
+		{0, ask(1, control.OpStatus, -1), "Reply 1 ok", state.Starting},
+		{0, Cleaned{}, "", state.Starting},
+		{0, ask(1, control.OpStatus, -1), "Reply 1 ok (it is started again in 1 s)", state.Starting},
+		{300 * ms, ask(1, control.OpStatus, -1), "Reply 1 ok (it is started again in 1 s)", state.Starting},
+	}))
+	if r := c.Run(); r.Pid != 0 {
+		t.Errorf("run is %+v", r)
+	}
+}
+
+// TestNoTime: a stop without time is a kill.
+func TestNoTime(t *testing.T) {
+	note := " (killed: it was given no time to stop), Exit"
+	tell(t, Policy{}, nil, slices.Concat(boot(), []row{
+		{0, ask(1, control.OpStop, -1), "KillAll", state.Stopping},
+		{0, signalled(unix.SIGKILL), "Cleanup", state.Stopping},
+	}, end(0, "Reply 1 ok"+note)))
+	tell(t, policy, nil, slices.Concat(boot(), []row{
+		{0, ask(1, control.OpStop, 0), "KillAll", state.Stopping},
+	}))
+}
+
+func TestStopThatIsNotWaitedFor(t *testing.T) {
+	tell(t, policy, nil, slices.Concat(boot(), []row{
+		{0, nowait(ask(1, control.OpStop, -1)), "Halt, Reply 1 ok", state.Stopping},
+		{0, nokill(nowait(ask(2, control.OpStop, 0))), "Reply 2 ok", state.Stopping},
+		{0, Halted{}, "", state.Stopping},
+		{9 * sec, signalled(unix.SIGINT), "Cleanup", state.Stopping},
+	}, end(9*sec, "Exit")))
+}
+
 func TestStartFails(t *testing.T) {
 	for _, p := range []Policy{policy, {OnFailure: true}} {
 		c := tell(t, p, nil, slices.Concat([]row{
@@ -397,22 +489,6 @@ func TestStopOvertakesStart(t *testing.T) {
 		{0, ask(1, control.OpStop, -1), "", state.Stopping},
 		{0, Launched{}, "Tell, Halt", state.Stopping},
 	})
-}
-
-func TestRestart(t *testing.T) {
-	tell(t, policy, nil, slices.Concat(boot(), []row{
-		{0, ask(1, control.OpRestart, -1), "Halt", state.Stopping},
-		{0, Halted{}, "", state.Stopping},
-		{1 * sec, signalled(unix.SIGINT), "Cleanup", state.Starting},
-		{1 * sec, Cleaned{}, "Launch", state.Starting},
-		{1 * sec, Stored{Pid: 78}, "Proceed", state.Starting},
-		{1 * sec, Launched{}, "Tell, Reply 1 ok", state.Running},
-		// And once more, overtaken by a stop.
-		{2 * sec, ask(1, control.OpRestart, -1), "Halt", state.Stopping},
-		{2 * sec, ask(2, control.OpRestart, -1), "Reply 2 state", state.Stopping},
-		{2 * sec, ask(3, control.OpStop, -1), "", state.Stopping},
-		{3 * sec, signalled(unix.SIGINT), "Cleanup", state.Stopping},
-	}, end(3*sec, "Reply 3 ok, Reply 1 state, Exit")))
 }
 
 func TestFreezeAndThaw(t *testing.T) {

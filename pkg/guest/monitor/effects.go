@@ -95,11 +95,20 @@ func (m *monitor) tell(a Tell) {
 	m.report, m.warned = -1, nil
 }
 
+// killAll may come while the group is in a job's hands: it is opened anew then.
 func (m *monitor) killAll() {
-	if m.group == nil {
-		return
+	group := m.group
+	if group == nil {
+		var err error
+		if group, err = m.openGroup(); err != nil {
+			m.log.say(err.Error())
+		}
+		if group == nil {
+			return
+		}
+		defer group.Close()
 	}
-	if err := m.group.Kill(); err != nil {
+	if err := group.Kill(); err != nil {
 		m.log.say(err.Error())
 	}
 }

@@ -41,6 +41,9 @@ func haltUnkept(plan *Plan, group limits.Group, timeout time.Duration) string {
 		return "no init was found: its processes are killed"
 	}
 	defer unix.Close(pidfd)
+	if timeout <= 0 {
+		return "it is killed: it was given no time to stop"
+	}
 	if err := group.Thaw(freezeTimeout); err != nil {
 		return "it can't be thawed, it is killed: " + err.Error()
 	}

@@ -61,11 +61,10 @@ type Life struct {
 	Again time.Duration `json:"again,omitempty"`
 }
 
-// Stop is a stop or restart that is under way.
+// Stop is a stop that is under way. No boot follows it.
 type Stop struct {
-	Restart bool          `json:"restart,omitempty"`
-	Asked   bool          `json:"asked,omitempty"`   // init was told to halt
-	KillAt  time.Duration `json:"kill_at,omitempty"` // when everything is killed, monotonic; 0: never
-	Killed  bool          `json:"killed,omitempty"`  // everything was killed
-	Limit   time.Duration `json:"limit,omitempty"`   // the time that KillAt grants, for messages
+	Asked  bool          `json:"asked,omitempty"`   // init was told to halt
+	KillAt time.Duration `json:"kill_at,omitempty"` // when everything is killed, monotonic; 0: never
+	Killed bool          `json:"killed,omitempty"`  // everything was killed
+	Limit  time.Duration `json:"limit,omitempty"`   // the time that KillAt grants, for messages
 }

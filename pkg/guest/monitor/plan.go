@@ -33,7 +33,7 @@ type Plan struct {
 	Restart     string        `json:"restart"`      // RestartNo or RestartOnFailure
 	Halt        string        `json:"halt"`         // "auto" or the name of a signal
 	ReadyCmd    []string      `json:"ready_cmd"`    // empty: readiness is told by init or seen on the console
-	StopTimeout time.Duration `json:"stop_timeout"` // for a stop that doesn't say; 0: DefaultStopTimeout
+	StopTimeout time.Duration `json:"stop_timeout"` // for a stop that doesn't say; 0: it is killed at once; negative: DefaultStopTimeout
 	LogSize     int64         `json:"log_size"`     // bytes of a console log file; 0: the default of package console
 	LogFiles    int           `json:"log_files"`    // 0: the default of package console
 	BootID      string        `json:"boot_id"`      // the host's
@@ -91,7 +91,7 @@ func readPlan(fd int) (*Plan, error) {
 	if p.Name == "" || p.Base == "" || p.RunDir == "" {
 		return nil, errors.New("cannot read plan: it has no name, base or run directory")
 	}
-	if p.StopTimeout <= 0 {
+	if p.StopTimeout < 0 {
 		p.StopTimeout = DefaultStopTimeout
 	}
 	return &p, nil
