@@ -32,23 +32,12 @@ func (m *Manager) Stop(ctx context.Context, name string, o StopOptions) error {
 	if o.Kill {
 		return m.kill(ctx, name)
 	}
-	req := control.Request{Op: control.OpStop, NoKill: o.NoKill}
+	req := control.Request{Op: control.OpStop, NoKill: o.NoKill, NoWait: o.NoWait}
 	if o.Timeout != nil {
 		req.SetTimeout(*o.Timeout)
 	}
-	if !o.NoWait {
-		_, err := m.call(ctx, name, req)
-		return err
-	}
-	conn, err := m.dial(ctx, name)
-	if errors.Is(err, control.ErrNoMonitor) {
-		return m.noMonitor(name)
-	}
-	if err != nil {
-		return callError(err)
-	}
-	defer conn.Close()
-	return conn.Send(ctx, req)
+	_, err := m.call(ctx, name, req)
+	return err
 }
 
 // Restart stops a guest and starts it again, with the configuration as it is now:
