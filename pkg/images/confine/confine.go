@@ -5,7 +5,7 @@
 // capabilities and extended attributes as the guest is to see them. Everything else of the host is read-only to it and owned by
 // nobody. The network is the host's, because packages are fetched: with it come abstract sockets.
 //
-// It is not for guests: it has no seccomp filter, no cgroup, no devices of its own, and sees the host's processes in /proc.
+// It is not for guests: it has no seccomp filter, no cgroup, and no devices of its own.
 package confine
 
 import (
@@ -84,7 +84,8 @@ func (c *Command) run(ctx context.Context) error {
 	defer cancel(nil)
 	watch := newWatchdog(c.Output, c.Idle, func() { cancel(ErrIdle) })
 	defer watch.stop()
-	cmd := exec.CommandContext(ctx, c.Args[0], c.Args[1:]...)
+	args := inNewRoot(c.Args)
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 	cmd.Env, cmd.Dir = c.Env, "/"
 	cmd.Stdout, cmd.Stderr = watch, watch // one writer: os/exec uses one pipe
 	cmd.SysProcAttr = attr(c.IDBase)
@@ -116,6 +117,7 @@ func enter(tree int) error {
 		{"make " + Tree, func() error { return unix.Mkdir(Tree, 0o755) }},
 		{"attach " + Tree, func() error { return unix.MoveMount(tree, "", unix.AT_FDCWD, Tree, unix.MOVE_MOUNT_F_EMPTY_PATH) }},
 		// Maintainer scripts put the host name into what they generate.
+		{"make " + newRoot, makeNewRoot},
 		{"set the host name", func() error { return unix.Sethostname([]byte("localhost")) }},
 	} {
 		if err := s.do(); err != nil {

@@ -98,6 +98,33 @@ func TestHostIsOutOfReach(t *testing.T) {
 	}
 }
 
+// All builds have the same ids: one must not find the processes of another, nor those of the host.
+func TestOtherProcessesAreOutOfSight(t *testing.T) {
+	other, _ := command(t, "echo begun; exec sleep 1000")
+	begun := make(chan struct{}, 1)
+	other.Output = writerFunc(func(p []byte) (int, error) { begun <- struct{}{}; return len(p), nil })
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- Run(ctx, other) }()
+	<-begun
+	c, out := command(t, `
+		echo /proc/[0-9]*
+		mkdir `+Tree+`/proc && mount -t proc proc `+Tree+`/proc || echo no proc in the tree
+		echo `+Tree+`/proc/[0-9]*; umount `+Tree+`/proc
+		grep -c " - proc " /proc/self/mountinfo
+		umount `+oldRoot+` 2>/dev/null && echo the old root is there
+		umount /proc && ls /proc `+newRoot+`/proc `+oldRoot+` `+newRoot+oldRoot+` 2>/dev/null | grep '^[0-9]' ; exit 0`)
+	if err := Run(t.Context(), c); err != nil {
+		t.Error(err)
+	}
+	if want := "/proc/1\n" + Tree + "/proc/1\n1\n"; out.String() != want {
+		t.Errorf("it sees\n%s", out)
+	}
+	cancel()
+	<-ended
+	noProcess(t)
+}
+
 func sysctls(t *testing.T) string {
 	t.Helper()
 	var all []string

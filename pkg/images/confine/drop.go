@@ -21,7 +21,7 @@ func dropGuests() error {
 	if err != nil {
 		return err
 	}
-	for _, target := range guestMounts(string(table)) {
+	for _, target := range mountPoints(string(table), isGuests) {
 		if err := unix.Unmount(target, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil {
 			return fmt.Errorf("%s: %w", target, err)
 		}
@@ -29,15 +29,22 @@ func dropGuests() error {
 	return nil
 }
 
-// guestMounts finds the mount points, the last mounted first.
+func isGuests(_, kind, source string) bool {
+	return kind == "overlay" && strings.HasPrefix(source, guestSource)
+}
+
+// mountPoints finds those that are wanted, the last mounted first.
 // Source: proc_pid_mountinfo(5).
-func guestMounts(table string) []string {
+func mountPoints(table string, wanted func(point, kind, source string) bool) []string {
 	var targets []string
 	for line := range strings.Lines(table) {
 		left, right, found := strings.Cut(line, " - ")
 		fields, kind := strings.Fields(left), strings.Fields(right)
-		if found && len(fields) > 4 && len(kind) > 1 && kind[0] == "overlay" && strings.HasPrefix(kind[1], guestSource) {
-			targets = append([]string{unescape(fields[4])}, targets...)
+		if !found || len(fields) < 5 || len(kind) < 2 {
+			continue
+		}
+		if point := unescape(fields[4]); wanted(point, kind[0], kind[1]) {
+			targets = append([]string{point}, targets...)
 		}
 	}
 	return targets
