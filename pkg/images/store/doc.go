@@ -23,7 +23,9 @@
 //	                                     OpenRoot, Expose
 //
 // Upper must never be in two live superblocks, so Unmount ends only when the
-// one that it took off is dead, not merely out of sight.
+// one that it took off is dead, not merely out of sight. What others' mount
+// namespaces have copied is detached; who uses it is named. For the next boot of
+// a guest the root with shifted ids can stay, with who sits in it: see Reuse.
 //
 // The caller holds the guest's lock: two calls for one guest at a time are a
 // race. Calls for different guests are not.
