@@ -34,6 +34,8 @@ func TestMain(m *testing.M) {
 			main()
 		case "init":
 			os.Exit(talkativeInit())
+		case "enter":
+			os.Exit(enterGuest(os.Args[2], os.Args[3], os.Args[4]))
 		}
 	}
 	os.Exit(m.Run())

@@ -38,6 +38,10 @@ type (
 	// KillAll kills every process of the guest, frozen or not.
 	KillAll struct{}
 
+	// FreeInit ends who keeps a killed init from ending, if it is one of ours;
+	// Stuck follows.
+	FreeInit struct{}
+
 	// Signal sends a signal to init.
 	Signal struct{ Sig unix.Signal }
 
@@ -76,6 +80,7 @@ func (Cleanup) action()    {}
 func (Finish) action()     {}
 func (Halt) action()       {}
 func (KillAll) action()    {}
+func (FreeInit) action()   {}
 func (Signal) action()     {}
 func (Freeze) action()     {}
 func (Thaw) action()       {}

@@ -32,7 +32,9 @@ type Core struct {
 	halting   bool // an attempt to halt is under way
 	haltAt    time.Duration
 	killAgain time.Duration
-	checking  bool // the ready command runs
+	stuckAt   time.Duration // when a killed init should have ended
+	stuck     string        // whom it was last found to wait for
+	checking  bool          // the ready command runs
 	checkAt   time.Duration
 }
 
@@ -79,6 +81,8 @@ func (c *Core) handle(ev Event) {
 		c.freezeDone(ev.Err)
 	case ThawDone:
 		c.thawDone(ev.Err)
+	case Stuck:
+		c.foundStuck(ev)
 	case Told:
 		c.told(ev)
 	case Prompted:
@@ -107,6 +111,7 @@ func (c *Core) Deadline() (time.Duration, bool) {
 	}
 	soonest(c.haltAt)
 	soonest(c.killAgain)
+	soonest(c.stuckAt)
 	if s := c.Life.Stop; s != nil && !s.Killed && c.Life.Phase == PhaseUp {
 		soonest(s.KillAt)
 	}
@@ -128,6 +133,10 @@ func (c *Core) tick() {
 		c.pursueStop()
 	}
 	c.killDue()
+	if c.due(c.stuckAt) {
+		c.stuckAt = 0
+		c.do(FreeInit{})
+	}
 	if c.Life.Phase == PhaseWait && c.now.Mono >= c.Life.Again {
 		c.launch()
 	}

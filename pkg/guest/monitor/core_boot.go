@@ -39,7 +39,7 @@ func (c *Core) launch() {
 	l := &c.Life
 	l.Phase, l.Pid, l.Ready, l.Frozen, l.Sent, l.Again = PhaseLaunch, 0, false, false, 0, 0
 	l.Notified, l.Status, l.ExitStatus, l.OOMKills = false, "", nil, 0
-	c.haltAt, c.killAgain, c.checkAt = 0, 0, 0
+	c.haltAt, c.killAgain, c.stuckAt, c.checkAt = 0, 0, 0, 0
 	c.do(Launch{})
 }
 
@@ -111,7 +111,7 @@ func (c *Core) initEnded(ev InitEnded) {
 func (c *Core) ended(again bool) {
 	l := &c.Life
 	l.Phase, l.Pid, l.Ready, l.Frozen, l.Final = PhaseCleanup, 0, false, false, !again
-	c.haltAt, c.killAgain, c.checkAt = 0, 0, 0
+	c.haltAt, c.killAgain, c.stuckAt, c.checkAt = 0, 0, 0, 0
 	switch {
 	case !again:
 		c.advance(state.Stop)

@@ -2,8 +2,10 @@ package monitor
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/sysct/sysct/pkg/guest/control"
 	"github.com/sysct/sysct/pkg/guest/state"
 )
 
@@ -14,6 +16,9 @@ const (
 	// killRetry is the pause before processes are killed again that are still
 	// there: they were in the middle of a fork, or in the kernel.
 	killRetry = 5 * time.Second
+	// killPatience is how long a killed init may take, before it is looked for who
+	// keeps it: it waits for every process that entered the guest to be reaped.
+	killPatience = 2 * time.Second
 )
 
 // stop begins a stop, or joins one that is under way: the earliest deadline
@@ -104,8 +109,30 @@ func (c *Core) kill(why string) {
 
 // killAll kills what there is, and again if that isn't enough.
 func (c *Core) killAll() {
-	c.killAgain = c.now.Mono + killRetry
+	c.killAgain, c.stuckAt = c.now.Mono+killRetry, c.now.Mono+killPatience
 	c.do(KillAll{})
+}
+
+// foundStuck tells those who wait for the end that it doesn't come by itself.
+func (c *Core) foundStuck(ev Stuck) {
+	for _, pid := range ev.Ended {
+		c.say("ended sysct exec (pid %d), which was stopped and kept the guest from ending", pid)
+	}
+	if ev.Waits == "" || c.Life.Phase != PhaseUp {
+		return
+	}
+	err := fmt.Errorf("it was killed, but its end waits for %s", ev.Waits)
+	if ev.Waits != c.stuck {
+		c.stuck = ev.Waits
+		c.say("%v", err)
+	}
+	c.waiters = slices.DeleteFunc(c.waiters, func(w waiter) bool {
+		if !slices.Contains(w.states, state.Stopped) {
+			return false
+		}
+		c.refuse(w.client, control.KindFailed, err)
+		return true
+	})
 }
 
 // killNow is `stop -k`: no question, no deadline. Without an init no other boot

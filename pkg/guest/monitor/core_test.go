@@ -170,13 +170,34 @@ func TestStopTimesOut(t *testing.T) {
 		{1 * sec, Tick{}, "", state.Stopping},
 		{2 * sec, Tick{}, "KillAll", state.Stopping},
 		{3 * sec, Tick{}, "", state.Stopping},
-		{7 * sec, Tick{}, "KillAll", state.Stopping}, // still there
+		{4 * sec, Tick{}, "FreeInit", state.Stopping}, // still there
+		{4 * sec, Stuck{}, "", state.Stopping},
+		{7 * sec, Tick{}, "KillAll", state.Stopping},
 		{8 * sec, signalled(unix.SIGKILL), "Cleanup", state.Stopping},
 	}, end(8*sec, "Reply 1 ok (killed: it did not stop in 2s), Exit"))
 	c := tell(t, Policy{OnFailure: true, StopTimeout: 60 * sec}, nil, story)
 	if e := c.Run().Exit; e.Reason != state.ReasonKilled || e.Signal != "SIGKILL" {
 		t.Errorf("exit is %+v", e)
 	}
+}
+
+// TestKilledButStuck: who waits for the end is told that it waits for somebody.
+func TestKilledButStuck(t *testing.T) {
+	waits := Stuck{Waits: "process 9 (nsenter), which does not reap"}
+	tell(t, policy, nil, slices.Concat(boot(), []row{
+		{0, ask(1, control.OpStop, 1*sec), "Halt", state.Stopping},
+		{0, waitFor(2, -1, false, state.Stopped), "", state.Stopping},
+		{0, waitFor(3, -1, true), "", state.Stopping},
+		{1 * sec, Tick{}, "KillAll", state.Stopping},
+		{3 * sec, Tick{}, "FreeInit", state.Stopping},
+		{3 * sec, waits, "Reply 1 failed, Reply 2 failed", state.Stopping},
+		{4 * sec, ask(4, control.OpStop, -1), "", state.Stopping},
+		{6 * sec, Tick{}, "KillAll", state.Stopping},
+		{8 * sec, Tick{}, "FreeInit", state.Stopping},
+		{8 * sec, Stuck{Ended: []int{8}}, "", state.Stopping},
+		{8 * sec, signalled(unix.SIGKILL), "Cleanup", state.Stopping},
+		{9 * sec, waits, "", state.Stopping},
+	}, end(9*sec, "Reply 4 ok (killed: it did not stop in 1s), Reply 3 state, Exit")))
 }
 
 func TestStopWithoutKill(t *testing.T) {
@@ -393,9 +414,7 @@ func TestEndWithoutInit(t *testing.T) {
 			{0, Recovered{}, "Tell error, Cleanup", state.Stopping},
 		}, end(0, "Exit")), state.ReasonKilled},
 		"cleanup": {failed, "", "", end(0, "Exit"), state.ReasonExited},
-		"backoff": {waiting, "Finish, ", "Finish, ", []row{
-			{0, Finished{}, "Exit", state.Stopped},
-		}, state.ReasonExited},
+		"backoff": {waiting, "Finish, ", "Finish, ", end(0, "Exit")[1:], state.ReasonExited},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, first := range []row{

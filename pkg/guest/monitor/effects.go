@@ -37,6 +37,8 @@ func (m *monitor) do(a Action) {
 		m.job(m.haltJob())
 	case KillAll:
 		m.killAll()
+	case FreeInit:
+		m.job(m.freeJob())
 	case Signal:
 		m.signal(a.Sig)
 	case Freeze:

@@ -62,6 +62,13 @@ type (
 	FreezeDone struct{ Err error }
 	ThawDone   struct{ Err error }
 
+	// Stuck is what came of FreeInit: the stopped clients that were ended, and who
+	// else is waited for, "" for nobody.
+	Stuck struct {
+		Ended []int
+		Waits string
+	}
+
 	// Told is a message of the guest's init.
 	Told struct {
 		Ready      bool
@@ -110,6 +117,7 @@ func (Finished) event()     {}
 func (Halted) event()       {}
 func (FreezeDone) event()   {}
 func (ThawDone) event()     {}
+func (Stuck) event()        {}
 func (Told) event()         {}
 func (Prompted) event()     {}
 func (ReadyChecked) event() {}
