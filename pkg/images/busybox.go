@@ -23,8 +23,8 @@ const busyboxFile = "/bin/busybox"
 // maxBusybox bounds the binary, in bytes.
 const maxBusybox = 64 << 20
 
-// busyboxVersion finds the version in the binary.
-var busyboxVersion = regexp.MustCompile(`BusyBox v([0-9][0-9a-z.]{0,20})`)
+// busyboxVersion finds the version in the binary; compiled when first used.
+func busyboxVersion() *regexp.Regexp { return regexp.MustCompile(`BusyBox v([0-9][0-9a-z.]{0,20})`) }
 
 func checkBusybox(t *Template) error {
 	if t.Busybox == nil || len(t.Busybox.Paths) == 0 || t.Busybox.Package == "" {
@@ -43,7 +43,7 @@ func completeBusybox(r *Recipe, _ host) error {
 		}
 		sum := sha256.Sum256(data)
 		r.Source.Busybox, r.Source.BusyboxHash = file, hex.EncodeToString(sum[:])
-		if m := busyboxVersion.FindSubmatch(data); m != nil {
+		if m := busyboxVersion().FindSubmatch(data); m != nil {
 			r.Release = string(m[1])
 		}
 		return nil

@@ -51,7 +51,7 @@ func (s *Store) entries() ([]string, error) {
 // is the caller's to know.
 func (s *Store) Remove(key string) error {
 	_, err := os.Lstat(filepath.Join(s.Dir, key))
-	if !imageKey.MatchString(key) {
+	if !isImageKey(key) {
 		err = errors.New("not the name of an image")
 	}
 	if err == nil {
@@ -88,7 +88,7 @@ func keysOf(names []string) []string {
 	var keys []string
 	for _, name := range names {
 		key := strings.TrimSuffix(strings.TrimPrefix(name, unfinished), lockSuffix)
-		if imageKey.MatchString(key) {
+		if isImageKey(key) {
 			keys = append(keys, key)
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -50,12 +49,9 @@ func (i *Image) Close() error {
 	return lock.Release()
 }
 
-// imageKey is what Recipe.Key gives and so what may be a directory of the store.
-var imageKey = regexp.MustCompile(`^[a-z0-9][a-z0-9.+_-]{0,150}$`)
-
 // read reads the finished image of that key, without a lock; fs.ErrNotExist if there is none.
 func (s *Store) read(key string) (*Image, error) {
-	if !imageKey.MatchString(key) {
+	if !isImageKey(key) {
 		return nil, fmt.Errorf("cannot read image %q: not the name of an image", key)
 	}
 	dir := filepath.Join(s.Dir, key)

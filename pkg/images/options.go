@@ -46,12 +46,9 @@ func matches(pattern, otherwise string) func(string) error {
 	}
 }
 
-// mirrorText is what a mirror's URL may be written with: nothing that ends a word in apt's files.
-var mirrorText = regexp.MustCompile(`^[A-Za-z0-9._~:/@%+\[\]-]{1,500}$`)
-
 func checkMirror(value string) error {
 	u, err := url.Parse(value)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || !mirrorText.MatchString(value) {
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || !isMirrorText(value) {
 		return fmt.Errorf("%q is not an http or https URL", value)
 	}
 	return nil

@@ -38,7 +38,7 @@ func debianRecipe(t *testing.T, h host, args ...string) *Recipe {
 func TestKey(t *testing.T) {
 	h := testHost(t)
 	key := debianRecipe(t, h).Key()
-	if !regexp.MustCompile(`^debian-trixie-amd64-[0-9a-f]{16}$`).MatchString(key) || !imageKey.MatchString(key) {
+	if !regexp.MustCompile(`^debian-trixie-amd64-[0-9a-f]{16}$`).MatchString(key) || !isImageKey(key) {
 		t.Errorf("key %q", key)
 	}
 	for _, same := range [][]string{nil, {"-r", "trixie"}} {

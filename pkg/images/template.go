@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -137,13 +136,10 @@ func unknownKeys(meta toml.MetaData) error {
 	return fmt.Errorf("unknown key %q", key.String())
 }
 
-// templateName is what a template's file may be called.
-var templateName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,31}$`)
-
 func (t *Template) check() error {
 	m, ok := methodOf(t.Method)
 	switch {
-	case !templateName.MatchString(t.Name):
+	case !isTemplateName(t.Name):
 		return errors.New("a template's name has small letters, digits, '.', '_' and '-'")
 	case t.Version != templateVersion:
 		return fmt.Errorf("version is %d, this program knows %d", t.Version, templateVersion)
