@@ -24,6 +24,9 @@ func (e *heldError) Unwrap() error { return unix.EWOULDBLOCK }
 // itself, whatever run directory others see it with. It belongs to the open
 // file, which is in the store, so it outlives the monitor.
 func (m *monitor) lockDir(h *heritage) (err error) {
+	if err := failpoint("lock guest"); err != nil {
+		return err
+	}
 	if fd, ok := h.fds[fdDir]; ok {
 		m.guestDir = fd
 		return nil

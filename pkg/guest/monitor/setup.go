@@ -151,6 +151,9 @@ func (m *monitor) openStore(h *heritage) {
 
 // openLife finds the state of the life, or begins it.
 func (m *monitor) openLife(h *heritage) error {
+	if err := failpoint("open life"); err != nil {
+		return err
+	}
 	fd, ok := h.take(fdShared)
 	if !ok {
 		var err error
@@ -186,6 +189,9 @@ func (m *monitor) guessLife(h *heritage) *Life {
 
 // openControl listens. A socket that was handed over has clients in its queue.
 func (m *monitor) openControl(h *heritage) error {
+	if err := failpoint("listen"); err != nil {
+		return err
+	}
 	fd, ok := h.take(fdControl)
 	if ok {
 		m.inherit(fdControl, fd)
