@@ -39,6 +39,9 @@ func (m *monitor) launchJob() func() func() {
 
 // makeGroup is in a job's goroutine.
 func (m *monitor) makeGroup(first bool) (limits.Group, error) {
+	if err := failpoint("make groups"); err != nil {
+		return nil, err
+	}
 	p := m.plan
 	if err := m.clearRoot(first); err != nil {
 		return nil, &sysctx.StepError{Step: "unmount rootfs", Err: err}
