@@ -29,8 +29,13 @@ type (
 	// Cleanup removes what a boot has made; Cleaned follows.
 	Cleanup struct{}
 
-	// Finish removes what the life has made, but run.json; Finished follows.
+	// Finish removes what the life has made but what a successor would need;
+	// Finished follows.
 	Finish struct{}
+
+	// LetGo says that the monitor is done: it has no successor from then on. What
+	// is left of the life is run.json.
+	LetGo struct{}
 
 	// Halt asks init to shut the guest down; Halted follows.
 	Halt struct{}
@@ -78,6 +83,7 @@ func (Launch) action()     {}
 func (Proceed) action()    {}
 func (Cleanup) action()    {}
 func (Finish) action()     {}
+func (LetGo) action()      {}
 func (Halt) action()       {}
 func (KillAll) action()    {}
 func (FreeInit) action()   {}

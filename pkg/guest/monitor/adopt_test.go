@@ -96,7 +96,7 @@ func TestAdopt(t *testing.T) {
 			{5 * sec, Tick{}, "KillAll", state.Stopping},
 			{5 * sec, signalled(unix.SIGKILL), "Cleanup", state.Stopping},
 			{5 * sec, Cleaned{}, "Finish", state.Stopping},
-			{5 * sec, Finished{}, "Reply 7 ok (killed: it did not stop in 5s), Exit", state.Stopped},
+			{5 * sec, Finished{}, "LetGo, Reply 7 ok (killed: it did not stop in 5s), Exit", state.Stopped},
 		}},
 		"a stop whose time has passed": {slices.Concat(boot(), stopping), []row{
 			{9 * sec, adopted(up), "KillAll", state.Stopping},
@@ -122,7 +122,12 @@ func TestAdopt(t *testing.T) {
 			{0, Cleaned{}, "Finish", state.Stopping},
 		}), []row{
 			{9 * sec, Adopt{}, "Finish", state.Stopping},
-			{9 * sec, Finished{}, "Exit", state.Stopped},
+			{9 * sec, Finished{}, "LetGo, Exit", state.Stopped},
+		}},
+		"all but the goodbye": {slices.Concat(boot(), []row{
+			{0, signalled(unix.SIGINT), "Cleanup", state.Stopping},
+		}, end(0, "Exit")), []row{
+			{9 * sec, Adopt{}, "LetGo, Exit", state.Stopped},
 		}},
 		"a kill before init was executed": {slices.Concat(boot()[:2], []row{
 			{0, killWith(1, unix.SIGKILL), "Reply 1 ok", state.Stopping},

@@ -32,7 +32,7 @@ func (c *Core) adopt(f Facts) {
 	case PhaseFinish:
 		c.do(Finish{})
 	case PhaseFinished:
-		c.do(Exit{})
+		c.do(LetGo{}, Exit{})
 	}
 }
 

@@ -147,6 +147,8 @@ func (c *Core) finished() {
 	c.Life.Phase = PhaseFinished
 	c.advance(state.Ended)
 	c.say("stopped")
+	// First, so that who is answered finds the name free.
+	c.do(LetGo{})
 	c.answerWaiters()
 	c.dismissWaiters()
 	c.do(Exit{})

@@ -143,7 +143,7 @@ func boot() []row {
 func end(at time.Duration, does string) []row {
 	return []row{
 		{at, Cleaned{}, "Finish", state.Stopping},
-		{at, Finished{}, does, state.Stopped},
+		{at, Finished{}, "LetGo, " + does, state.Stopped},
 	}
 }
 
@@ -386,7 +386,7 @@ func TestStopDuringBackoff(t *testing.T) {
 		{0, Cleaned{}, "", state.Starting},
 		{0, waitFor(2, -1, true), "", state.Starting},
 		{0, ask(1, control.OpStop, -1), "Finish", state.Stopping},
-		{0, Finished{}, "Reply 1 ok, Reply 2 state, Exit", state.Stopped},
+		{0, Finished{}, "LetGo, Reply 1 ok, Reply 2 state, Exit", state.Stopped},
 	}))
 }
 

@@ -33,6 +33,8 @@ func (m *monitor) do(a Action) {
 		m.cleanup()
 	case Finish:
 		m.finish()
+	case LetGo:
+		m.letGo()
 	case Halt:
 		m.job(m.haltJob())
 	case KillAll:

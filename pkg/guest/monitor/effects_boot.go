@@ -185,7 +185,7 @@ func (m *monitor) openGroup() (limits.Group, error) {
 	return group, err
 }
 
-// finish removes what the life has made, but run.json, which says how it ended.
+// finish shows the root again as a stopped guest's is.
 func (m *monitor) finish() {
 	m.idle(func() {
 		m.job(func() func() {
@@ -197,7 +197,6 @@ func (m *monitor) finish() {
 				if err != nil {
 					m.log.say(err.Error())
 				}
-				m.letGo()
 				m.emit(Finished{})
 			}
 		})

@@ -48,7 +48,7 @@ type (
 	// Cleaned says that a boot's groups and mounts are gone, or why not all.
 	Cleaned struct{ Err error }
 
-	// Finished says that the life's last traces are gone.
+	// Finished says that what the life had made is gone.
 	Finished struct{}
 
 	// Halted is what came of an attempt to have init halt.

@@ -41,12 +41,13 @@ func (h *heritage) giveUp(err error) int {
 	if h.life != nil {
 		return 1
 	}
-	if h.report >= 0 {
-		(&Report{Error: newFailure(err)}).send(h.report)
-	}
+	// First, so that who reads the report finds the name free.
 	if store, serr := fdstore.Open(h.manager.Notify); serr == nil {
 		store.Notify("STOPPING", "1")
 		store.Close()
+	}
+	if h.report >= 0 {
+		(&Report{Error: newFailure(err)}).send(h.report)
 	}
 	return 1
 }
