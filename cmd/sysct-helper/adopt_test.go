@@ -100,6 +100,7 @@ func TestEndWithoutMonitor(t *testing.T) {
 	}
 	g = w.guest("off", obedient)
 	g.start()
+	g.up()
 	pid = g.status().Pid
 	g.killMonitor()
 	kill(t, pid, unix.SIGUSR2)
@@ -111,9 +112,14 @@ n=$(cat /boots | busybox wc -l)
 test $n -gt 1 && echo up > /up
 trap 'poweroff -f' USR2
 trap 'reboot -f' USR1
+touch /listens
 while :; do sleep 0.05; done
 `)
 	g.start()
+	g.until("the traps", func() error {
+		_, err := os.Stat(w.top + "/db/rootfs/listens")
+		return err
+	})
 	pid = g.status().Pid
 	g.killMonitor()
 	kill(t, pid, unix.SIGUSR1)
@@ -122,6 +128,12 @@ while :; do sleep 0.05; done
 		t.Errorf("run is %+v, exit %+v", run, run.Exit)
 	}
 	g.stop()
+}
+
+// up waits until an obedient init listens.
+func (g *guest) up() {
+	g.t.Helper()
+	g.until("it to be up", func() error { return want(g.file("up"), "up\n") })
 }
 
 func TestKilledWhileFrozen(t *testing.T) {

@@ -333,12 +333,12 @@ func (g *guest) ended() *state.Run {
 		if run.State != state.Stopped {
 			return fmt.Errorf("it is %s", run.State)
 		}
+		files, err := os.ReadDir(filepath.Join(g.conf.RunDir, g.name))
+		if err != nil || len(files) != 1 || files[0].Name() != "run.json" {
+			return fmt.Errorf("in the run directory are %v, %w", files, err)
+		}
 		return nil
 	})
-	files, err := os.ReadDir(filepath.Join(g.conf.RunDir, g.name))
-	if err != nil || len(files) != 1 || files[0].Name() != "run.json" {
-		g.t.Errorf("in the run directory are %v, %v", files, err)
-	}
 	return run
 }
 

@@ -123,6 +123,10 @@ func (m *monitor) live(g *sysctx.Guest) {
 // cleanup removes what a boot has made, when nothing uses it any more.
 func (m *monitor) cleanup() {
 	m.dropGuest()
+	if m.zombie != 0 {
+		reap(m.zombie) // now that its end is written down
+		m.zombie = 0
+	}
 	m.idle(func() {
 		m.job(func() func() {
 			err := m.removeBoot(m.group)

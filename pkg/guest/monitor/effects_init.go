@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -30,9 +31,18 @@ func (m *monitor) watchInit(pid int) {
 func (m *monitor) initEnded(pid int) {
 	pidfd, group, before := m.pidfd, m.group, m.core.Life.OOMKills
 	m.job(func() func() {
-		status, known := endOf(pid, pidfd, m.plan.RunDir)
+		status, err := peek(pid)
+		known, own := err == nil, err == nil
+		if !own {
+			status, known = endOf(pid, pidfd, m.plan.RunDir)
+		}
 		oom := group != nil && oomKills(group) > before
-		return func() { m.emit(InitEnded{Known: known, Status: status, OOM: oom}) }
+		return func() {
+			if own {
+				m.zombie = pid
+			}
+			m.emit(InitEnded{Known: known, Status: status, OOM: oom})
+		}
 	})
 }
 
@@ -40,13 +50,10 @@ func (m *monitor) initEnded(pid int) {
 // take to reap it.
 const reapTime = time.Second
 
-// endOf asks the kernel as init's parent, then the holder, who may have reaped
-// it, and last the kernel by the pidfd (PIDFD_GET_INFO with PIDFD_INFO_EXIT,
-// Linux 6.15, once init has been reaped).
+// endOf is for an init that is another process's child. It asks the holder, who
+// may have reaped it, and then the kernel by the pidfd (PIDFD_GET_INFO with
+// PIDFD_INFO_EXIT, Linux 6.15, once init has been reaped).
 func endOf(pid, pidfd int, runDir string) (unix.WaitStatus, bool) {
-	if st, err := reap(pid); err == nil {
-		return st, true
-	}
 	for deadline := time.Now().Add(reapTime); ; time.Sleep(5 * time.Millisecond) {
 		// First the pidfd: once it says that init was reaped, the holder has done
 		// it or never will.
@@ -75,18 +82,51 @@ func certain(st unix.WaitStatus) (unix.WaitStatus, bool) {
 	return st, true
 }
 
-func reap(pid int) (unix.WaitStatus, error) {
-	var st unix.WaitStatus
+// childInfo is a siginfo_t as waitid(2) fills it in on 64-bit machines.
+type childInfo struct {
+	signo, errno, code, _ int32
+	pid                   int32
+	uid                   uint32
+	status                int32
+	_                     [100]byte
+}
+
+// Values of si_code for a child that has ended.
+const (
+	cldExited = 1
+	cldKilled = 2
+	cldDumped = 3
+)
+
+// peek says how a child of this process ended, and leaves it to be reaped: until
+// that is written down, a successor has to be able to learn it too.
+func peek(pid int) (unix.WaitStatus, error) {
+	var info childInfo
 	for {
-		got, err := unix.Wait4(pid, &st, unix.WNOHANG, nil)
-		switch {
-		case err == unix.EINTR:
-		case err != nil:
+		err := unix.Waitid(unix.P_PID, pid, (*unix.Siginfo)(unsafe.Pointer(&info)), unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+		if err == nil {
+			break
+		}
+		if err != unix.EINTR {
 			return 0, err
-		case got != pid:
-			return 0, unix.EAGAIN
-		default:
-			return st, nil
+		}
+	}
+	switch {
+	case int(info.pid) != pid:
+		return 0, unix.EAGAIN
+	case info.code == cldExited:
+		return unix.WaitStatus(info.status << 8), nil
+	case info.code == cldKilled || info.code == cldDumped:
+		return unix.WaitStatus(info.status), nil
+	}
+	return 0, unix.EINVAL
+}
+
+// reap lets a child go whose end was peeked at.
+func reap(pid int) {
+	for {
+		if _, err := unix.Wait4(pid, nil, unix.WNOHANG, nil); err != unix.EINTR {
+			return
 		}
 	}
 }
@@ -177,6 +217,9 @@ func (m *monitor) takeOver(h *heritage) {
 			m.inherit(s.name, fd)
 			m.setMaster(s, fd)
 		}
+	}
+	if f.Alive {
+		m.screens[0].tap(m.screens[0].ring.Snapshot())
 	}
 	m.emit(Adopt{f})
 	if h.life.Phase == PhaseUp || h.life.Phase == PhaseStored && f.Alive && f.Booted {

@@ -42,6 +42,7 @@ type monitor struct {
 	screens []*screen // the console and the ttys
 
 	group  limits.Group // nil: none
+	zombie int          // an init of ours that has ended and isn't reaped yet; 0: none
 	pidfd  int          // of init; -1: none
 	notify int          // what init says; -1: none
 
@@ -125,6 +126,7 @@ func (m *monitor) tick() {
 	if at, ok := m.core.Deadline(); ok && t.Mono >= at {
 		m.emit(Tick{})
 	}
+	m.lookForPrompt()
 	m.trim(t.Mono)
 }
 

@@ -1,7 +1,6 @@
 package monitor
 
 import (
-	"bytes"
 	"fmt"
 	"strconv"
 
@@ -26,6 +25,7 @@ type screen struct {
 	log  *console.Log
 	tty  *console.TTY
 	tail []byte // of the console's output: a prompt may come in pieces
+	news bool   // the tail has changed since it was looked at
 }
 
 func screenName(i int) string {
@@ -51,7 +51,7 @@ func (m *monitor) openScreens(h *heritage, logDir int) error {
 				return err
 			}
 			s.log, o.Log = log, log
-			o.Tap = func(p []byte) { m.lookForPrompt(s, p) }
+			o.Tap = s.tap
 		}
 		var err error
 		if s.tty, err = console.NewTTY(o); err != nil {
@@ -97,6 +97,7 @@ func (m *monitor) setMaster(s *screen, master int) {
 		return
 	}
 	if master < 0 {
+		s.tail, s.news = s.tail[:0], false // the next boot shows a prompt of its own
 		return
 	}
 	if err := m.loop.Add(master, console.Events, func(ev uint32) { s.tty.Ready(now().Wall, master, ev) }); err != nil {
@@ -104,15 +105,24 @@ func (m *monitor) setMaster(s *screen, master int) {
 	}
 }
 
+// prompt is what getty and login end a line with to ask for a name.
+const prompt = "login: "
+
+// tap keeps the end of the console's output.
+func (s *screen) tap(p []byte) {
+	s.tail = append(s.tail, p[max(0, len(p)-len(prompt)):]...)
+	s.tail = append(s.tail[:0], s.tail[max(0, len(s.tail)-len(prompt)):]...)
+	s.news = true
+}
+
 // lookForPrompt notices a login prompt at the end of what the console shows.
-func (m *monitor) lookForPrompt(s *screen, p []byte) {
-	if m.core == nil || !m.core.WantsPrompt() {
+func (m *monitor) lookForPrompt() {
+	s := m.screens[0]
+	if !s.news || !m.core.WantsPrompt() {
 		return
 	}
-	const prompt = "login: "
-	s.tail = append(s.tail, p[max(0, len(p)-len(prompt)):]...)
-	s.tail = s.tail[max(0, len(s.tail)-len(prompt)):]
-	if bytes.Equal(s.tail, []byte(prompt)) {
+	s.news = false
+	if string(s.tail) == prompt {
 		m.emit(Prompted{Systemd: isSystemd(m.core.Life.Pid)})
 	}
 }
