@@ -66,9 +66,15 @@ func (m *Manager) mustBeStopped(ctx context.Context, name string, force bool) er
 			conn.Close()
 		}
 		monitored := !errors.Is(err, control.ErrNoMonitor)
+		if !monitored {
+			// Before anything is killed: it may be another run directory's guest.
+			if err := m.unkept(ctx, name); err != nil {
+				return err
+			}
+		}
 		switch {
 		case !populated && !monitored:
-			return m.unkept(ctx, name)
+			return nil
 		case populated && !force:
 			return stateError("it is running\nhint: sysct stop %s, or sysct destroy -f %s", name, name)
 		case !force:

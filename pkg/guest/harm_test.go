@@ -40,8 +40,13 @@ func TestAnotherRunDirectoryHarmsNoRunningGuest(t *testing.T) {
 	if err := other.Start(ctx, "tiny", guest.StartOptions{}); !errors.Is(err, guest.ErrLocked) {
 		t.Errorf("start: %v", err)
 	}
-	if err := other.Destroy(ctx, "tiny", guest.DestroyOptions{}); !errors.Is(err, guest.ErrState) {
-		t.Errorf("destroy: %v", err)
+	for _, force := range []bool{false, true} {
+		if err := other.Destroy(ctx, "tiny", guest.DestroyOptions{Force: force}); !errors.Is(err, guest.ErrLocked) {
+			t.Errorf("destroy, force %v: %v", force, err)
+		}
+	}
+	if err := other.Stop(ctx, "tiny", guest.StopOptions{Kill: true}); !errors.Is(err, guest.ErrLocked) {
+		t.Errorf("stop -k: %v", err)
 	}
 	if info := in.info("tiny"); info.State != state.Running || *info.Pid != *before.Pid {
 		t.Errorf("it is %+v, was %+v", info, before)

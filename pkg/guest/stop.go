@@ -88,6 +88,11 @@ func (m *Manager) kill(ctx context.Context, name string) error {
 	if !populated && !deaf {
 		return err
 	}
+	if populated && !deaf {
+		if err := m.unkept(ctx, name); err != nil {
+			return err
+		}
+	}
 	if populated {
 		if err := m.withGroup(name, func(g limits.Group) error { return killAll(ctx, g) }); err != nil {
 			return err
