@@ -155,7 +155,14 @@ func hostState(t *testing.T) string {
 	fds, _ := os.ReadDir("/proc/self/fd")
 	var st unix.Stat_t
 	unix.Stat("/dev/null", &st)
-	return fmt.Sprintf("%s\nfds %d\nnull %o %d", mounts, len(fds), st.Mode, st.Uid)
+	var own strings.Builder
+	for _, line := range strings.SplitAfter(string(mounts), "\n") {
+		// Guests of other instances come and go on this host.
+		if !strings.Contains(line, "/rootfs ") || strings.Contains(line, os.TempDir()) {
+			own.WriteString(line)
+		}
+	}
+	return fmt.Sprintf("%s\nfds %d\nnull %o %d", &own, len(fds), st.Mode, st.Uid)
 }
 
 func TestLaunchFailsWithStepCallAndPath(t *testing.T) {
