@@ -14,6 +14,10 @@ import (
 	"github.com/sysct/sysct/pkg/views"
 )
 
+// StageName is the first argument of the stage: who has it is not yet, or will
+// never be, the guest's init.
+const StageName = "sysct-stage"
+
 // cloned is the stage's process, waiting on its socket.
 type cloned struct {
 	pid   int
@@ -68,7 +72,7 @@ func cloneHere(s *Spec, cgroupFD, socket int) (cloned, error) {
 		},
 	}
 	// The helper is this very program. By /proc/self/exe, because a path to it need not be open to the guest's ids.
-	c.pid, err = syscall.ForkExec("/proc/self/exe", []string{"sysct-stage", "stage"}, attr)
+	c.pid, err = syscall.ForkExec("/proc/self/exe", []string{StageName, "stage"}, attr)
 	if err != nil {
 		return cloned{}, os.NewSyscallError("clone", err)
 	}

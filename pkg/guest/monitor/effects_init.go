@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	sysctx "github.com/sysct/sysct/pkg/context"
 	"github.com/sysct/sysct/pkg/guest/control"
 	"github.com/sysct/sysct/pkg/guest/fdstore"
 )
@@ -206,7 +207,7 @@ func (m *monitor) takeOver(h *heritage) {
 		m.inherit(fdInit, fd)
 		m.pidfd = fd
 		f.Alive = alive(fd)
-		f.Booted = !isThisProgram(h.life.Pid)
+		f.Booted = booted(h.life.Pid)
 	}
 	if fd, ok := h.take(fdNotify); ok {
 		m.inherit(fdNotify, fd)
@@ -262,14 +263,11 @@ func alive(pidfd int) bool {
 	}
 }
 
-// isThisProgram says whether a process is still the stage, which is this very
-// program, and not yet the guest's init.
-func isThisProgram(pid int) bool {
-	var own, other unix.Stat_t
-	if unix.Stat("/proc/self/exe", &own) != nil || unix.Stat("/proc/"+strconv.Itoa(pid)+"/exe", &other) != nil {
-		return false
-	}
-	return own.Dev == other.Dev && own.Ino == other.Ino
+// booted says whether a process is the guest's init, and no longer the stage or
+// one that is dying: that has no command line left.
+func booted(pid int) bool {
+	cmdline, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
+	return err == nil && len(cmdline) > 0 && !strings.HasPrefix(string(cmdline), sysctx.StageName+"\x00")
 }
 
 // pidOf is the process of a pidfd.
