@@ -26,6 +26,7 @@ type app struct {
 	quiet        bool
 	mgr          *guest.Manager
 	signal       atomic.Int32 // the signal that ended the verb
+	ran          bool         // the verb was reached: before, all errors are of usage
 }
 
 // interrupted is the signal that ended the verb, 0 if none did.

@@ -35,6 +35,9 @@ func newConsole(a *app) *cobra.Command {
 		Use: "console NAME", Short: "Attach to a guest's console", Long: consoleLong,
 		Args: oneGuest, ValidArgsFunction: a.completeGuests,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.tail != allLines && !o.log || o.tail < allLines {
+				return usage(errors.New("--lines goes with --log, and must not be negative"))
+			}
 			m, err := a.manager()
 			if err != nil {
 				return err
@@ -52,7 +55,7 @@ func newConsole(a *app) *cobra.Command {
 	f.IntVarP(&o.tty, "tty", "t", 0, "terminal N instead of the console")
 	f.StringVarP(&o.escape, "escape", "e", defaultEscape, "escape character: ^x, x or none")
 	f.BoolVar(&o.log, "log", false, "print what the console showed")
-	f.IntVarP(&o.tail, "lines", "n", 0, "with --log: the last N lines only")
+	f.IntVarP(&o.tail, "lines", "n", allLines, "with --log: the last N lines only, -1: all")
 	return cmd
 }
 
@@ -80,7 +83,8 @@ func (a *app) attach(ctx context.Context, m *guest.Manager, name string, o conso
 			return &statusError{status: 128 + int(sig)}
 		}
 	case end.Reason == terminal.Gone && term.IsTerminal(int(a.out.Fd())):
-		fmt.Fprintf(a.err, "\r\nsysct: the console of %s is closed\r\n", name)
+		a.discardInput()
+		fmt.Fprintf(a.err, "\r\nsysct: the console of %s is closed: the guest has ended, or its monitor was replaced\r\nhint: sysct console %s\r\n", name, name)
 	}
 	return nil
 }
@@ -92,3 +96,7 @@ func (a *app) banner(tty int, escape terminal.Escape) string {
 	}
 	return terminal.Banner(tty, escape)
 }
+
+// discardInput throws away what was typed for a console that is gone: the shell
+// here would run it.
+func (a *app) discardInput() { unix.IoctlSetInt(int(a.in.Fd()), unix.TCFLSH, unix.TCIFLUSH) }

@@ -218,3 +218,40 @@ func TestExecGivesNoHostTerminal(t *testing.T) {
 		t.Errorf("the command has a terminal of the host's:\n%s", shown)
 	}
 }
+
+// TestExitStatuses are those that scripts rely on.
+func TestExitStatuses(t *testing.T) {
+	top, sysct := instance(t)
+	sysct("create", "web", "-t", "busybox")
+	for _, c := range []struct {
+		status int
+		args   string
+	}{
+		{0, "ls"}, {4, "lss"}, {4, "ls --no-such"}, {4, "stop web -k --nokill"}, {4, "start"},
+		{2, "stop web"}, {3, "start nope"}, {3, "info nope"}, {6, "wait web RUNNING -t 0"}, {2, "wait web ready"},
+		{2, "exec web -- true"}, {3, "exec nope -- true"}, {125, "exec web"}, {125, "exec web --tty -T -- true"},
+	} {
+		cmd := command(top, strings.Fields(c.args)...)
+		out, _ := cmd.CombinedOutput()
+		if got := cmd.ProcessState.ExitCode(); got != c.status {
+			t.Errorf("sysct %s: status %d, want %d\n%s", c.args, got, c.status, out)
+		}
+	}
+	sysct("start", "web", "--wait")
+	for status, args := range map[int]string{2: "start web", 125: "exec web -u nobody-at-all -- true", 126: "exec web -- /etc/passwd",
+		127: "exec web -- no-such-command", 137: "exec web -- sh -c kill\t-9\t$$"} {
+		cmd := command(top, unTab(strings.Fields(strings.ReplaceAll(args, "\t", "\x00")))...)
+		out, _ := cmd.CombinedOutput()
+		if got := cmd.ProcessState.ExitCode(); got != status {
+			t.Errorf("sysct %s: status %d, want %d\n%s", args, got, status, out)
+		}
+	}
+}
+
+// unTab turns what stands for a blank inside an argument into one.
+func unTab(args []string) []string {
+	for i := range args {
+		args[i] = strings.ReplaceAll(args[i], "\x00", " ")
+	}
+	return args
+}

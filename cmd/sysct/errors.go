@@ -101,6 +101,12 @@ func (a *app) finish(cmd *cobra.Command, err error) int {
 	if err == nil {
 		return exitOK
 	}
+	if !a.ran {
+		err = usage(err)
+		if name := cmd.Name(); name == "exec" || name == "shell" {
+			err = execFailed(err)
+		}
+	}
 	status := statusOf(err)
 	if sig := a.interrupted(); sig != 0 && errors.Is(err, context.Canceled) {
 		fmt.Fprintf(a.err, "sysct: %s: interrupted\n", cmd.Name())

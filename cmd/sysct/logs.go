@@ -4,6 +4,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// allLines is --lines' default.
+const allLines = -1
+
 func newLogs(a *app) *cobra.Command {
 	var tail int
 	cmd := &cobra.Command{
@@ -11,6 +14,9 @@ func newLogs(a *app) *cobra.Command {
 		Long: "Print what a guest's monitor logged. What its console showed is in console --log.",
 		Args: oneGuest, ValidArgsFunction: a.completeGuests,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if tail < allLines {
+				return invalid("--lines must not be negative")
+			}
 			m, err := a.manager()
 			if err != nil {
 				return err
@@ -18,6 +24,6 @@ func newLogs(a *app) *cobra.Command {
 			return about(args[0], m.Logs(cmd.Context(), args[0], a.out, tail))
 		},
 	}
-	cmd.Flags().IntVarP(&tail, "lines", "n", 0, "the last N lines only")
+	cmd.Flags().IntVarP(&tail, "lines", "n", allLines, "the last N lines only, -1: all")
 	return cmd
 }

@@ -24,7 +24,7 @@ const lsLong = `List the guests.
 Names and states; with -f the usual columns, with -o those you name:
 name, state, pid, memory, pids, cpu, template, backend, started, ready, rootfs.
 --filter COLUMN=VALUE leaves those whose column is the value, in which * stands
-for anything; several filters have all to fit. -s sorts by a column as it is shown.`
+for anything; several filters have all to fit.`
 
 func newLs(a *app) *cobra.Command {
 	o := &lsOptions{}
@@ -47,21 +47,23 @@ func newLs(a *app) *cobra.Command {
 type column struct {
 	name string
 	cell func(*guest.Info) string
+	// number is what a column of figures is sorted by; nil: what it shows.
+	number func(*guest.Info) float64
 }
 
 func columns() []column {
 	return []column{
-		{"name", func(i *guest.Info) string { return i.Name }},
-		{"state", stateCell},
-		{"pid", func(i *guest.Info) string { return optional(i.Pid) }},
-		{"memory", memoryCell},
-		{"pids", pidsCell},
-		{"cpu", cpuCell},
-		{"template", func(i *guest.Info) string { return optional(i.Template) }},
-		{"backend", func(i *guest.Info) string { return optional(i.Backend) }},
-		{"started", startedCell},
-		{"ready", func(i *guest.Info) string { return optional(i.Ready) }},
-		{"rootfs", func(i *guest.Info) string { return i.Rootfs }},
+		{"name", func(i *guest.Info) string { return i.Name }, nil},
+		{"state", stateCell, nil},
+		{"pid", func(i *guest.Info) string { return optional(i.Pid) }, func(i *guest.Info) float64 { return number(i.Pid) }},
+		{"memory", memoryCell, func(i *guest.Info) float64 { return number(i.Use().Memory) }},
+		{"pids", pidsCell, func(i *guest.Info) float64 { return number(i.Use().Pids) }},
+		{"cpu", cpuCell, func(i *guest.Info) float64 { return number(i.Use().CPU) }},
+		{"template", func(i *guest.Info) string { return optional(i.Template) }, nil},
+		{"backend", func(i *guest.Info) string { return optional(i.Backend) }, nil},
+		{"started", startedCell, nil},
+		{"ready", func(i *guest.Info) string { return optional(i.Ready) }, nil},
+		{"rootfs", func(i *guest.Info) string { return i.Rootfs }, nil},
 	}
 }
 
@@ -152,6 +154,14 @@ func optional[T any](v *T) string {
 		return "-"
 	}
 	return fmt.Sprint(*v)
+}
+
+// number is a figure to sort by; an unknown one comes first.
+func number[T int | int64 | float64](v *T) float64 {
+	if v == nil {
+		return -1
+	}
+	return float64(*v)
 }
 
 func memoryCell(i *guest.Info) string {

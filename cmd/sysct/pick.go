@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"path"
 	"slices"
 	"strings"
@@ -9,7 +10,7 @@ import (
 )
 
 // picker gives the function that the flags --filter and --sort stand for: it
-// drops and orders guests by what their columns show.
+// drops guests by what their columns show, and orders them.
 func (o *lsOptions) picker() (func([]guest.Info) []guest.Info, error) {
 	type test struct {
 		column column
@@ -25,7 +26,10 @@ func (o *lsOptions) picker() (func([]guest.Info) []guest.Info, error) {
 		if err != nil {
 			return nil, err
 		}
-		tests = append(tests, test{c, strings.ToLower(want)})
+		if c.name == "state" {
+			want = strings.ToUpper(want)
+		}
+		tests = append(tests, test{c, want})
 	}
 	by := columns()[0]
 	if o.sort != "" {
@@ -38,11 +42,16 @@ func (o *lsOptions) picker() (func([]guest.Info) []guest.Info, error) {
 	return func(list []guest.Info) []guest.Info {
 		list = slices.DeleteFunc(list, func(i guest.Info) bool {
 			return slices.ContainsFunc(tests, func(t test) bool {
-				fits, _ := path.Match(t.want, strings.ToLower(t.column.cell(&i)))
+				fits, _ := path.Match(t.want, t.column.cell(&i))
 				return !fits
 			})
 		})
-		slices.SortStableFunc(list, func(a, b guest.Info) int { return strings.Compare(by.cell(&a), by.cell(&b)) })
+		slices.SortStableFunc(list, func(a, b guest.Info) int {
+			if by.number != nil {
+				return cmp.Compare(by.number(&a), by.number(&b))
+			}
+			return strings.Compare(by.cell(&a), by.cell(&b))
+		})
 		return list
 	}, nil
 }

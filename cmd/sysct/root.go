@@ -46,6 +46,11 @@ func newRoot(a *app) *cobra.Command {
 		cmd := v.build(a)
 		cmd.GroupID = v.group
 		cmd.Long = longHelp(cmd)
+		run := cmd.RunE
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			a.ran = true
+			return run(cmd, args)
+		}
 		root.AddCommand(cmd)
 	}
 	root.SetHelpCommandGroupID(groupAdmin)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -71,11 +72,20 @@ func (a *app) foreground(ctx context.Context, m *guest.Manager, name string) err
 	if err != nil && !errors.Is(err, guest.ErrState) {
 		return err
 	}
+	if err == nil && a.runs(ctx, m, name) {
+		fmt.Fprintf(a.err, "sysct: detached; %s runs on here: Ctrl-C stops it\n", name)
+	}
 	err = m.Wait(ctx, name, guest.WaitOptions{States: []state.State{state.Stopped}})
+	a.discardInput()
 	if ctx.Err() != nil {
 		return a.endForeground(ctx, m, name, err)
 	}
 	return err
+}
+
+func (a *app) runs(ctx context.Context, m *guest.Manager, name string) bool {
+	info, err := m.Info(ctx, name)
+	return err == nil && info.State != state.Stopped
 }
 
 // endForeground: a signal came, or the terminal went. A foreground guest ends

@@ -65,7 +65,7 @@ func (in *instance) consoleIsComplete(name string) {
 	t := in.t
 	t.Helper()
 	var log bytes.Buffer
-	if err := in.ConsoleLog(context.Background(), name, &log, 0); err != nil {
+	if err := in.ConsoleLog(context.Background(), name, &log, -1); err != nil {
 		t.Fatal(err)
 	}
 	last, missing := 0, 0

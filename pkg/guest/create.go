@@ -90,7 +90,15 @@ func (m *Manager) plan(o CreateOptions) (*images.Recipe, string, error) {
 		}
 		backend, err := store.Auto(m.dirs.State)
 		return recipe, backend, err
-	case "dir", "overlay", "btrfs":
+	case "btrfs":
+		if err := privateDir(m.dirs.State); err != nil {
+			return nil, "", err
+		}
+		if guessBackend(m.dirs.State) != "btrfs" {
+			return nil, "", as(ErrConfig, fmt.Errorf("backend btrfs: %s is not on btrfs", m.dirs.State))
+		}
+		return recipe, o.Backend, nil
+	case "dir", "overlay":
 		return recipe, o.Backend, nil
 	}
 	return nil, "", as(ErrConfig, fmt.Errorf("unknown backend %q (auto, btrfs, overlay, dir)", o.Backend))

@@ -39,6 +39,14 @@ type Usage struct {
 	OOMKills   *int64   `json:"oom_kills"`
 }
 
+// Use is Usage, or one without any figure if the guest isn't running.
+func (info *Info) Use() *Usage {
+	if info.Usage == nil {
+		return &Usage{}
+	}
+	return info.Usage
+}
+
 // ExitInfo is how a life of a guest ended.
 type ExitInfo struct {
 	Code   *int       `json:"code"`

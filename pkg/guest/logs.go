@@ -52,7 +52,7 @@ func rotated(path string) []string {
 	return files
 }
 
-// Logs writes what the guest's monitor logged, the last `tail` lines or, with 0, all.
+// Logs writes what the guest's monitor logged, the last `tail` lines or, below 0, all.
 func (m *Manager) Logs(ctx context.Context, name string, w io.Writer, tail int) error {
 	return m.copyLog(name, m.monitorLog(name), w, tail)
 }
@@ -90,10 +90,13 @@ func readLog(path string) ([]byte, error) {
 	return all, nil
 }
 
-// lastLines gives the last n lines, all with 0.
+// lastLines gives the last n lines, all below 0.
 func lastLines(data []byte, n int) []byte {
-	if n <= 0 {
+	if n < 0 {
 		return data
+	}
+	if n == 0 {
+		return nil
 	}
 	end := len(bytes.TrimRight(data, "\n"))
 	for i := end; i > 0; i-- {

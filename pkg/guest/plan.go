@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -110,6 +111,9 @@ func initCommand(cfg *spec.Guest) []string {
 
 func guestLimits(cfg *spec.Guest) (limits.Limits, error) {
 	l := limits.Limits{CPUSet: cfg.Limits.CPUSet, Pids: cfg.Limits.Pids}
+	if err := checkCPUs(l); err != nil {
+		return l, err
+	}
 	if cfg.Limits.Memory != nil {
 		bytes := int64(*cfg.Limits.Memory)
 		l.Memory = &bytes
@@ -125,6 +129,19 @@ func guestLimits(cfg *spec.Guest) (limits.Limits, error) {
 		l.Pids, l.PidsDefault = &pids, true
 	}
 	return l, nil
+}
+
+// checkCPUs refuses CPUs that the host doesn't have before anything is made.
+func checkCPUs(l limits.Limits) error {
+	data, err := os.ReadFile("/sys/devices/system/cpu/online")
+	if err != nil {
+		return fmt.Errorf("cannot read the host's CPUs: %w", err)
+	}
+	online, err := limits.ParseCPUSet(strings.TrimSpace(string(data)))
+	if err != nil {
+		return fmt.Errorf("cannot read the host's CPUs: %w", err)
+	}
+	return as(ErrConfig, l.CheckCPUs(online))
 }
 
 // startFailure is the monitor's report of a failed start as an error.

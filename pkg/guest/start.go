@@ -63,6 +63,8 @@ func (m *Manager) startable(ctx context.Context, name string) (bool, error) {
 		return false, callError(err)
 	case run != nil && run.Pid == 0 && (run.State == state.Stopped || run.State == state.Stopping):
 		return false, m.waitGone(ctx, name) // it cleans up and goes
+	case run != nil && run.State == state.Starting:
+		return false, stateError("it is STARTING already\nhint: sysct logs %s says what it waits for", name)
 	case run != nil && run.State == state.Stopping:
 		return false, stateError("it is stopping\nhint: sysct wait %s STOPPED", name)
 	}
