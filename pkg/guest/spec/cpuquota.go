@@ -15,12 +15,11 @@ type CPUQuota int64
 // CPUPeriod is the time that a CPUQuota is measured against, in microseconds.
 const CPUPeriod = 100_000
 
-// minQuota is the kernel's own least quota; maxCPUs the most CPUs that a Linux can
-// be built for.
-const (
-	minQuota CPUQuota = 1_000
-	maxCPUs           = 8192
-)
+// minQuota is the kernel's own least quota.
+const minQuota CPUQuota = 1_000
+
+// maxCPUs is the most CPUs that a Linux can be built for.
+const maxCPUs = 8192
 
 // ParseCPUQuota reads a quota: "150%", "1.5", "2".
 func ParseCPUQuota(s string) (CPUQuota, error) {

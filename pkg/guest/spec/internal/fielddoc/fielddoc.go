@@ -161,7 +161,7 @@ func (e *Entry) check(isTable bool) error {
 	case isTable:
 		return nil
 	case e.Default == "":
-		return fmt.Errorf("the comment has no Default:")
+		return fmt.Errorf("the comment has no line Default")
 	case e.Change != "restart" && e.Change != "live":
 		return fmt.Errorf("the comment needs Change: restart or live")
 	}
