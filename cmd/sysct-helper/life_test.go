@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -247,11 +248,7 @@ func TestReady(t *testing.T) {
 	g.must(ready)
 	g.stop()
 
-	g = w.guest("says-so", obedient)
-	copyFile(t, g.conf.Helper, w.top+"/says-so/rootfs/sbin/init")
-	os.Remove(w.top + "/says-so/rootfs/bin/poweroff")
-	g.write("bin/poweroff", "#!/bin/sh\ntouch /off\n")
-	g.plan.Context.Init = []string{"/sbin/init", "init"}
+	g = w.talkative("says-so")
 	g.start()
 	if run := g.must(ready).Run; !run.Ready {
 		t.Errorf("run is %+v", run)
@@ -268,19 +265,51 @@ func TestReady(t *testing.T) {
 	g.stop()
 }
 
-// talkativeInit is an init that uses its notify socket, and powers off by itself
-// when it is told to by SIGTERM.
+// TestFloodOfMessages: an init that never stops to send messages keeps nobody
+// from being answered.
+func TestFloodOfMessages(t *testing.T) {
+	g := newWorld(t).talkative("floods")
+	g.write("flood", "")
+	g.start()
+	g.must(control.Request{Op: control.OpWait, Ready: true})
+	for range 20 {
+		g.status()
+	}
+	if e := g.stop().Run.Exit; e.Reason != state.ReasonPoweroff {
+		t.Errorf("exit is %+v", e)
+	}
+}
+
+// talkative makes a guest whose init is talkativeInit.
+func (w *world) talkative(name string) *guest {
+	g := w.guest(name, "")
+	root := w.top + "/" + name + "/rootfs"
+	copyFile(w.t, g.conf.Helper, root+"/sbin/init")
+	if err := os.Remove(root + "/bin/poweroff"); err != nil {
+		w.t.Fatal(err)
+	}
+	g.write("bin/poweroff", "#!/bin/sh\ntouch /off\n")
+	g.plan.Context.Init = []string{"/sbin/init", "init"}
+	return g
+}
+
+// talkativeInit is an init that uses its notify socket. Its own poweroff, which a
+// monitor runs inside of an init that it doesn't know, makes a file.
 func talkativeInit() int {
 	s, err := fdstore.Open(os.Getenv("NOTIFY_SOCKET"))
 	if err != nil {
 		return 1
 	}
 	s.Notify("READY", "1", "STATUS", "up and \x1b[31mrunning", "EXIT_STATUS", "42")
-	for {
-		// Its own poweroff is what a monitor runs inside of an init that it
-		// doesn't know.
+	_, err = os.Stat("/flood")
+	flood := err == nil
+	for n := 0; ; n++ {
 		if _, err := os.Stat("/off"); err == nil {
 			unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
+		}
+		if flood {
+			s.Notify("STATUS", strconv.Itoa(n))
+			continue
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

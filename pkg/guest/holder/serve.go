@@ -55,6 +55,8 @@ func serve(c Config) error {
 func (h *holder) setup() error {
 	// The name in ps; harmless if it fails.
 	os.WriteFile("/proc/self/comm", []byte("sysct-holder"), 0)
+	// A host that runs out of memory should find others first. Not every root may.
+	os.WriteFile("/proc/self/oom_score_adj", []byte("-500"), 0)
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return os.NewSyscallError("prctl PR_SET_CHILD_SUBREAPER", err)
 	}

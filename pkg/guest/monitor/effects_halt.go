@@ -35,10 +35,12 @@ type inside struct {
 	pid   int
 	pidfd int
 	group limits.Group
+
+	favoured bool // this process has a score that the guest's must not get
 }
 
 func (m *monitor) inside() inside {
-	return inside{m.plan, m.core.Life.Pid, m.pidfd, m.group}
+	return inside{m.plan, m.core.Life.Pid, m.pidfd, m.group, m.favoured}
 }
 
 func (m *monitor) haltJob() func() func() {
@@ -135,7 +137,7 @@ func (in inside) run(argv []string, timeout time.Duration, kill bool) (st unix.W
 	}
 }
 
-func (in inside) start(argv []string) (*enter.Child, error) {
+func (in inside) start(argv []string) (child *enter.Child, err error) {
 	filter, err := seccomp.Build(seccomp.Policy{Nesting: in.plan.Context.Nesting})
 	if err != nil {
 		return nil, err
@@ -150,12 +152,16 @@ func (in inside) start(argv []string) (*enter.Child, error) {
 		return nil, err
 	}
 	defer unix.Close(null)
-	return enter.Start(
-		&enter.Target{PidFD: in.pidfd, LeafFD: leaf, JoinFDs: in.group.JoinFDs(), Filter: filter, Keep: caps.Default()},
-		&enter.Process{Args: argv, Dir: "/", Files: [3]int{null, null, null}, Env: []string{
-			"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-			"LANG=C.UTF-8", "HOME=/root", "USER=root", "container=sysct",
-		}})
+	target := &enter.Target{PidFD: in.pidfd, LeafFD: leaf, JoinFDs: in.group.JoinFDs(), Filter: filter, Keep: caps.Default()}
+	process := &enter.Process{Args: argv, Dir: "/", Files: [3]int{null, null, null}, Env: []string{
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		"LANG=C.UTF-8", "HOME=/root", "USER=root", "container=sysct",
+	}}
+	err = in.neutrally(func() (err error) {
+		child, err = enter.Start(target, process)
+		return err
+	})
+	return child, err
 }
 
 func (m *monitor) checkReadyJob() func() func() {

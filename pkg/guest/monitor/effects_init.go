@@ -161,19 +161,23 @@ func (m *monitor) listenToInit(fd int) {
 	}
 }
 
-// notifyBudget is how many messages are read before others have their turn: the
-// guest can send as many as it likes.
-const notifyBudget = 16
+// A guest can send as many messages as it likes: after so many in one go it has
+// to wait.
+const (
+	notifyBudget = 16
+	notifyPause  = 50 * time.Millisecond
+)
 
 func (m *monitor) hearInit(fd int) {
 	buf := make([]byte, 4096)
 	var told Told
-	heard := false
+	heard, drained := false, false
 	for range notifyBudget {
 		// Without room for control messages: descriptors sent along are discarded
 		// by the kernel.
 		n, _, err := unix.Recvfrom(fd, buf, unix.MSG_DONTWAIT)
 		if err != nil {
+			drained = true
 			break
 		}
 		told.merge(fdstore.Parse(buf[:n]))
@@ -182,6 +186,20 @@ func (m *monitor) hearInit(fd int) {
 	if heard {
 		m.emit(told)
 	}
+	if drained {
+		return
+	}
+	// It says more than an init has to say: it is heard again later.
+	m.loop.Remove(fd)
+	boots := m.core.Life.Boots
+	m.background(func() func() {
+		time.Sleep(notifyPause)
+		return func() {
+			if m.notify == fd && m.core.Life.Boots == boots {
+				m.listenToInit(fd)
+			}
+		}
+	})
 }
 
 // maxStatus bounds what is kept of a status text, in bytes.

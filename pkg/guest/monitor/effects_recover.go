@@ -16,12 +16,12 @@ import (
 // is left when the time is over, is killed. The groups are removed, so that the
 // next boot has fresh ones.
 func (m *monitor) recoverJob(timeout time.Duration) func() func() {
-	plan := m.plan
+	plan, favoured := m.plan, m.favoured
 	return func() func() {
 		var how string
 		group, err := m.openGroup()
 		if err == nil && group != nil {
-			how = haltUnkept(plan, group, timeout)
+			how = haltUnkept(plan, group, timeout, favoured)
 			err = m.removeBoot(group)
 		}
 		return func() {
@@ -35,7 +35,7 @@ func (m *monitor) recoverJob(timeout time.Duration) func() func() {
 
 // haltUnkept gives the guest the chance of a clean end, and says what came of
 // it.
-func haltUnkept(plan *Plan, group limits.Group, timeout time.Duration) string {
+func haltUnkept(plan *Plan, group limits.Group, timeout time.Duration, favoured bool) string {
 	pid, pidfd := findInit(group)
 	if pidfd < 0 {
 		return "no init was found: its processes are killed"
@@ -47,7 +47,7 @@ func haltUnkept(plan *Plan, group limits.Group, timeout time.Duration) string {
 	if err := group.Thaw(freezeTimeout); err != nil {
 		return "it can't be thawed, it is killed: " + err.Error()
 	}
-	in := inside{plan, pid, pidfd, group}
+	in := inside{plan: plan, pid: pid, pidfd: pidfd, group: group, favoured: favoured}
 	begun := time.Now()
 	for {
 		h := in.halt(time.Since(begun) < haltPatience)

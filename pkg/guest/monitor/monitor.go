@@ -28,7 +28,8 @@ type monitor struct {
 	store   *fdstore.Store   // nil: nobody keeps descriptors
 	kept    []fdstore.Stored // what was left there, in this order
 
-	guestDir int // the guest's directory, locked; -1: it isn't
+	guestDir int  // the guest's directory, locked; -1: it isn't
+	favoured bool // the host's OOM killer looks at others first
 
 	dir     int // the guest's run directory
 	slots   *slots

@@ -40,6 +40,7 @@ func setup(h *heritage) (*monitor, error) {
 	if err := m.lockDir(h); err != nil {
 		return nil, err
 	}
+	m.favoured = setScore(ownScore)
 	os.WriteFile("/proc/self/comm", []byte("sysct-monitor"), 0) // the name in ps; harmless if it fails
 	logDir, err := unix.Open(plan.LogDir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
