@@ -47,7 +47,7 @@ func TestExtract(t *testing.T) {
 func TestExtractRefusesAnIncompleteManual(t *testing.T) {
 	for fields, want := range map[string]string{
 		"A string `toml:\"a\"`":                                           "no summary",
-		"// A.\nA string `toml:\"a\"`":                                    "no Default:",
+		"// A.\nA string `toml:\"a\"`":                                    "no line Default",
 		"// A.\n// Default: x\nA string `toml:\"a\"`":                     "restart or live",
 		"// A.\n// Default: x\n// Change: maybe\nA string `toml:\"a\"`":   "restart or live",
 		"// A.\n// Default: x\n// Change: live\nA string":                 "needs one name and a tag",
