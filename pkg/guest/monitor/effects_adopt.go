@@ -1,0 +1,96 @@
+package monitor
+
+import (
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	sysctx "github.com/sysct/sysct/pkg/context"
+)
+
+// takeOver finds the guest as the monitor before this one has left it.
+func (m *monitor) takeOver(h *heritage) {
+	f := m.takeGroup()
+	if fd, ok := h.take(fdInit); ok {
+		m.inherit(fdInit, fd)
+		m.pidfd = fd
+		f.Alive = alive(fd)
+		f.Booted = booted(h.life.Pid)
+	}
+	if fd, ok := h.take(fdNotify); ok {
+		m.inherit(fdNotify, fd)
+		m.listenToInit(fd)
+	}
+	for _, s := range m.screens {
+		if fd, ok := h.take(s.name); ok {
+			m.inherit(s.name, fd)
+			m.setMaster(s, fd)
+		}
+	}
+	if f.Alive {
+		m.screens[0].tap(m.screens[0].ring.Snapshot())
+	}
+	m.emit(Adopt{f})
+	if h.life.Phase == PhaseUp || h.life.Phase == PhaseStored && f.Alive && f.Booted {
+		m.watchTaken(h.life)
+	}
+	m.trimLater()
+}
+
+func (m *monitor) takeGroup() (f Facts) {
+	var err error
+	if m.group, err = m.openGroup(); err == nil && m.group != nil {
+		_, f.Frozen, err = m.group.Events()
+	}
+	if err != nil {
+		m.log.say(err.Error())
+	}
+	return f
+}
+
+// watchTaken looks after an init that was taken over. One that nobody has a
+// pidfd of can't be found again.
+func (m *monitor) watchTaken(life *Life) {
+	if m.pidfd < 0 {
+		m.emit(InitEnded{})
+		return
+	}
+	m.watchInit(life.Pid)
+	if life.Phase == PhaseUp {
+		m.notifyManager("READY", "1")
+	}
+}
+
+func alive(pidfd int) bool {
+	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+	for {
+		n, err := unix.Poll(fds, 0)
+		if !errors.Is(err, unix.EINTR) {
+			return err == nil && n == 0
+		}
+	}
+}
+
+// booted says whether a process is the guest's init, and no longer the stage or
+// one that is dying: that has no command line left.
+func booted(pid int) bool {
+	cmdline, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
+	return err == nil && len(cmdline) > 0 && !strings.HasPrefix(string(cmdline), sysctx.StageName+"\x00")
+}
+
+// pidOf is the process of a pidfd.
+func pidOf(pidfd int) (int, error) {
+	data, err := os.ReadFile("/proc/self/fdinfo/" + strconv.Itoa(pidfd))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(data)) {
+		if v, ok := strings.CutPrefix(line, "Pid:"); ok {
+			return strconv.Atoi(strings.TrimSpace(v))
+		}
+	}
+	return 0, unix.EBADF
+}
