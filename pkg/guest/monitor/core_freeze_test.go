@@ -126,4 +126,3 @@ func TestReadyCommand(t *testing.T) {
 		t.Error("a guest that is ready needs no timer")
 	}
 }
-

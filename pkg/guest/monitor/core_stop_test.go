@@ -144,4 +144,3 @@ func TestNoTime(t *testing.T) {
 		{0, ask(1, control.OpStop, 0), "KillAll", state.Stopping},
 	}))
 }
-
