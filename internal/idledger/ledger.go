@@ -130,18 +130,6 @@ func (l *Ledger) Prune(ctx context.Context, stateDir string, dry bool) ([]Entry,
 	return gone, err
 }
 
-// Move gives the range of one guest's directory to another path, as a rename does.
-func (l *Ledger) Move(ctx context.Context, from, to string) error {
-	return l.update(ctx, func(f *file) error {
-		for i := range f.Entries {
-			if f.Entries[i].Guest == from {
-				f.Entries[i].Guest = to
-			}
-		}
-		return nil
-	})
-}
-
 // Free returns the guest's range. It is no error if it has none.
 func (l *Ledger) Free(ctx context.Context, guest string) error {
 	return l.update(ctx, func(f *file) error {

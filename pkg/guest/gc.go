@@ -31,14 +31,20 @@ func (m *Manager) GC(ctx context.Context, o GCOptions) ([]string, error) {
 	return removed, errors.Join(errs...)
 }
 
+// leftoversIn lists one of the instance's directories; none is an empty one.
+func leftoversIn(dir string) ([]os.DirEntry, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("cannot look for leftovers: %w", err)
+	}
+	return entries, nil
+}
+
 // gcDirs removes guests that were being made or destroyed.
 func (m *Manager) gcDirs(ctx context.Context, dry bool) ([]string, error) {
-	entries, err := os.ReadDir(m.dirs.State)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
+	entries, err := leftoversIn(m.dirs.State)
 	if err != nil {
-		return nil, fmt.Errorf("cannot look for leftovers: %w", err)
+		return nil, err
 	}
 	var removed []string
 	var errs []error
@@ -126,15 +132,11 @@ func (m *Manager) alive(ctx context.Context, name string) bool {
 	return true
 }
 
-// gcRun removes run directories of guests that are gone, and facts of an earlier
-// boot of the host.
+// gcRun removes run directories of guests that are gone.
 func (m *Manager) gcRun(ctx context.Context, dry bool) ([]string, error) {
-	entries, err := os.ReadDir(m.dirs.Run)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
+	entries, err := leftoversIn(m.dirs.Run)
 	if err != nil {
-		return nil, fmt.Errorf("cannot look for leftovers: %w", err)
+		return nil, err
 	}
 	var removed []string
 	var errs []error

@@ -44,11 +44,3 @@ func (r IDRange) Check() error {
 func (r IDRange) Map() []syscall.SysProcIDMap {
 	return []syscall.SysProcIDMap{{ContainerID: 0, HostID: int(r.Base), Size: int(r.Size)}}
 }
-
-// Host gives the host's id for the guest's id, and whether it is mapped.
-func (r IDRange) Host(id uint32) (uint32, bool) {
-	if id >= r.Size {
-		return 0, false
-	}
-	return r.Base + id, true
-}

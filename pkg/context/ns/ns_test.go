@@ -21,13 +21,6 @@ func TestIDRange(t *testing.T) {
 			t.Errorf("%v.Check() = %v", c.r, err)
 		}
 	}
-	r := IDRange{1000000, 65536}
-	if id, ok := r.Host(33); id != 1000033 || !ok {
-		t.Errorf("Host(33) = %d, %v", id, ok)
-	}
-	if _, ok := r.Host(65536); ok {
-		t.Error("Host(65536) is mapped")
-	}
 }
 
 func TestCloneFlags(t *testing.T) {
