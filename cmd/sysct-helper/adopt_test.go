@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sysct/sysct/internal/proctest"
 	"github.com/sysct/sysct/pkg/guest/control"
 	"github.com/sysct/sysct/pkg/guest/state"
 )
@@ -302,10 +303,10 @@ func TestBothDie(t *testing.T) {
 	run := g.status()
 	held := w.holderPid()
 	// Stopped first, so that neither can replace the other.
-	for _, sig := range []unix.Signal{unix.SIGSTOP, unix.SIGKILL} {
-		kill(t, run.MonitorPid, sig)
-		kill(t, held, sig)
-	}
+	proctest.Stop(t, run.MonitorPid)
+	proctest.Stop(t, held)
+	kill(t, run.MonitorPid, unix.SIGKILL)
+	kill(t, held, unix.SIGKILL)
 	w.until("the end of both", func() error {
 		_, err := g.askOnce(t.Context(), control.Request{Op: control.OpStatus})
 		if !errors.Is(err, control.ErrNoMonitor) {

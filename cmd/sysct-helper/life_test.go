@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sysct/sysct/internal/proctest"
 	"github.com/sysct/sysct/pkg/guest/control"
 	"github.com/sysct/sysct/pkg/guest/fdstore"
 	"github.com/sysct/sysct/pkg/guest/monitor"
@@ -228,7 +229,7 @@ func TestStoppedMonitor(t *testing.T) {
 	web.start()
 	db.start()
 	pid := web.status().MonitorPid
-	kill(t, pid, unix.SIGSTOP)
+	proctest.Stop(t, pid)
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if _, err := web.askOnce(ctx, control.Request{Op: control.OpStatus}); !errors.Is(err, control.ErrTimeout) {

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sysct/sysct/internal/proctest"
 	"github.com/sysct/sysct/pkg/context/caps"
 	"github.com/sysct/sysct/pkg/context/enter"
 	"github.com/sysct/sysct/pkg/context/seccomp"
@@ -77,7 +78,7 @@ func (g *guest) enter(name string) *exec.Cmd {
 	if _, err := fmt.Fscanln(out); err != nil {
 		g.t.Fatalf("%s: %v", name, err)
 	}
-	kill(g.t, client.Process.Pid, unix.SIGSTOP)
+	proctest.Stop(g.t, client.Process.Pid)
 	return client
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sysct/sysct/internal/proctest"
 	"github.com/sysct/sysct/pkg/guest"
 	"github.com/sysct/sysct/pkg/guest/state"
 )
@@ -92,7 +93,7 @@ func TestGuestEndsWhileItsMonitorIsDead(t *testing.T) {
 	in.ready("tiny")
 	info := in.info("tiny")
 	// Stopped, so that it can't notice; then both are killed.
-	unix.Kill(*info.MonitorPid, unix.SIGSTOP)
+	proctest.Stop(t, *info.MonitorPid)
 	unix.Kill(*info.Pid, unix.SIGKILL)
 	unix.Kill(*info.MonitorPid, unix.SIGKILL)
 	eventually(t, "it is known to be stopped", func() error {
@@ -163,7 +164,7 @@ func TestBothKilled(t *testing.T) {
 	in.ready("tiny")
 	before := in.info("tiny")
 	// Stopped first: a monitor whose holder dies starts another.
-	unix.Kill(*before.MonitorPid, unix.SIGSTOP)
+	proctest.Stop(t, *before.MonitorPid)
 	in.killHolder()
 	unix.Kill(*before.MonitorPid, unix.SIGKILL)
 	eventually(t, "the guest runs without a monitor", func() error {

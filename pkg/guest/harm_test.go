@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
 
+	"github.com/sysct/sysct/internal/proctest"
 	"github.com/sysct/sysct/pkg/guest"
 	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/guest/state"
@@ -155,9 +155,7 @@ func TestADeafMonitorIsReplaced(t *testing.T) {
 	in.create("tiny", "busybox", "overlay")
 	in.start("tiny")
 	in.ready("tiny")
-	if err := unix.Kill(*in.info("tiny").MonitorPid, unix.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
+	proctest.Stop(t, *in.info("tiny").MonitorPid)
 	begin := time.Now()
 	if list, err := in.List(ctx); err != nil || len(list) != 1 || list[0].State != state.Running {
 		t.Errorf("ls: %+v %v", list, err)

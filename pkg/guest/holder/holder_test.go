@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sysct/sysct/internal/proctest"
 	"github.com/sysct/sysct/pkg/guest/control"
 )
 
@@ -297,7 +298,7 @@ func TestNewHolderAdopts(t *testing.T) {
 	in.start("web", fakePlan{})
 	in.start("db", fakePlan{})
 	web := in.lives("web", 1)[0].pid
-	kill(t, web, unix.SIGSTOP) // it can't answer for now
+	proctest.Stop(t, web) // it can't answer for now
 	old := in.pid()
 	kill(t, old, unix.SIGKILL)
 	in.until(func() bool {
