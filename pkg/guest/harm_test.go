@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-
 	"github.com/sysct/sysct/internal/proctest"
 	"github.com/sysct/sysct/pkg/guest"
 	"github.com/sysct/sysct/pkg/guest/spec"
