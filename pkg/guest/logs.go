@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/sysct/sysct/pkg/guest/state"
 )
 
 // monitorLog and consoleLog are a guest's logs.
@@ -20,9 +22,15 @@ func (m *Manager) consoleLog(name string) string {
 	return filepath.Join(m.dirs.Log, name+".console.log")
 }
 
-// logFiles are all files of a guest's logs, of each the newest first.
+// bootRecord is what the monitor noted of the last boot that went wrong.
+func (m *Manager) bootRecord(name string) string {
+	return filepath.Join(m.dirs.Log, state.BootFile(name))
+}
+
+// logFiles are all files of a guest's logs, of each the newest first, and the
+// record of a boot, there or not.
 func (m *Manager) logFiles(name string) []string {
-	return append(rotated(m.monitorLog(name)), rotated(m.consoleLog(name))...)
+	return append(append(rotated(m.monitorLog(name)), rotated(m.consoleLog(name))...), m.bootRecord(name))
 }
 
 // rotated lists a log's files that are there, the newest first: LOG, LOG.1, LOG.2, …

@@ -147,6 +147,9 @@ func (r *Ring) check() error {
 	return nil
 }
 
+// Written is how many bytes were written since the ring was made.
+func (r *Ring) Written() uint64 { return r.written.Load() }
+
 // FD is the memfd, to be put into a fd store.
 func (r *Ring) FD() int { return r.fd }
 

@@ -70,6 +70,18 @@ type (
 		Err error
 	}
 
+	// Record notes a boot that went wrong, for those who ask why. Err: why init was
+	// not executed; nil: it was, and ended. Ready: it had been up before. OOMKills:
+	// processes of the boot that were killed for lack of memory.
+	Record struct {
+		Err      error
+		Ready    bool
+		OOMKills int64
+	}
+
+	// Forget removes that note: a boot after it went well.
+	Forget struct{}
+
 	// Say writes a line into the log.
 	Say struct{ Text string }
 
@@ -93,5 +105,7 @@ func (Thaw) action()       {}
 func (CheckReady) action() {}
 func (Reply) action()      {}
 func (Tell) action()       {}
+func (Record) action()     {}
+func (Forget) action()     {}
 func (Say) action()        {}
 func (Exit) action()       {}

@@ -38,6 +38,7 @@ func (c *Core) recovered(err error) {
 func (c *Core) launch() {
 	l := &c.Life
 	l.Phase, l.Pid, l.Ready, l.Frozen, l.Sent, l.Again = PhaseLaunch, 0, false, false, 0, 0
+	l.BeganAt = c.now.Wall
 	l.Notified, l.Status, l.ExitStatus, l.OOMKills = false, "", nil, 0
 	c.haltAt, c.killAgain, c.stuckAt, c.checkAt = 0, 0, 0, 0
 	c.do(Launch{})
@@ -78,12 +79,15 @@ func (c *Core) launched(err error) {
 // failed is the end of a boot before init was executed.
 func (c *Core) failed(err error) {
 	c.say("cannot start: %v", err)
-	c.do(Tell{Err: err})
 	reason := state.ReasonFailed
 	if errors.Is(err, errStopped) || c.Life.Stop != nil {
 		reason = state.ReasonKilled
 	}
 	c.Life.Exit = &state.Exit{Reason: reason, At: c.now.Wall}
+	if reason == state.ReasonFailed {
+		c.do(Record{Err: err}) // first, so that who is told finds it
+	}
+	c.do(Tell{Err: err})
 	// The first start is the user's, who sees why it failed; later ones are ours.
 	c.ended(c.Life.Boots > 0 && c.mayStartAgain())
 }
@@ -94,6 +98,7 @@ func (c *Core) initEnded(ev InitEnded) {
 	}
 	exit, failure := c.judge(ev)
 	c.Life.Exit = exit
+	note := Record{Ready: c.Life.Ready, OOMKills: ev.OOMKills}
 	c.say("init ended: %s", describeExit(exit))
 	switch {
 	case c.Life.Stop != nil:
@@ -103,6 +108,20 @@ func (c *Core) initEnded(ev InitEnded) {
 		c.ended(true)
 	default:
 		c.ended(failure && c.mayStartAgain())
+	}
+	c.remember(exit, note)
+}
+
+// remember notes a boot that ended as none should, after the console's last output
+// was taken, and forgets an earlier one's note where this ended well.
+func (c *Core) remember(exit *state.Exit, note Record) {
+	switch exit.Reason {
+	case state.ReasonOOM, state.ReasonSignal, state.ReasonExited:
+		if c.Life.Stop == nil {
+			c.do(note)
+		}
+	case state.ReasonPoweroff, state.ReasonReboot:
+		c.do(Forget{})
 	}
 }
 

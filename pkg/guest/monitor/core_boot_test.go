@@ -56,7 +56,7 @@ func TestHowItEnds(t *testing.T) {
 		"exit 3":    {exited(3), state.ReasonExited, "", code(3), true},
 		"SEGV":      {signalled(unix.SIGSEGV), state.ReasonSignal, "SIGSEGV", nil, true},
 		"KILL":      {signalled(unix.SIGKILL), state.ReasonSignal, "SIGKILL", nil, true},
-		"OOM":       {InitEnded{Known: true, Status: 9, OOM: true}, state.ReasonOOM, "SIGKILL", nil, true},
+		"OOM":       {InitEnded{Known: true, Status: 9, OOMKills: 1}, state.ReasonOOM, "SIGKILL", nil, true},
 		"not known": {InitEnded{}, state.ReasonUnknown, "", nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {

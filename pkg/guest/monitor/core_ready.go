@@ -54,6 +54,7 @@ func (c *Core) ready(why string) {
 	if !c.Life.Ready {
 		c.Life.Ready = true
 		c.say("ready: %s", why)
+		c.do(Forget{})
 	}
 }
 

@@ -43,12 +43,13 @@ func at(d time.Duration) Now {
 	return Now{Mono: d + time.Hour, Wall: time.Unix(1e9, 0).Add(d)}
 }
 
-// does writes actions down, without those that every step has.
+// does writes actions down, without those that every step has and those that
+// only write something down.
 func does(actions []Action) string {
 	var out []string
 	for _, a := range actions {
 		switch a := a.(type) {
-		case Save, Say:
+		case Save, Say, Record, Forget:
 		case Proceed:
 			out = append(out, orError("Proceed", a.Err))
 		case Tell:

@@ -18,6 +18,10 @@ func (m *monitor) do(a Action) {
 		m.save()
 	case Say:
 		m.log.say(a.Text)
+	case Record:
+		m.record(a)
+	case Forget:
+		m.forget()
 	case Reply:
 		m.reply(a)
 	case Tell:
@@ -82,6 +86,9 @@ func (m *monitor) reply(a Reply) {
 	m.answer(p, a.Resp)
 }
 
+// reportLines is how much of the console a failed start shows.
+const reportLines = 10
+
 // tell sends the report, once, and tells the service manager.
 func (m *monitor) tell(a Tell) {
 	if a.Err == nil {
@@ -93,7 +100,7 @@ func (m *monitor) tell(a Tell) {
 	r := Report{OK: a.Err == nil, Pid: a.Pid, Warnings: m.warned}
 	if a.Err != nil {
 		r.Error = newFailure(a.Err)
-		r.Error.Console = m.consoleTail()
+		r.Error.Console = m.consoleTail(reportLines)
 	}
 	r.send(m.report)
 	m.report, m.warned = -1, nil

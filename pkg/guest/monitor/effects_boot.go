@@ -18,6 +18,7 @@ import (
 // launchJob makes the groups and the guest in them.
 func (m *monitor) launchJob() func() func() {
 	first := m.core.Life.Boots == 0
+	m.screens[0].boot = m.screens[0].ring.Written()
 	return func() func() {
 		group, err := m.makeGroup(first)
 		var guest *sysctx.Guest

@@ -33,12 +33,15 @@ func (m *monitor) initEnded(pid int) {
 		if !own {
 			status, known = endOf(pid, pidfd, m.plan.RunDir)
 		}
-		oom := group != nil && oomKills(group) > before
+		kills := int64(0)
+		if group != nil {
+			kills = oomKills(group) - before
+		}
 		return func() {
 			if own {
 				m.zombie = pid
 			}
-			m.emit(InitEnded{Known: known, Status: status, OOM: oom})
+			m.emit(InitEnded{Known: known, Status: status, OOMKills: kills})
 		}
 	})
 }

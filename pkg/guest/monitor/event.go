@@ -42,7 +42,8 @@ type (
 	InitEnded struct {
 		Known  bool
 		Status unix.WaitStatus
-		OOM    bool // memory ran out in this boot
+		// OOMKills are the processes of this boot that were killed for lack of memory.
+		OOMKills int64
 	}
 
 	// Cleaned says that a boot's groups and mounts are gone, or why not all.

@@ -33,7 +33,7 @@ func (c *Core) judge(ev InitEnded) (exit *state.Exit, failure bool) {
 		}
 		return exit, code != 0
 	}
-	return exit, c.judgeSignal(exit, st.Signal(), ev.OOM)
+	return exit, c.judgeSignal(exit, st.Signal(), ev.OOMKills > 0)
 }
 
 func (c *Core) judgeSignal(exit *state.Exit, sig unix.Signal, oom bool) (failure bool) {

@@ -35,6 +35,8 @@ type Life struct {
 	Ready     bool        `json:"ready"`
 	Exit      *state.Exit `json:"exit,omitempty"`
 
+	// BeganAt is when this boot was begun.
+	BeganAt time.Time `json:"began_at"`
 	// ExecAt is when init of this boot was executed, monotonic.
 	ExecAt time.Duration `json:"exec_at"`
 	// OOMKills is memory.events' count at that time.

@@ -26,6 +26,7 @@ type screen struct {
 	tty  *console.TTY
 	tail []byte // of the console's output: a prompt may come in pieces
 	news bool   // the tail has changed since it was looked at
+	boot uint64 // what the ring had seen when this boot began
 }
 
 func screenName(i int) string {
@@ -190,7 +191,10 @@ func (m *monitor) detach(p *peer) {
 	}
 }
 
-// consoleTail is the end of the console's output, for a report.
-func (m *monitor) consoleTail() []string {
-	return console.Tail(m.screens[0].ring.Snapshot(), 10)
+// consoleTail is the end of this boot's output on the console, for a report.
+func (m *monitor) consoleTail(lines int) []string {
+	s := m.screens[0]
+	past := s.ring.Snapshot()
+	fresh := s.ring.Written() - s.boot
+	return console.Tail(past[max(0, len(past)-int(min(fresh, 1<<30))):], lines)
 }
