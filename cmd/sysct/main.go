@@ -25,7 +25,7 @@ func run(args []string) int {
 		}
 		cancel()
 	}()
-	root := newRoot(app)
+	root := newRoot(app, args)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
 	return app.finish(cmd, err)

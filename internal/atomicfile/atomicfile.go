@@ -33,7 +33,20 @@ func Write(dirfd int, name string, data []byte, mode uint32) error {
 	if !isComponent(name) {
 		return fmt.Errorf("cannot write %q: not the name of a file", name)
 	}
-	if err := replace(dirfd, name, data, mode); err != nil {
+	if err := replace(dirfd, name, data, mode, true); err != nil {
+		return fmt.Errorf("cannot write %q: %w", name, err)
+	}
+	return nil
+}
+
+// WriteVolatile is Write for what is worth nothing after the host's next boot: it
+// syncs nothing. Readers see the old content or the new, as with Write; after a power
+// loss the file may be the old one, the new one, or empty.
+func WriteVolatile(dirfd int, name string, data []byte, mode uint32) error {
+	if !isComponent(name) {
+		return fmt.Errorf("cannot write %q: not the name of a file", name)
+	}
+	if err := replace(dirfd, name, data, mode, false); err != nil {
 		return fmt.Errorf("cannot write %q: %w", name, err)
 	}
 	return nil
@@ -53,7 +66,7 @@ func isComponent(name string) bool {
 	return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, "/\x00")
 }
 
-func replace(dirfd int, name string, data []byte, mode uint32) error {
+func replace(dirfd int, name string, data []byte, mode uint32, sync bool) error {
 	// An O_PATH descriptor can't be synced, and opening the directory last
 	// could fail when the file is already replaced.
 	dir, err := unix.Openat(dirfd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -61,12 +74,15 @@ func replace(dirfd int, name string, data []byte, mode uint32) error {
 		return fmt.Errorf("open directory: %w", err)
 	}
 	defer unix.Close(dir)
-	temp, err := writeTemp(dir, data, mode)
+	temp, err := writeTemp(dir, data, mode, sync)
 	if err != nil {
 		return err
 	}
 	if err := unix.Renameat(dir, temp, dir, name); err != nil {
 		return discard(dir, temp, fmt.Errorf("rename: %w", err))
+	}
+	if !sync {
+		return nil
 	}
 	// EINVAL is the answer of a file system that has nothing to sync for a
 	// directory; EIO and its like are real.
@@ -76,13 +92,13 @@ func replace(dirfd int, name string, data []byte, mode uint32) error {
 	return nil
 }
 
-// writeTemp makes a synced file with data in dir and returns its name.
-func writeTemp(dir int, data []byte, mode uint32) (string, error) {
+// writeTemp makes a file with data in dir and returns its name.
+func writeTemp(dir int, data []byte, mode uint32, sync bool) (string, error) {
 	file, err := createTemp(dir)
 	if err != nil {
 		return "", fmt.Errorf("create temporary file: %w", err)
 	}
-	if err := fill(file, data, mode); err != nil {
+	if err := fill(file, data, mode, sync); err != nil {
 		return "", discard(dir, file.Name(), err)
 	}
 	return file.Name(), nil
@@ -107,14 +123,14 @@ func createTemp(dir int) (*os.File, error) {
 	}
 }
 
-// fill writes data to file, syncs and closes it.
-func fill(file *os.File, data []byte, mode uint32) error {
+// fill writes data to file, syncs it if that is asked for, and closes it.
+func fill(file *os.File, data []byte, mode uint32, sync bool) error {
 	fd := int(file.Fd())
 	_, err := file.Write(data)
 	if err == nil {
 		err = wrap("chmod", unix.Fchmod(fd, mode))
 	}
-	if err == nil {
+	if err == nil && sync {
 		err = wrap("fsync", unix.Fsync(fd))
 	}
 	if closing := file.Close(); err == nil {

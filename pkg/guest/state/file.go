@@ -28,11 +28,13 @@ func readFile(dirfd int, name string, version int, v any) error {
 	return nil
 }
 
+var errEmpty = errors.New("the file is empty")
+
 // decode is strict: the file is the program's own, so whatever is odd in it is
 // damage, and a guess could start a guest with another's ids.
 func decode(data []byte, version int, v any) error {
 	if len(data) == 0 {
-		return errors.New("the file is empty")
+		return errEmpty
 	}
 	if !utf8.Valid(data) || bytes.IndexByte(data, 0) >= 0 {
 		return errors.New("the file is damaged: it is not text")
@@ -74,13 +76,16 @@ func checkVersion(got *int, want int) error {
 	return nil
 }
 
+// A writer is atomicfile.Write, or its like that doesn't sync.
+type writer func(dirfd int, name string, data []byte, mode uint32) error
+
 // writeFile replaces a file by v, readable by root alone.
-func writeFile(dirfd int, name string, v any) error {
+func writeFile(write writer, dirfd int, name string, v any) error {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", name, err)
 	}
-	return atomicfile.Write(dirfd, name, append(data, '\n'), 0o600)
+	return write(dirfd, name, append(data, '\n'), 0o600)
 }
 
 // checkText refuses what a file of the program's own never has: these strings

@@ -221,6 +221,15 @@ func TestDamagedRuns(t *testing.T) {
 	}
 }
 
+// A power loss can leave a run.json that was never synced empty.
+func TestEmptyRun(t *testing.T) {
+	fd, path := openDir(t)
+	write(t, path, "run.json", nil)
+	if run, err := ReadRun(fd); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%+v, %v", run, err)
+	}
+}
+
 // Whatever the file holds, reading it neither panics nor accepts what can't be
 // written again.
 func FuzzReadIdentity(f *testing.F) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/sysct/sysct/internal/atomicfile"
 )
 
 const (
@@ -52,7 +54,7 @@ func WriteIdentity(dirfd int, id *Identity) error {
 	if err := stored.check(); err != nil {
 		return fmt.Errorf("cannot write %s: %w", identityFile, err)
 	}
-	return writeFile(dirfd, identityFile, &stored)
+	return writeFile(atomicfile.Write, dirfd, identityFile, &stored)
 }
 
 func (id *Identity) check() error {

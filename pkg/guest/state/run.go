@@ -3,8 +3,11 @@ package state
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"time"
+
+	"github.com/sysct/sysct/internal/atomicfile"
 )
 
 const (
@@ -58,10 +61,15 @@ func Reasons() []string {
 }
 
 // ReadRun reads run.json in the guest's run directory dirfd, as strictly as
-// ReadIdentity reads its file. A missing file is fs.ErrNotExist.
+// ReadIdentity reads its file. A missing file is fs.ErrNotExist, and so is an empty
+// one, which a power loss can leave.
 func ReadRun(dirfd int) (*Run, error) {
 	var run Run
-	if err := readFile(dirfd, runFile, runVersion, &run); err != nil {
+	err := readFile(dirfd, runFile, runVersion, &run)
+	if errors.Is(err, errEmpty) {
+		return nil, fs.ErrNotExist
+	}
+	if err != nil {
 		return nil, err
 	}
 	if err := run.check(); err != nil {
@@ -71,7 +79,9 @@ func ReadRun(dirfd int) (*Run, error) {
 }
 
 // WriteRun replaces run.json in the guest's run directory dirfd atomically. It
-// refuses what ReadRun would refuse.
+// refuses what ReadRun would refuse. It syncs nothing: the file is void after the
+// host's next boot, and a sync costs milliseconds where the run directory isn't in
+// memory.
 func WriteRun(dirfd int, run *Run) error {
 	stored := *run
 	stored.Version = runVersion
@@ -84,7 +94,7 @@ func WriteRun(dirfd int, run *Run) error {
 	if err := stored.check(); err != nil {
 		return fmt.Errorf("cannot write %s: %w", runFile, err)
 	}
-	return writeFile(dirfd, runFile, &stored)
+	return writeFile(atomicfile.WriteVolatile, dirfd, runFile, &stored)
 }
 
 func (run *Run) check() error {
