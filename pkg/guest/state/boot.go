@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/internal/atomicfile"
 )
 
 // bootSuffix ends the name of a guest's Boot in the log directory.
@@ -68,7 +70,7 @@ func WriteBoot(dirfd int, guest string, b *Boot) error {
 	if err := stored.check(); err != nil {
 		return fmt.Errorf("cannot write %s: %w", BootFile(guest), err)
 	}
-	return writeFile(dirfd, BootFile(guest), &stored)
+	return writeFile(atomicfile.Write, dirfd, BootFile(guest), &stored)
 }
 
 // RemoveBoot removes a guest's Boot; none is no error.
