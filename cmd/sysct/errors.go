@@ -156,15 +156,25 @@ func (a *app) report(verb string, err error) {
 			fmt.Fprintln(a.err, "  "+escape(line))
 		}
 	}
+	var start *guest.StartError
+	if errors.As(err, &start) {
+		a.reportConsole(start.Console)
+		if named != nil {
+			hints = append(hints, "hint: sysct why "+named.name)
+		}
+	}
 	for _, hint := range hints {
 		fmt.Fprintln(a.err, escape(hint))
 	}
-	var start *guest.StartError
-	if errors.As(err, &start) && len(start.Console) > 0 {
-		fmt.Fprintln(a.err, "the console's last lines:")
-		for _, line := range start.Console {
-			fmt.Fprintln(a.err, "  | "+escape(line))
-		}
+}
+
+func (a *app) reportConsole(lines []string) {
+	if len(lines) == 0 {
+		return
+	}
+	fmt.Fprintln(a.err, "the console's last lines:")
+	for _, line := range lines {
+		fmt.Fprintln(a.err, "  | "+escape(line))
 	}
 }
 

@@ -80,6 +80,7 @@ func verbs() []verb {
 		{groupWork, "logs", newLogs},
 		{groupAdmin, "ls list", newLs},
 		{groupAdmin, "info status", newInfo},
+		{groupAdmin, "why", newWhy},
 		{groupAdmin, "template templates", newTemplate},
 		{groupAdmin, "gc", newGC},
 		{groupAdmin, "version", newVersion},

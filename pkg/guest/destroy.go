@@ -83,7 +83,8 @@ func (m *Manager) mustBeStopped(ctx context.Context, name string, force bool) er
 				return err
 			}
 		default:
-			if err := m.kill(ctx, name); err != nil && !errors.Is(err, ErrState) {
+			// A monitor that is just ending gives no answer.
+			if err := m.kill(ctx, name); err != nil && !errors.Is(err, ErrState) && !errors.Is(err, control.ErrLost) {
 				return err
 			}
 			if err := m.ended(ctx, name); err != nil {

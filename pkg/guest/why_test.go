@@ -1,0 +1,47 @@
+package guest_test
+
+import (
+	"context"
+	"errors"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/sysct/sysct/pkg/guest"
+)
+
+// TestWhyNamesTheStep has each of some steps of a start fail.
+func TestWhyNamesTheStep(t *testing.T) {
+	failing := filepath.Join(t.TempDir(), "sysct-helper")
+	build := exec.Command("go", "build", "-tags", "failpoints", "-o", failing, "github.com/sysct/sysct/cmd/sysct-helper")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, step := range []string{"clone", "mount rootfs", "store"} {
+		t.Run(step, func(t *testing.T) {
+			t.Setenv("SYSCT_FAILPOINT", "error:"+step)
+			ctx := context.Background()
+			in := newInstance(t)
+			in.create("tiny", "busybox", "dir")
+			m, err := guest.Open(guest.Options{Dirs: in.dirs, Helper: failing})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var failed *guest.StartError
+			if err := m.Start(ctx, "tiny", guest.StartOptions{}); !errors.As(err, &failed) {
+				t.Fatalf("start: %v", err)
+			}
+			w, err := m.Why(ctx, "tiny")
+			if err != nil || w.Verdict != guest.VerdictFailed || w.Boot == nil || w.Boot.Failure == nil {
+				t.Fatalf("why: %+v, %v", w, err)
+			}
+			if f := w.Boot.Failure; f.Step != step || f.Message != "failpoint before "+step {
+				t.Errorf("failure: %+v", f)
+			}
+			if log := strings.Join(w.Log, "\n"); !strings.Contains(log, "cannot start: "+step) {
+				t.Errorf("log: %q", log)
+			}
+		})
+	}
+}
