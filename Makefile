@@ -24,7 +24,7 @@ build = $(go) build -trimpath -buildvcs=false -ldflags "-s -w $(1)"
 sources := go.mod go.sum Makefile $(shell find cmd pkg internal templates -type f \( -name '*.go' -o -name '*.s' -o -name '*.toml' \) ! -name '*_test.go')
 helper := internal/helperbin/bin/sysct-helper
 
-.PHONY: help build deps test lint fmt generate demo install clean
+.PHONY: help build deps test lint fmt generate bench demo install clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -58,6 +58,16 @@ fmt: ## format the Go files
 
 generate: ## write anew what is made from the code: manuals of keys, diagrams
 	@$(go) generate ./...
+
+# N runs of each row, or only some rows: make bench N=5 ROWS=start,exec
+N ?= 20
+ROWS ?=
+
+bench: ## time sysct and LXC side by side, as root, on an idle host (N=20, ROWS=start,exec)
+	@$(if $(go),internal/build/deps.sh run bench)
+	@$(MAKE) --no-print-directory build
+	@$(go) build -o bin/bench ./internal/bench
+	@bin/bench -n $(N) -rows '$(ROWS)' -cache $(SYSCT_TEST_CACHE)
 
 demo: ## make, run, freeze, stop and destroy two guests
 	@$(if $(go),internal/build/deps.sh run)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # deps.sh [--list] GROUP...: installs with apt-get what is missing of the groups
-# make, run (building and running guests) and test. With everything there it runs
+# make, run (building and running guests), test and bench (what `make bench` compares with). With everything there it runs
 # nothing; --list prints the missing packages instead of installing them.
 set -u
 PATH="${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin"
@@ -23,6 +23,11 @@ test  debootstrap                                     debootstrap
 test  nsenter                                         util-linux
 test  mount                                           mount
 test  ps                                              procps
+bench lxc-start                                       lxc
+bench lxcfs                                           lxcfs
+bench /usr/share/lxc/config/debian.common.conf        lxc-templates
+bench rsync                                           rsync
+bench xz                                              xz-utils
 END
 }
 

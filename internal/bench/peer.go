@@ -1,0 +1,54 @@
+package main
+
+// verb is something that a user does to a guest, or to all of them.
+type verb int
+
+const (
+	doStart verb = iota
+	doStop
+	doKill
+	doExec // and the command
+	doFreeze
+	doThaw
+	doConsole
+	doDestroy
+	doList
+	doListFancy
+)
+
+// peer is one way to run guests, as a user calls it.
+type peer interface {
+	title() string
+	// name makes a guest's name: it is unique among peers.
+	name(short string) string
+	// argv is the command of a verb.
+	argv(v verb, name string, more ...string) []string
+	// make makes a stopped guest with a tree of its own, in a directory.
+	make(name string, k kind) error
+	// creation is the command by which a user makes a guest of what is cached.
+	creation(name string, k kind) ([]string, error)
+	rootfs(name string) string
+	// monitor is the process that keeps a running guest.
+	monitor(name string) (int, error)
+}
+
+// peerClass says which peers take part in a row.
+type peerClass int
+
+const (
+	most peerClass = iota // sysct, LXC with its hooks cleared and as shipped
+	all                   // and LXC with a user namespace
+	two                   // where hooks make no difference
+)
+
+// class gives the peers of a class. The first is sysct, the second what it is
+// compared with.
+func (b *bench) class(c peerClass) []peer {
+	switch c {
+	case all:
+		return b.peers
+	case two:
+		return b.peers[:2]
+	}
+	return b.peers[:3]
+}
