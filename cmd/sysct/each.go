@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -47,7 +49,7 @@ func (s *selection) each(cmd *cobra.Command, a *app, names []string, do func(con
 		}
 	}
 	if len(names) == 1 {
-		return s.pass(about(names[0], do(cmd.Context(), m, names[0])))
+		return s.pass(a, about(names[0], do(cmd.Context(), m, names[0])))
 	}
 	errs := make([]error, len(names))
 	var wg sync.WaitGroup
@@ -56,7 +58,7 @@ func (s *selection) each(cmd *cobra.Command, a *app, names []string, do func(con
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			errs[i] = s.pass(about(name, do(cmd.Context(), m, name)))
+			errs[i] = s.pass(a, about(name, do(cmd.Context(), m, name)))
 		})
 	}
 	wg.Wait()
@@ -64,11 +66,16 @@ func (s *selection) each(cmd *cobra.Command, a *app, names []string, do func(con
 }
 
 // pass drops the error of a guest that --all reached in a state that the verb has nothing to do in.
-func (s *selection) pass(err error) error {
-	if s.all && errors.Is(err, guest.ErrState) {
-		return nil
+// One that is protected is passed over too, but not without a word.
+func (s *selection) pass(a *app, err error) error {
+	if !s.all || !errors.Is(err, guest.ErrState) {
+		return err
 	}
-	return err
+	if errors.Is(err, guest.ErrProtected) && !a.quiet {
+		line, _, _ := strings.Cut(err.Error(), "\n")
+		fmt.Fprintf(a.err, "sysct: warning: %s: passed over\n", escape(line))
+	}
+	return nil
 }
 
 // reportAll prints every error and gives the first one's exit status.

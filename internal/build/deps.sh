@@ -28,6 +28,7 @@ bench lxcfs                                           lxcfs
 bench /usr/share/lxc/config/debian.common.conf        lxc-templates
 bench rsync                                           rsync
 bench xz                                              xz-utils
+test  ssh-keygen                                      openssh-client
 END
 }
 

@@ -3,6 +3,7 @@ package safefs
 import (
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"slices"
 	"strings"
@@ -77,4 +78,20 @@ func enter(dir int, base string, mode uint32) (int, error) {
 		}
 	}
 	return fd, err
+}
+
+// ReadDir returns up to max names in the directory name, in no order, following
+// symlinks inside the root. The names are the guest's: they can have any bytes but
+// slash and zero.
+func (r *Root) ReadDir(name string, max int) ([]string, error) {
+	dir, err := r.Open(name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(max)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("cannot list %q in the guest's tree: %w", name, err)
+	}
+	return names, nil
 }

@@ -168,16 +168,13 @@ func (c *creation) release() error {
 }
 
 func (c *creation) identity(backend string) error {
-	machineID, err := newMachineID()
-	if err != nil {
-		return err
-	}
-	c.id = state.Identity{Name: c.name, IDBase: c.ids.Base, IDSize: c.ids.Size, MachineID: machineID,
+	c.id = state.Identity{Name: c.name, IDBase: c.ids.Base, IDSize: c.ids.Size,
 		Template: c.image.Template, Image: c.image.Key, Backend: backend, CreatedAt: time.Now().UTC()}
 	if err := store.MountPlain(c.layout); err != nil {
 		return err
 	}
-	if err := resetIdentity(filepath.Join(c.dir, "rootfs"), c.name, machineID); err != nil {
+	n := &newIdentity{id: &c.id, name: c.name}
+	if err := resetIdentity(filepath.Join(c.dir, "rootfs"), n, Keep{}); err != nil {
 		return err
 	}
 	return c.inDir(func(fd int) error { return state.WriteIdentity(fd, &c.id) })

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sysct/sysct/pkg/guest/control"
+	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/images/store"
 	"github.com/sysct/sysct/pkg/limits/detect"
 )
@@ -36,6 +37,9 @@ func (m *Manager) Destroy(ctx context.Context, name string, o DestroyOptions) er
 	}
 	defer lock.Release()
 	if err := m.check(name); err != nil {
+		return err
+	}
+	if err := m.unprotected(name, spec.ProtectDelete); err != nil {
 		return err
 	}
 	if err := m.mustBeStopped(ctx, name, o.Force); err != nil {

@@ -11,10 +11,12 @@ var (
 	ErrNoGuest = errors.New("no such guest")
 	ErrExists  = errors.New("guest exists")
 	ErrState   = errors.New("wrong state") // start of a running guest, exec in a stopped one
-	ErrConfig  = errors.New("invalid")     // usage or configuration
-	ErrLocked  = errors.New("locked")      // another process works on the guest
-	ErrTimeout = errors.New("timeout")
-	ErrBroken  = errors.New("guest is broken") // its state can't be read
+	// ErrProtected is an ErrState too: the configuration forbids it.
+	ErrProtected = errors.New("guest is protected")
+	ErrConfig    = errors.New("invalid") // usage or configuration
+	ErrLocked    = errors.New("locked")  // another process works on the guest
+	ErrTimeout   = errors.New("timeout")
+	ErrBroken    = errors.New("guest is broken") // its state can't be read
 )
 
 // kindError is an error of one of the kinds above with a message of its own.

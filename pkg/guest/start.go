@@ -11,6 +11,7 @@ import (
 	"github.com/sysct/sysct/pkg/guest/control"
 	"github.com/sysct/sysct/pkg/guest/holder"
 	"github.com/sysct/sysct/pkg/guest/monitor"
+	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/guest/state"
 )
 
@@ -29,6 +30,9 @@ func (m *Manager) Start(ctx context.Context, name string, _ StartOptions) error 
 		return err
 	}
 	defer lock.Release()
+	if err := m.unprotected(name, spec.ProtectStart); err != nil {
+		return err
+	}
 	plan, err := m.monitorPlan(name)
 	if err != nil {
 		return err

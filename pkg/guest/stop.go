@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sysct/sysct/pkg/guest/control"
+	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/guest/state"
 	"github.com/sysct/sysct/pkg/limits"
 	"github.com/sysct/sysct/pkg/limits/detect"
@@ -44,6 +45,9 @@ func (m *Manager) Stop(ctx context.Context, name string, o StopOptions) error {
 // one that is wrong is refused before anything is stopped. ErrState if it isn't running.
 func (m *Manager) Restart(ctx context.Context, name string, o StopOptions) error {
 	if err := m.check(name); err != nil {
+		return err
+	}
+	if err := m.unprotected(name, spec.ProtectStart); err != nil {
 		return err
 	}
 	if _, err := m.monitorPlan(name); err != nil {

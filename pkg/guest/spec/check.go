@@ -104,6 +104,12 @@ func (g *Guest) check(fail report) {
 		fail("hostname", "%s", err)
 	}
 	checkWord("restart", g.Restart, []string{"no", "on-failure"}, fail)
+	for i, verb := range g.Protect {
+		checkWord(indexPath("protect", i), verb, []string{ProtectDelete, ProtectStart}, fail)
+		if verb == ProtectDelete && g.Ephemeral {
+			fail(indexPath("protect", i), "an ephemeral guest is destroyed when it stops")
+		}
+	}
 	g.Init.check(fail)
 	for name := range g.Env {
 		if err := checkVariable(name); err != nil {

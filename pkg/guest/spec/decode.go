@@ -92,7 +92,7 @@ func (d *decoder) value(path string, value any, v reflect.Value) {
 	}
 }
 
-// scalar takes a string or an integer.
+// scalar takes a string, an integer or a truth value.
 func (d *decoder) scalar(path string, value any, v reflect.Value) {
 	switch x := value.(type) {
 	case string:
@@ -105,10 +105,18 @@ func (d *decoder) scalar(path string, value any, v reflect.Value) {
 			v.SetInt(x)
 			return
 		}
+	case bool:
+		if v.Kind() == reflect.Bool {
+			v.SetBool(x)
+			return
+		}
 	}
 	want := "a string"
-	if v.CanInt() {
+	switch {
+	case v.CanInt():
 		want = "an integer"
+	case v.Kind() == reflect.Bool:
+		want = "true or false"
 	}
 	d.fail(path, "%s", wrongType(want, value))
 }

@@ -4,7 +4,7 @@ package spec
 // generated from the comments in Guest and Host.
 type Field struct {
 	Key     string // limits.memory; net.type for a key of [[net]]
-	Type    string // "size", "duration", "quota", "string", "integer", "list of strings", "table", …
+	Type    string // "size", "duration", "quota", "string", "integer", "true or false", "list of strings", "table", …
 	Summary string // what it is for, in lines of up to 80 characters
 	Unit    string // what its value counts; "": nothing
 	Default string // the value, or a word for it; "" for tables

@@ -27,6 +27,19 @@ type Guest struct {
 	// Change: restart
 	Restart string `toml:"restart"`
 
+	// What the guest is protected from: "delete" refuses to destroy it, even by force,
+	// "start" refuses to start it. A verb for all guests passes over it.
+	// Default: none
+	// Change: live
+	// Example: ["delete"]
+	Protect []string `toml:"protect"`
+
+	// Whether the guest is destroyed when it stops: by its own poweroff, by a stop, a
+	// kill or a failure, but not by a reboot or a restart.
+	// Default: false
+	// Change: restart
+	Ephemeral bool `toml:"ephemeral"`
+
 	// The first program of the guest, and how it is brought to an end.
 	Init Init `toml:"init"`
 

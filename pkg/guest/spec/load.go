@@ -18,6 +18,15 @@ const configFile = "config.toml"
 // NAME/config.toml: a symlink, a FIFO or the like, a file that others than root can
 // write to, and what Parse refuses.
 func Load(dirfd int, name string) (*Guest, error) {
+	data, err := readConfig(dirfd, name)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(data, name+"/"+configFile)
+}
+
+// readConfig reads a guest's configuration if it can be trusted.
+func readConfig(dirfd int, name string) ([]byte, error) {
 	shown := name + "/" + configFile
 	flags := unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
 	fd, err := unix.Openat(dirfd, configFile, flags, 0)
@@ -32,11 +41,7 @@ func Load(dirfd int, name string) (*Guest, error) {
 	}
 	file := os.NewFile(uintptr(fd), shown)
 	defer file.Close()
-	data, err := readTrusted(file, shown)
-	if err != nil {
-		return nil, err
-	}
-	return Parse(data, shown)
+	return readTrusted(file, shown)
 }
 
 // readTrusted reads a configuration that only root (or the user this process runs

@@ -160,7 +160,7 @@ func (r *renderer) strings(key string, v reflect.Value) {
 
 // isNone tells whether v has no value that could be written.
 func isNone(v reflect.Value) bool {
-	return v.IsZero() && !v.CanInt() || v.Kind() == reflect.Slice && v.Len() == 0
+	return v.IsZero() && !v.CanInt() && v.Kind() != reflect.Bool || v.Kind() == reflect.Slice && v.Len() == 0
 }
 
 // same is equality for which an empty list is none.
@@ -181,6 +181,8 @@ func literal(v reflect.Value) string {
 	switch {
 	case v.CanInt():
 		return strconv.FormatInt(v.Int(), 10)
+	case v.Kind() == reflect.Bool:
+		return strconv.FormatBool(v.Bool())
 	case v.Kind() == reflect.Slice:
 		var items []string
 		for i := range v.Len() {

@@ -23,6 +23,8 @@ func guests() *rapid.Generator[*Guest] {
 	return rapid.Custom(func(t *rapid.T) *Guest {
 		g := Default()
 		g.Hostname = strings.Join(rapid.SliceOfN(label, 0, 3).Draw(t, "hostname"), ".")
+		g.Protect = rapid.SampledFrom([][]string{nil, {"delete"}, {"start", "delete"}}).Draw(t, "protect")
+		g.Ephemeral = len(g.Protect) == 0 && rapid.Bool().Draw(t, "ephemeral")
 		g.Restart = rapid.SampledFrom([]string{"no", "on-failure"}).Draw(t, "restart")
 		g.Init.Cmd = command.Draw(t, "cmd")
 		g.Init.Halt = rapid.SampledFrom([]string{"auto", "SIGPWR", "SIGRTMIN+4"}).Draw(t, "halt")
@@ -77,6 +79,7 @@ func TestCommentedKeysAreExamples(t *testing.T) {
 	}
 	want := Default()
 	want.Hostname, want.Env = "web1.example.org", map[string]string{"LANG": "C.UTF-8"}
+	want.Protect = []string{"delete"}
 	want.Init.ReadyCmd = []string{"/usr/bin/test", "-e", "/run/up"}
 	want.Limits = Limits{Memory: ptr(512 * MiB), CPUQuota: ptr(CPUQuota(150_000)), CPUSet: "0-1,4", Pids: ptr(int64(1000))}
 	want.Net = []Net{{Type: "host"}}

@@ -122,7 +122,7 @@ func source(expr ast.Expr) string {
 func typeName(goType string) (string, error) {
 	names := map[string]string{
 		"Bytes": "size", "Duration": "duration", "CPUQuota": "quota", "string": "string",
-		"int": "integer", "int64": "integer", "[]string": "list of strings", "map[string]string": "table of strings",
+		"bool": "true or false", "int": "integer", "int64": "integer", "[]string": "list of strings", "map[string]string": "table of strings",
 	}
 	if name, ok := names[goType]; ok {
 		return name, nil
