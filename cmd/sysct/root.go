@@ -74,6 +74,7 @@ func verbs() []verb {
 		{groupLife, "freeze pause", newFreeze},
 		{groupLife, "thaw unfreeze resume", newThaw},
 		{groupLife, "wait", newWait},
+		{groupLife, "rename", newRename},
 		{groupWork, "exec attach", newExec},
 		{groupWork, "shell enter", newShell},
 		{groupWork, "console", newConsole},

@@ -138,6 +138,22 @@ func (l *Ledger) Free(ctx context.Context, guest string) error {
 	})
 }
 
+// Rename notes the range of a guest under another name. It can be repeated, and does
+// not need the old entry. An *OverlapError names the guest that has some of it.
+func (l *Ledger) Rename(ctx context.Context, from, to string, base, size uint32) error {
+	return l.update(ctx, func(f *file) error {
+		mine := Entry{Base: base, Size: size, Guest: to}
+		kept := slices.DeleteFunc(slices.Clone(f.Entries), func(e Entry) bool { return e.Guest == from || e.Guest == to })
+		for _, e := range kept {
+			if overlap(e, mine) {
+				return &OverlapError{Ids: mine, Other: e}
+			}
+		}
+		f.Entries = append(kept, mine)
+		return nil
+	})
+}
+
 // update changes the file under the host's lock.
 func (l *Ledger) update(ctx context.Context, change func(*file) error) error {
 	if err := os.MkdirAll(l.Dir, 0o700); err != nil {
@@ -192,8 +208,14 @@ func Building(guest string) string {
 	return filepath.Join(filepath.Dir(guest), ".new-"+filepath.Base(guest))
 }
 
+// Renaming is a mark that is there while a guest gets another name: its ids may be
+// noted under either.
+func Renaming(guest string) string {
+	return filepath.Join(filepath.Dir(guest), ".ren-"+filepath.Base(guest))
+}
+
 func absent(e Entry) bool {
-	for _, path := range []string{Building(e.Guest), e.Guest} {
+	for _, path := range []string{Building(e.Guest), Renaming(e.Guest), e.Guest} {
 		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 			return false
 		}

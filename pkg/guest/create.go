@@ -143,6 +143,9 @@ func (c *creation) steps(backend string) []step {
 
 // clear removes what a killed create of the same name has left: we hold its lock.
 func (c *creation) clear() error {
+	if err := c.m.settle(c.ctx, c.name); err != nil {
+		return err
+	}
 	if _, err := os.Lstat(c.dir); errors.Is(err, os.ErrNotExist) {
 		return nil
 	}

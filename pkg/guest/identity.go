@@ -175,3 +175,24 @@ func renameIn(line, was, name string) string {
 	}
 	return b.String()
 }
+
+// isCalled tells whether the system below rootfs has that host name.
+func isCalled(rootfs, name string) bool {
+	was, _ := hostnameOf(rootfs)
+	return was == name
+}
+
+// hostnameOf reads the name that a system gives itself; "" if it has none.
+func hostnameOf(rootfs string) (string, error) {
+	root, err := safefs.OpenRoot(rootfs)
+	if err != nil {
+		return "", err
+	}
+	defer root.Close()
+	const most = 4096
+	text, err := root.ReadFile("/etc/hostname", most)
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimSpace(string(text)), nil
+}

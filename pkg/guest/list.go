@@ -115,6 +115,9 @@ func (m *Manager) identity(name string) (*state.Identity, error) {
 	if err != nil {
 		return nil, as(ErrBroken, err)
 	}
+	if id.Name != name && m.renamedTo(id.Name) == name {
+		id.Name = name // its new name isn't written down everywhere yet
+	}
 	if id.Name != name {
 		return nil, as(ErrBroken, fmt.Errorf("state.json is of guest %q", id.Name))
 	}

@@ -40,7 +40,7 @@ func (m *Manager) Start(ctx context.Context, name string, _ StartOptions) error 
 	if plan.Recover, err = m.startable(ctx, name); err != nil {
 		return err
 	}
-	if err := m.ledger.Claim(ctx, m.dir(name), plan.Context.IDs.Base, plan.Context.IDs.Size); err != nil {
+	if err := m.claim(ctx, name, plan.Context.IDs); err != nil {
 		return as(ErrBroken, err)
 	}
 	if err := privateDir(m.dirs.Log); err != nil {

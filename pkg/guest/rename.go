@@ -1,0 +1,215 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/internal/flock"
+	"github.com/sysct/sysct/internal/idledger"
+	"github.com/sysct/sysct/pkg/guest/spec"
+	"github.com/sysct/sysct/pkg/guest/state"
+	"github.com/sysct/sysct/pkg/images/store"
+)
+
+// RenameOptions say how a guest is renamed.
+type RenameOptions struct {
+	KeepName bool // the system keeps its host name
+}
+
+// A rename touches several files. It has happened once the directory has its new
+// name; a mark, made before that and removed last, lets whoever comes next finish the
+// rest of one that was killed:
+//
+//	STATE/.ren-OLD -> NEW            a link that leads nowhere
+//	STATE/.ren-OLD -> NEW/keep-name  the same, the host name stays
+const keepNameMark = "keep-name"
+
+// renaming is a rename on its way.
+type renaming struct {
+	m        *Manager
+	ctx      context.Context
+	from, to string
+	keepName bool
+}
+
+// Rename gives a stopped guest another name, and its system that host name if it had
+// the old one. ErrState if it runs, ErrExists if the name is taken.
+func (m *Manager) Rename(ctx context.Context, from, to string, o RenameOptions) error {
+	if err := m.check(from); err != nil {
+		return err
+	}
+	if err := spec.CheckName(to); err != nil {
+		return as(ErrConfig, err)
+	}
+	if from == to {
+		return as(ErrConfig, errors.New("that is its name already"))
+	}
+	if err := m.free(to); err != nil {
+		return fmt.Errorf("%s: %w", to, err)
+	}
+	first, second, err := m.lockBoth(ctx, from, to)
+	if err != nil {
+		return err
+	}
+	defer second.Release()
+	defer first.Release()
+	if err := errors.Join(m.settle(ctx, from), m.settle(ctx, to)); err != nil {
+		return err
+	}
+	if err := m.check(from); err != nil {
+		return err
+	}
+	if err := m.free(to); err != nil {
+		return fmt.Errorf("%s: %w", to, err)
+	}
+	if _, err := m.identity(from); err != nil {
+		return err
+	}
+	if err := m.mustBeStopped(ctx, from, false); err != nil {
+		if errors.Is(err, ErrState) {
+			return stateError("%s\nhint: sysct stop %s first", oneLine(err), from)
+		}
+		return err
+	}
+	r := &renaming{m: m, ctx: ctx, from: from, to: to, keepName: o.KeepName}
+	return run(r.steps())
+}
+
+// lockBoth takes two guests' locks, always in the same order.
+func (m *Manager) lockBoth(ctx context.Context, a, b string) (first, second *flock.Lock, err error) {
+	if first, err = m.lock(ctx, min(a, b)); err != nil {
+		return nil, nil, err
+	}
+	if second, err = m.lock(ctx, max(a, b)); err != nil {
+		return nil, nil, errors.Join(err, first.Release())
+	}
+	return first, second, nil
+}
+
+func (r *renaming) steps() []step {
+	return append([]step{
+		{"unmount rootfs", func() error { return r.m.unmount(r.from) }, nil},
+		{"mark rename", r.mark, r.unmark},
+		{"rename directory", r.directory, nil},
+	}, r.rest()...)
+}
+
+// rest are the steps after the directory has its new name; each can be repeated.
+func (r *renaming) rest() []step {
+	return []step{
+		{"move ids", r.ids, nil},
+		{"move logs", r.logs, nil},
+		{"move run state", r.runState, nil},
+		{"remove groups", func() error { return r.m.removeGroups(r.from) }, nil},
+		{"set host name", r.hostname, nil},
+		{"write identity", r.identity, nil},
+		{"unmark rename", r.unmark, nil},
+		{"remove lock", func() error { return r.m.removeLock(r.from) }, nil},
+	}
+}
+
+func (r *renaming) marker() string { return idledger.Renaming(r.m.dir(r.from)) }
+
+func (r *renaming) mark() error {
+	target := r.to
+	if r.keepName {
+		target += "/" + keepNameMark
+	}
+	if err := os.Symlink(target, r.marker()); err != nil {
+		return fmt.Errorf("cannot mark the rename: %w", err)
+	}
+	return syncDir(r.m.dirs.State)
+}
+
+// unmark ends the rename; as an undo it is nothing if that is past going back.
+func (r *renaming) unmark() error {
+	if err := os.Remove(r.marker()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("cannot remove the mark of the rename: %w", err)
+	}
+	return syncDir(r.m.dirs.State)
+}
+
+func (r *renaming) directory() error {
+	err := unix.Renameat2(unix.AT_FDCWD, r.m.dir(r.from), unix.AT_FDCWD, r.m.dir(r.to), unix.RENAME_NOREPLACE)
+	if errors.Is(err, unix.EEXIST) {
+		return r.m.free(r.to)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot rename the guest's directory: %w", err)
+	}
+	return syncDir(r.m.dirs.State)
+}
+
+func (r *renaming) ids() error {
+	id, err := r.m.identity(r.to)
+	if err != nil {
+		return err
+	}
+	return r.m.ledger.Rename(context.WithoutCancel(r.ctx), r.m.dir(r.from), r.m.dir(r.to), id.IDBase, id.IDSize)
+}
+
+// logs moves the files with the old name; new ones of a file that is there already
+// would be another guest's.
+func (r *renaming) logs() error {
+	var errs []error
+	for _, path := range r.m.logFiles(r.from) {
+		rest := strings.TrimPrefix(filepath.Base(path), r.from)
+		err := os.Rename(path, filepath.Join(r.m.dirs.Log, r.to+rest))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, fmt.Errorf("cannot rename log: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// runState moves what is known of the last life.
+func (r *renaming) runState() error {
+	if err := r.m.removeRunDir(r.to); err != nil {
+		return err
+	}
+	err := os.Rename(r.m.runDir(r.from), r.m.runDir(r.to))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("cannot rename run directory: %w", err)
+	}
+	return nil
+}
+
+// hostname renames the system, if it was called as the guest was.
+func (r *renaming) hostname() error {
+	id, err := r.m.identity(r.to)
+	if err != nil {
+		return err
+	}
+	layout, err := r.m.guestLayout(r.to, id)
+	if err != nil {
+		r.m.opt.Warn("its system isn't told its new name: " + oneLine(err))
+		return nil
+	}
+	if err := store.MountPlain(layout); err != nil {
+		return err
+	}
+	if r.keepName || !isCalled(r.m.Rootfs(r.to), r.from) {
+		return nil
+	}
+	n := &newIdentity{id: id, name: r.to, was: []string{r.from}}
+	return resetIdentity(r.m.Rootfs(r.to), n, Keep{}, "hosts", "host name")
+}
+
+func (r *renaming) identity() error {
+	id, err := r.m.identity(r.to)
+	if err != nil {
+		return err
+	}
+	fd, err := unix.Open(r.m.dir(r.to), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("cannot open guest directory: %w", err)
+	}
+	defer unix.Close(fd)
+	return state.WriteIdentity(fd, id)
+}
