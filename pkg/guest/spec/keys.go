@@ -1,6 +1,10 @@
 package spec
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/sysct/sysct/internal/tomltext"
+)
 
 // What a configuration can't need, and a parser needs not survive.
 const (
@@ -30,22 +34,22 @@ type limit struct {
 // keyScanner walks over the tokens as TOML's grammar has them. It stops at what it
 // can't understand.
 type keyScanner struct {
-	scanner
+	tomltext.Scanner
 	keys
-	token  token
+	token  tomltext.Token
 	arrays map[string]int // how many [[tables]] of a path there were
 	stuck  bool
 }
 
 // scanKeys finds the keys of text.
 func scanKeys(text string) *keys {
-	s := &keyScanner{scanner: scanner{text: text}, arrays: map[string]int{}}
+	s := &keyScanner{Scanner: tomltext.NewScanner(text), arrays: map[string]int{}}
 	s.found, s.implied = map[string]int{}, map[string]int{}
 	s.advance()
 	prefix := ""
-	for s.token.kind != endOfText && !s.stuck {
-		switch s.token.kind {
-		case newline:
+	for s.token.Kind != tomltext.EndOfText && !s.stuck {
+		switch s.token.Kind {
+		case tomltext.Newline:
 			s.advance()
 		case '[':
 			prefix = s.header()
@@ -58,23 +62,23 @@ func scanKeys(text string) *keys {
 	s.end = len(text)
 	if s.stuck {
 		// The token itself stays in, so that the parser has something to complain of.
-		s.end = s.pos
+		s.end = s.token.End
 	}
 	return &s.keys
 }
 
-func (s *keyScanner) advance() { s.token = s.next() }
+func (s *keyScanner) advance() { s.token = s.Next() }
 
 // endLine expects the end of a statement.
 func (s *keyScanner) endLine() {
-	if s.token.kind != newline && s.token.kind != endOfText {
+	if s.token.Kind != tomltext.Newline && s.token.Kind != tomltext.EndOfText {
 		s.stuck = true
 	}
 }
 
 // take takes a token of that kind, if it is the next.
-func (s *keyScanner) take(kind tokenKind) bool {
-	if s.token.kind != kind {
+func (s *keyScanner) take(kind tomltext.Kind) bool {
+	if s.token.Kind != kind {
 		return false
 	}
 	s.advance()
@@ -83,7 +87,7 @@ func (s *keyScanner) take(kind tokenKind) bool {
 
 // header reads [table] or [[array of tables]] and returns its path.
 func (s *keyScanner) header() string {
-	offset := s.token.offset
+	offset := s.token.Start
 	s.take('[')
 	isArray := s.take('[')
 	parts := s.key()
@@ -113,7 +117,7 @@ func (s *keyScanner) header() string {
 
 // pair reads KEY = VALUE in the table at prefix.
 func (s *keyScanner) pair(prefix string, depth int) {
-	offset := s.token.offset
+	offset := s.token.Start
 	path := prefix
 	parts := s.key()
 	if s.stuck {
@@ -135,14 +139,14 @@ func (s *keyScanner) pair(prefix string, depth int) {
 // key reads the parts of a dotted key.
 func (s *keyScanner) key() (parts []string) {
 	for {
-		if s.token.kind != bare && s.token.kind != quoted {
+		if s.token.Kind != tomltext.Bare && s.token.Kind != tomltext.Quoted {
 			s.stuck = true
 			return parts
 		}
 		if len(parts) == maxDepth {
 			s.exceed("a key has more than %d parts", maxDepth)
 		}
-		parts = append(parts, s.token.text)
+		parts = append(parts, s.token.Text)
 		s.advance()
 		if s.stuck || !s.take('.') {
 			return parts
@@ -156,13 +160,13 @@ func (s *keyScanner) value(path string, depth int) {
 		s.exceed("values are nested deeper than %d levels", maxDepth)
 		return
 	}
-	switch s.token.kind {
+	switch s.token.Kind {
 	case '[':
 		s.list(']', func(i int) { s.value(indexPath(path, i), depth+1) })
 	case '{':
 		s.list('}', func(int) { s.pair(path, depth+1) })
-	case bare, quoted, '.':
-		for s.token.kind == bare || s.token.kind == quoted || s.token.kind == '.' {
+	case tomltext.Bare, tomltext.Quoted, '.':
+		for s.token.Kind == tomltext.Bare || s.token.Kind == tomltext.Quoted || s.token.Kind == '.' {
 			s.advance()
 		}
 	default:
@@ -171,18 +175,18 @@ func (s *keyScanner) value(path string, depth int) {
 }
 
 // list reads items separated by commas up to the closing bracket.
-func (s *keyScanner) list(closing tokenKind, item func(i int)) {
+func (s *keyScanner) list(closing tomltext.Kind, item func(i int)) {
 	s.advance()
 	for i := 0; !s.stuck; i++ {
-		for s.take(newline) {
+		for s.take(tomltext.Newline) {
 		}
 		if s.take(closing) {
 			return
 		}
 		item(i)
-		for s.take(newline) {
+		for s.take(tomltext.Newline) {
 		}
-		if !s.stuck && !s.take(',') && s.token.kind != closing {
+		if !s.stuck && !s.take(',') && s.token.Kind != closing {
 			s.stuck = true
 		}
 	}
@@ -211,7 +215,7 @@ func (s *keyScanner) imply(path string, offset int) {
 // exceed notes a passed bound and stops.
 func (s *keyScanner) exceed(format string, n int) {
 	if s.limit == nil {
-		s.limit = &limit{s.token.offset, fmt.Sprintf(format, n)}
+		s.limit = &limit{s.token.Start, fmt.Sprintf(format, n)}
 	}
 	s.stuck = true
 }

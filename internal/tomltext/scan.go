@@ -1,56 +1,62 @@
-package spec
+package tomltext
 
 import (
 	"strconv"
 	"strings"
 )
 
-// tokenKind is the token's own character for punctuation and line ends.
-type tokenKind byte
+// Kind is a token's own character for punctuation and line ends.
+type Kind byte
 
+// The kinds that aren't punctuation.
 const (
-	endOfText tokenKind = 0
-	newline   tokenKind = '\n'
-	bare      tokenKind = 'a' // a bare key, or a piece of a number, a date, a word
-	quoted    tokenKind = '"' // a string of any of the four kinds
+	EndOfText Kind = 0
+	Newline   Kind = '\n'
+	Bare      Kind = 'a' // a bare key, or a piece of a number, a date, a word
+	Quoted    Kind = '"' // a string of any of the four kinds
 )
 
-type token struct {
-	kind   tokenKind
-	text   string // of a key; empty for a long string, which can't be one
-	offset int
+// Token is a piece of TOML. Start and End are offsets in bytes.
+type Token struct {
+	Kind       Kind
+	Text       string // of a key; empty for a long string, which can't be one
+	Start, End int
 }
 
-// scanner cuts TOML into tokens. It is lenient: it need not find what is wrong, but
+// Scanner cuts TOML into tokens. It is lenient: it need not find what is wrong, but
 // must agree with the parser on every text that is right.
-type scanner struct {
+type Scanner struct {
 	text string
 	pos  int
 }
 
-// next returns the next token; white space and comments are none.
-func (s *scanner) next() token {
+// NewScanner returns a scanner at the beginning of text.
+func NewScanner(text string) Scanner { return Scanner{text: text} }
+
+// Next returns the next token; white space and comments are none.
+func (s *Scanner) Next() Token {
 	s.skip()
 	if s.pos >= len(s.text) {
-		return token{kind: endOfText, offset: len(s.text)}
+		return Token{Kind: EndOfText, Start: len(s.text), End: len(s.text)}
 	}
 	start := s.pos
 	switch c := s.text[start]; c {
 	case '\n', '[', ']', '{', '}', '=', ',', '.':
 		s.pos++
-		return token{kind: tokenKind(c), offset: start}
+		return Token{Kind: Kind(c), Start: start, End: s.pos}
 	case '"', '\'':
-		return token{kind: quoted, text: s.quoted(c), offset: start}
+		text := s.quoted(c)
+		return Token{Kind: Quoted, Text: text, Start: start, End: s.pos}
 	}
 	length := strings.IndexAny(s.text[start:], " \t\r\n#[]{}=,.\"'")
 	if length < 0 {
 		length = len(s.text) - start
 	}
 	s.pos += length
-	return token{kind: bare, text: s.text[start:s.pos], offset: start}
+	return Token{Kind: Bare, Text: s.text[start:s.pos], Start: start, End: s.pos}
 }
 
-func (s *scanner) skip() {
+func (s *Scanner) skip() {
 	for s.pos < len(s.text) {
 		switch s.text[s.pos] {
 		case ' ', '\t', '\r':
@@ -68,7 +74,7 @@ func (s *scanner) skip() {
 }
 
 // quoted skips a string that begins with the quote q and returns what it says.
-func (s *scanner) quoted(q byte) string {
+func (s *Scanner) quoted(q byte) string {
 	long := strings.Repeat(string(q), 3)
 	if strings.HasPrefix(s.text[s.pos:], long) {
 		s.pos += len(long)
@@ -96,7 +102,7 @@ func (s *scanner) quoted(q byte) string {
 
 // skipLong goes past the end of a long string, which may hold up to two quotes
 // before the three that end it.
-func (s *scanner) skipLong(q byte, end string) {
+func (s *Scanner) skipLong(q byte, end string) {
 	for s.pos < len(s.text) && !strings.HasPrefix(s.text[s.pos:], end) {
 		if q == '"' && s.text[s.pos] == '\\' {
 			s.pos++
