@@ -30,23 +30,37 @@ const TempPrefix = ".tmp-"
 // is left behind; an error of the last step, the fsync of the directory, means
 // that the new content is there but may not survive a power loss.
 func Write(dirfd int, name string, data []byte, mode uint32) error {
-	if !isComponent(name) {
-		return fmt.Errorf("cannot write %q: not the name of a file", name)
-	}
-	if err := replace(dirfd, name, data, mode, true); err != nil {
-		return fmt.Errorf("cannot write %q: %w", name, err)
-	}
-	return nil
+	return replaceNamed(dirfd, name, data, attributes{mode: mode, uid: keep, gid: keep, sync: true})
 }
 
 // WriteVolatile is Write for what is worth nothing after the host's next boot: it
 // syncs nothing. Readers see the old content or the new, as with Write; after a power
 // loss the file may be the old one, the new one, or empty.
 func WriteVolatile(dirfd int, name string, data []byte, mode uint32) error {
+	return replaceNamed(dirfd, name, data, attributes{mode: mode, uid: keep, gid: keep})
+}
+
+// WriteLike is Write with the permission bits and the owner of another file, most
+// likely the one that is replaced.
+func WriteLike(dirfd int, name string, data []byte, like *unix.Stat_t) error {
+	return replaceNamed(dirfd, name, data, attributes{mode: like.Mode & 0o7777, uid: int(like.Uid), gid: int(like.Gid), sync: true})
+}
+
+// attributes are those of a new file, and whether it is to last.
+type attributes struct {
+	mode     uint32
+	uid, gid int
+	sync     bool
+}
+
+// keep is fchown's word for the owner that a file has.
+const keep = -1
+
+func replaceNamed(dirfd int, name string, data []byte, a attributes) error {
 	if !isComponent(name) {
 		return fmt.Errorf("cannot write %q: not the name of a file", name)
 	}
-	if err := replace(dirfd, name, data, mode, false); err != nil {
+	if err := replace(dirfd, name, data, a); err != nil {
 		return fmt.Errorf("cannot write %q: %w", name, err)
 	}
 	return nil
@@ -66,7 +80,7 @@ func isComponent(name string) bool {
 	return name != "" && name != "." && name != ".." && !strings.ContainsAny(name, "/\x00")
 }
 
-func replace(dirfd int, name string, data []byte, mode uint32, sync bool) error {
+func replace(dirfd int, name string, data []byte, a attributes) error {
 	// An O_PATH descriptor can't be synced, and opening the directory last
 	// could fail when the file is already replaced.
 	dir, err := unix.Openat(dirfd, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -74,14 +88,14 @@ func replace(dirfd int, name string, data []byte, mode uint32, sync bool) error 
 		return fmt.Errorf("open directory: %w", err)
 	}
 	defer unix.Close(dir)
-	temp, err := writeTemp(dir, data, mode, sync)
+	temp, err := writeTemp(dir, data, a)
 	if err != nil {
 		return err
 	}
 	if err := unix.Renameat(dir, temp, dir, name); err != nil {
 		return discard(dir, temp, fmt.Errorf("rename: %w", err))
 	}
-	if !sync {
+	if !a.sync {
 		return nil
 	}
 	// EINVAL is the answer of a file system that has nothing to sync for a
@@ -93,12 +107,12 @@ func replace(dirfd int, name string, data []byte, mode uint32, sync bool) error 
 }
 
 // writeTemp makes a file with data in dir and returns its name.
-func writeTemp(dir int, data []byte, mode uint32, sync bool) (string, error) {
+func writeTemp(dir int, data []byte, a attributes) (string, error) {
 	file, err := createTemp(dir)
 	if err != nil {
 		return "", fmt.Errorf("create temporary file: %w", err)
 	}
-	if err := fill(file, data, mode, sync); err != nil {
+	if err := fill(file, data, a); err != nil {
 		return "", discard(dir, file.Name(), err)
 	}
 	return file.Name(), nil
@@ -124,13 +138,17 @@ func createTemp(dir int) (*os.File, error) {
 }
 
 // fill writes data to file, syncs it if that is asked for, and closes it.
-func fill(file *os.File, data []byte, mode uint32, sync bool) error {
+func fill(file *os.File, data []byte, a attributes) error {
 	fd := int(file.Fd())
 	_, err := file.Write(data)
-	if err == nil {
-		err = wrap("chmod", unix.Fchmod(fd, mode))
+	if err == nil && (a.uid != keep || a.gid != keep) {
+		// Before chmod: it takes the set-id bits away.
+		err = wrap("chown", unix.Fchown(fd, a.uid, a.gid))
 	}
-	if err == nil && sync {
+	if err == nil {
+		err = wrap("chmod", unix.Fchmod(fd, a.mode))
+	}
+	if err == nil && a.sync {
 		err = wrap("fsync", unix.Fsync(fd))
 	}
 	if closing := file.Close(); err == nil {

@@ -201,3 +201,28 @@ func TestReadRefuses(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestWriteLikeKeepsModeAndOwner(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "config.toml")
+	if err := errors.Join(os.WriteFile(path, []byte("old"), 0o600), os.Chown(path, 12, 34), os.Chmod(path, 0o640)); err != nil {
+		t.Fatal(err)
+	}
+	var before, after unix.Stat_t
+	if err := unix.Stat(path, &before); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteLike(openDir(t, dir), "config.toml", []byte("new"), &before); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(path)
+	if err := errors.Join(err, unix.Stat(path, &after)); err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != "new" || after.Mode != before.Mode || after.Uid != 12 || after.Gid != 34 || after.Ino == before.Ino {
+		t.Errorf("%q, mode %o, owner %d:%d", got, after.Mode, after.Uid, after.Gid)
+	}
+	if err := WriteLike(openDir(t, dir), "a/b", nil, &before); err == nil {
+		t.Error("a path was taken for a name")
+	}
+}

@@ -21,9 +21,10 @@ import (
 
 // CreateOptions say what a new guest is made from.
 type CreateOptions struct {
-	Template string   // name of the template
-	Args     []string // the template's arguments, what comes after -- on the command line
-	Backend  string   // auto, btrfs, overlay, dir; empty: auto
+	Template string        // name of the template
+	Args     []string      // the template's arguments, what comes after -- on the command line
+	Backend  string        // auto, btrfs, overlay, dir; empty: auto
+	Config   []spec.Change // what isn't to be as by default
 }
 
 // creation is what the steps of a create hand on to each other.
@@ -35,6 +36,7 @@ type creation struct {
 	image  *images.Image
 	ids    idledger.Entry
 	layout store.Layout
+	text   []byte // of config.toml
 	id     state.Identity
 }
 
@@ -43,6 +45,10 @@ type creation struct {
 // not at all. ErrExists if the name is taken, ErrConfig for bad input.
 func (m *Manager) Create(ctx context.Context, name string, o CreateOptions) error {
 	if err := spec.CheckName(name); err != nil {
+		return as(ErrConfig, err)
+	}
+	text, err := spec.Edit(spec.Render(spec.Default()), name+"/config.toml", o.Config)
+	if err != nil {
 		return as(ErrConfig, err)
 	}
 	recipe, backend, err := m.plan(o)
@@ -68,7 +74,7 @@ func (m *Manager) Create(ctx context.Context, name string, o CreateOptions) erro
 	if err := m.free(name); err != nil {
 		return err
 	}
-	c := &creation{m: m, ctx: ctx, name: name, dir: idledger.Building(m.dir(name)), image: image}
+	c := &creation{m: m, ctx: ctx, name: name, dir: idledger.Building(m.dir(name)), image: image, text: text}
 	c.layout = m.layout(c.dir, backend, image.RootFS)
 	return run(c.steps(backend))
 }
@@ -184,8 +190,7 @@ func (c *creation) identity(backend string) error {
 }
 
 func (c *creation) config() error {
-	text := spec.Render(spec.Default())
-	return c.inDir(func(fd int) error { return atomicfile.Write(fd, "config.toml", text, 0o600) })
+	return c.inDir(func(fd int) error { return atomicfile.Write(fd, "config.toml", c.text, 0o600) })
 }
 
 func (c *creation) inDir(do func(fd int) error) error {

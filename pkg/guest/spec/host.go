@@ -80,7 +80,7 @@ func LoadHost(path string) (*Host, error) {
 		return nil, &ParseError{File: path, Msg: "cannot open: " + cause(err), Err: err}
 	}
 	defer file.Close()
-	data, err := readTrusted(file, path)
+	data, _, err := readTrusted(file, path)
 	if err != nil {
 		return nil, err
 	}

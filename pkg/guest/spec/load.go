@@ -1,10 +1,12 @@
 package spec
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"github.com/sysct/sysct/internal/atomicfile"
 	"golang.org/x/sys/unix"
@@ -18,15 +20,25 @@ const configFile = "config.toml"
 // NAME/config.toml: a symlink, a FIFO or the like, a file that others than root can
 // write to, and what Parse refuses.
 func Load(dirfd int, name string) (*Guest, error) {
-	data, err := readConfig(dirfd, name)
+	text, err := LoadText(dirfd, name)
 	if err != nil {
 		return nil, err
 	}
-	return Parse(data, name+"/"+configFile)
+	return text.Parse()
 }
 
-// readConfig reads a guest's configuration if it can be trusted.
-func readConfig(dirfd int, name string) ([]byte, error) {
+// Text is a configuration file as it was read.
+type Text struct {
+	Name string // NAME/config.toml
+	Data []byte
+	Stat unix.Stat_t
+}
+
+// Parse reads the text.
+func (t *Text) Parse() (*Guest, error) { return Parse(t.Data, t.Name) }
+
+// LoadText is Load for the text, which can be anything.
+func LoadText(dirfd int, name string) (*Text, error) {
 	shown := name + "/" + configFile
 	flags := unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
 	fd, err := unix.Openat(dirfd, configFile, flags, 0)
@@ -41,25 +53,44 @@ func readConfig(dirfd int, name string) ([]byte, error) {
 	}
 	file := os.NewFile(uintptr(fd), shown)
 	defer file.Close()
-	return readTrusted(file, shown)
+	data, st, err := readTrusted(file, shown)
+	if err != nil {
+		return nil, err
+	}
+	return &Text{Name: shown, Data: data, Stat: st}, nil
+}
+
+// ErrChanged says that a file is no longer the one that was read.
+var ErrChanged = errors.New("was changed by another program in the meantime")
+
+// Replace writes data in the place of the text, in the directory that it was read
+// from, with the mode and the owner of that file. The file is read once more before:
+// if it is another one now, it stays, and the error is ErrChanged.
+func (t *Text) Replace(dirfd int, data []byte) error {
+	guest, _, _ := strings.Cut(t.Name, "/")
+	now, err := LoadText(dirfd, guest)
+	if err != nil || !bytes.Equal(now.Data, t.Data) {
+		return fmt.Errorf("%s %w", t.Name, ErrChanged)
+	}
+	return atomicfile.WriteLike(dirfd, configFile, data, &t.Stat)
 }
 
 // readTrusted reads a configuration that only root (or the user this process runs
 // as) can have written; shown is its name in errors.
-func readTrusted(file *os.File, shown string) ([]byte, error) {
+func readTrusted(file *os.File, shown string) ([]byte, unix.Stat_t, error) {
 	// One byte more than Parse takes: it says what the limit is.
 	data, st, err := atomicfile.ReadFrom(file, maxSize+1)
 	switch kind := st.Mode & unix.S_IFMT; {
 	case kind != unix.S_IFREG && kind != 0:
-		return nil, &ParseError{File: shown, Msg: "is not a regular file", Err: err}
+		return nil, st, &ParseError{File: shown, Msg: "is not a regular file", Err: err}
 	case st.Size > maxSize:
-		return nil, &ParseError{File: shown, Msg: tooLarge, Err: err}
+		return nil, st, &ParseError{File: shown, Msg: tooLarge, Err: err}
 	case err != nil:
-		return nil, &ParseError{File: shown, Msg: err.Error(), Err: err}
+		return nil, st, &ParseError{File: shown, Msg: err.Error(), Err: err}
 	case st.Mode&0o022 != 0:
-		return nil, &ParseError{File: shown, Msg: fmt.Sprintf("can be written by others (mode %04o): chmod go-w", st.Mode&0o7777)}
+		return nil, st, &ParseError{File: shown, Msg: fmt.Sprintf("can be written by others (mode %04o): chmod go-w", st.Mode&0o7777)}
 	case st.Uid != 0 && int(st.Uid) != os.Geteuid():
-		return nil, &ParseError{File: shown, Msg: fmt.Sprintf("belongs to user %d, not to root", st.Uid)}
+		return nil, st, &ParseError{File: shown, Msg: fmt.Sprintf("belongs to user %d, not to root", st.Uid)}
 	}
-	return data, nil
+	return data, st, nil
 }

@@ -21,8 +21,8 @@ func Protected(dirfd int, name, from string) (bool, error) {
 	if err == nil {
 		return slices.Contains(g.Protect, from), nil
 	}
-	data, rerr := readConfig(dirfd, name)
-	if rerr != nil || !mentions(data, "protect") {
+	text, rerr := LoadText(dirfd, name)
+	if rerr != nil || !mentions(text.Data, "protect") {
 		return false, nil
 	}
 	return true, fmt.Errorf("its protect can't be read: %w", err)

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sysct/sysct/pkg/guest"
+	"github.com/sysct/sysct/pkg/guest/spec"
+)
+
+const setLong = `Set keys of a guest's configuration, all of them or none.
+
+A value is read by its key's type: strings, sizes and durations are written without
+quotes; a list as words with commas between them, or as in TOML where a word has a
+comma in it. What else is in config.toml stays as it is, comments and all. Nothing is
+written unless the whole file is right then. If the guest runs, it is said which keys
+wait for its next start. sysct-config(5) has the keys.`
+
+const setExample = `  sysct set web limits.memory=512M limits.cpu_quota=150%
+  sysct set web env.LANG=C.UTF-8 net[0].type=host
+  sysct set web 'init.cmd=["/bin/sh", "-c", "echo a,b; exec /sbin/init"]'`
+
+func newSet(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "set NAME KEY=VALUE...", Short: "Set keys of a guest's configuration", Long: setLong, Example: setExample,
+		Args: keysArgs("KEY=VALUE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			changes, err := parseChanges(args[1:])
+			if err != nil {
+				return err
+			}
+			return runSet(cmd, a, args[0], changes)
+		},
+	}
+	return cmd
+}
+
+const unsetLong = `Remove keys from a guest's configuration: they are at their defaults then.
+
+The line of a key goes, with a comment on it; all else in config.toml stays as it is.
+An entry of a list goes as a whole: net[0]. A key that isn't there is no error.`
+
+const unsetExample = `  sysct unset web limits.memory env.LANG
+  sysct unset web net[0]`
+
+func newUnset(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "unset NAME KEY...", Short: "Remove keys from a guest's configuration", Long: unsetLong, Example: unsetExample,
+		Args: keysArgs("key"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var changes []spec.Change
+			for _, key := range args[1:] {
+				changes = append(changes, spec.Change{Key: key, Unset: true})
+			}
+			return runSet(cmd, a, args[0], changes)
+		},
+	}
+	return cmd
+}
+
+// keysArgs is the argument rule of a verb with one guest and some keys.
+func keysArgs(what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch len(args) {
+		case 0:
+			return missing("guest name")
+		case 1:
+			return missing(what)
+		}
+		return nil
+	}
+}
+
+// parseChanges reads KEY=VALUE arguments.
+func parseChanges(args []string) ([]spec.Change, error) {
+	var changes []spec.Change
+	for _, arg := range args {
+		change, err := spec.ParseChange(arg)
+		if err != nil {
+			return nil, usage(err)
+		}
+		changes = append(changes, change)
+	}
+	return changes, nil
+}
+
+func runSet(cmd *cobra.Command, a *app, name string, changes []spec.Change) error {
+	m, err := a.manager()
+	if err != nil {
+		return err
+	}
+	change, err := m.SetConfig(cmd.Context(), name, changes)
+	if err != nil {
+		return about(name, err)
+	}
+	return a.printWaiting(name, change)
+}
+
+// printWaiting says what a running guest gets to know only when it starts again.
+func (a *app) printWaiting(name string, change *guest.ConfigChange) error {
+	if a.quiet || len(change.Waiting) == 0 {
+		return nil
+	}
+	verb := "counts"
+	if len(change.Waiting) > 1 {
+		verb = "count"
+	}
+	return a.printf("%s %s from the next start of %s on\n", escape(strings.Join(change.Waiting, ", ")), verb, name)
+}

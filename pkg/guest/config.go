@@ -1,0 +1,161 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/pkg/guest/spec"
+	"github.com/sysct/sysct/pkg/limits"
+)
+
+// ConfigValue is a key of a guest's configuration with what it is now.
+type ConfigValue struct {
+	Key     string `json:"key"`     // limits.memory, env.LANG, net[0].type
+	Value   any    `json:"value"`   // sizes in bytes, durations in seconds, quotas in CPUs; nil: none
+	Default bool   `json:"default"` // the file doesn't say it
+	Change  string `json:"change"`  // when a change counts: "restart", with the next start; "live", at once
+	Text    string `json:"-"`       // the value as SetConfig takes it; "" if there is none
+}
+
+// ConfigChange is what became of a guest's configuration.
+type ConfigChange struct {
+	Keys    []string // whose values are others now
+	Waiting []string // those that count from the next start on only, if the guest runs
+}
+
+// Config returns the values of a guest's configuration, defaults included: all of
+// them if key is "", those in a table, or that of one key. ErrConfig if there is no
+// such key, or the file is wrong.
+func (m *Manager) Config(_ context.Context, name, key string) ([]ConfigValue, error) {
+	text, err := m.ConfigText(name)
+	if err != nil {
+		return nil, err
+	}
+	values, err := spec.Values(text.Data, text.Name, key)
+	if err != nil {
+		return nil, as(ErrConfig, err)
+	}
+	list := make([]ConfigValue, len(values))
+	for i, v := range values {
+		list[i] = ConfigValue{Key: v.Key, Value: v.Value, Default: !v.Set, Change: v.Field.Change, Text: v.Text}
+		if err := list[i].decide(name); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// decide fills in the defaults that the file's reader doesn't know.
+func (v *ConfigValue) decide(name string) error {
+	switch {
+	case v.Text != "":
+	case v.Key == "hostname":
+		v.Value, v.Text = name, name
+	case v.Key == "limits.pids":
+		pids, err := limits.HostDefaultPids()
+		if err != nil {
+			return err
+		}
+		v.Value, v.Text = pids, fmt.Sprint(pids)
+	}
+	return nil
+}
+
+// ConfigText returns a guest's config.toml as it is. ErrConfig if it isn't a file that
+// only root can have written.
+func (m *Manager) ConfigText(name string) (text *spec.Text, err error) {
+	if err := m.check(name); err != nil {
+		return nil, err
+	}
+	err = m.inGuest(name, func(fd int) error {
+		text, err = spec.LoadText(fd, name)
+		return as(ErrConfig, err)
+	})
+	return text, err
+}
+
+// inGuest does something with a descriptor of the guest's directory.
+func (m *Manager) inGuest(name string, do func(fd int) error) error {
+	fd, err := m.openDir(name)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return do(fd)
+}
+
+// SetConfig makes all of the changes in a guest's config.toml, or none: a value that
+// can't be is ErrConfig, and the file stays as it is.
+func (m *Manager) SetConfig(ctx context.Context, name string, changes []spec.Change) (change *ConfigChange, err error) {
+	err = m.withConfig(ctx, name, func(dir int) error {
+		text, err := spec.LoadText(dir, name)
+		if err != nil {
+			return as(ErrConfig, err)
+		}
+		data, err := spec.Edit(text.Data, text.Name, changes)
+		if err != nil {
+			return as(ErrConfig, err)
+		}
+		change, err = m.replaceConfig(dir, name, text, data)
+		return err
+	})
+	return change, err
+}
+
+// ReplaceConfig puts a text that somebody edited in the place of the one that was
+// read. ErrConfig if it is wrong, ErrLocked if the file isn't as it was read any more;
+// in both cases it stays.
+func (m *Manager) ReplaceConfig(ctx context.Context, name string, old *spec.Text, data []byte) (change *ConfigChange, err error) {
+	err = m.withConfig(ctx, name, func(dir int) error {
+		change, err = m.replaceConfig(dir, name, old, data)
+		return err
+	})
+	return change, err
+}
+
+// withConfig does something with the guest's directory under its lock.
+func (m *Manager) withConfig(ctx context.Context, name string, do func(dir int) error) error {
+	if err := m.check(name); err != nil {
+		return err
+	}
+	lock, err := m.lock(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	return m.inGuest(name, do)
+}
+
+// replaceConfig writes the new text, unless it is the old one.
+func (m *Manager) replaceConfig(dir int, name string, old *spec.Text, data []byte) (*ConfigChange, error) {
+	after, err := spec.Parse(data, old.Name)
+	if err != nil {
+		return nil, as(ErrConfig, err)
+	}
+	before, err := old.Parse()
+	if err != nil {
+		before = spec.Default() // what was wrong is mended
+	}
+	change := &ConfigChange{Keys: spec.Diff(before, after)}
+	if string(data) == string(old.Data) {
+		return change, nil
+	}
+	running, err := m.populated(name)
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range change.Keys {
+		if running && spec.ChangeOf(key) != "live" {
+			change.Waiting = append(change.Waiting, key)
+		}
+	}
+	if err := old.Replace(dir, data); errors.Is(err, spec.ErrChanged) {
+		return nil, as(ErrLocked, err)
+	} else if err != nil {
+		return nil, err
+	}
+	return change, nil
+}

@@ -1,0 +1,113 @@
+package spec
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sysct/sysct/internal/tomltext"
+)
+
+// Change is what becomes of one key of a configuration.
+type Change struct {
+	Key   string // limits.memory, env.LANG, net[0].type or net.0.type
+	Value string // as on a command line: strings without quotes, lists as a,b or ["a", "b"]
+	Unset bool   // the key is removed; Value means nothing
+}
+
+// ParseChange reads KEY=VALUE.
+func ParseChange(text string) (Change, error) {
+	key, value, found := strings.Cut(text, "=")
+	if !found || key == "" {
+		return Change{}, fmt.Errorf("%s is not KEY=VALUE", show(text))
+	}
+	return Change{Key: strings.TrimSpace(key), Value: value}, nil
+}
+
+// Edit returns the text of a guest's configuration with all of the changes made, and
+// every byte that has nothing to do with them as it was; name stands for the file in
+// errors. The result is one that Parse takes: a fault in one of the changes is an
+// error that names its key, one elsewhere in the file is a *ParseError.
+func Edit(data []byte, name string, changes []Change) ([]byte, error) {
+	before, fault := Parse(data, name)
+	text := string(data)
+	var keys []tomltext.Key
+	for _, c := range changes {
+		key, changed, err := applyChange(text, c, GuestFields())
+		if err != nil {
+			return nil, err
+		}
+		text, keys = changed, append(keys, key)
+	}
+	after, err := Parse([]byte(text), name)
+	if err != nil {
+		return nil, editError(err, fault, keys)
+	}
+	if fault == nil {
+		err = onlyThese(before, after, keys)
+	}
+	return []byte(text), err
+}
+
+// applyChange makes one change and returns the key that it is about.
+func applyChange(text string, c Change, fields []Field) (tomltext.Key, string, error) {
+	key, field, err := resolve(c.Key, fields)
+	if err != nil {
+		return nil, "", err
+	}
+	doc, err := tomltext.Parse(text)
+	if err != nil {
+		return nil, "", err
+	}
+	whole := isWhole(key, field)
+	if c.Unset {
+		if whole && field.Type != "list of tables" {
+			return nil, "", tableError(key, field, fields)
+		}
+		text, _ := doc.Unset(key)
+		return key, text, nil
+	}
+	if whole {
+		return nil, "", tableError(key, field, fields)
+	}
+	literal, err := literalOf(c.Value, field)
+	if err == nil {
+		text, err = doc.Set(key, literal)
+		return key, text, err
+	}
+	return nil, "", fmt.Errorf("%s: %w", key, err)
+}
+
+// editError words what Parse says of an edited text: without a place if it is about
+// what was changed, which has none yet; as it was said before the changes if it was.
+func editError(err, before error, keys []tomltext.Key) error {
+	var now *ParseError
+	if !errors.As(err, &now) {
+		return err
+	}
+	ours := slices.ContainsFunc(keys, func(key tomltext.Key) bool {
+		return isBelow(now.Field, key.String()) || now.Field != "" && isBelow(key.String(), now.Field)
+	})
+	if !ours && before != nil {
+		return before
+	}
+	return errors.New(printable(now.Field + ": " + shorten(now.Msg, 400)))
+}
+
+// onlyThese makes sure that nothing but the keys has changed: the text was edited by
+// other rules than it is read by.
+func onlyThese(before, after *Guest, keys []tomltext.Key) error {
+	for _, key := range Diff(before, after) {
+		if !slices.ContainsFunc(keys, func(k tomltext.Key) bool { return isBelow(key, k.String()) }) {
+			return fmt.Errorf("cannot change %s without changing %s: edit the file", keys[0], key)
+		}
+	}
+	return nil
+}
+
+// isBelow tells whether a key is another one or in it.
+func isBelow(key, table string) bool {
+	rest, ok := strings.CutPrefix(key, table)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+}

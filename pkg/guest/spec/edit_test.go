@@ -1,0 +1,195 @@
+package spec
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func TestEdit(t *testing.T) {
+	const text = "# mine\nversion = 1\n\n[limits] # hard\n\tmemory = '64M' # enough\n\n[env]\nA = \"1\"\n"
+	for name, c := range map[string]struct {
+		changes []string // KEY=VALUE, or a key to unset
+		want    string
+	}{
+		"a value":           {[]string{"limits.memory=256M"}, strings.Replace(text, "'64M'", `"256M"`, 1)},
+		"a number":          {[]string{"limits.memory=67108864"}, strings.Replace(text, "'64M'", `67108864`, 1)},
+		"several":           {[]string{"limits.pids=100", "env.A"}, "# mine\nversion = 1\n\n[limits] # hard\n\tmemory = '64M' # enough\n\tpids = 100\n\n[env]\n"},
+		"a variable":        {[]string{"env.B=x = \"y\" \\"}, text + "B = \"x = \\\"y\\\" \\\\\"\n"},
+		"a list of words":   {[]string{"init.cmd=/bin/sh, -c ,a b"}, text + "\n[init]\ncmd = [\"/bin/sh\", \"-c\", \"a b\"]\n"},
+		"a list as in TOML": {[]string{`init.cmd=["/bin/sh", '-c', "a,b"]`}, text + "\n[init]\ncmd = [\"/bin/sh\", \"-c\", \"a,b\"]\n"},
+		"an entry":          {[]string{"net[0].type=host"}, text + "\n[[net]]\ntype = \"host\"\n"},
+		"an entry, plainly": {[]string{"net.0.type=host"}, text + "\n[[net]]\ntype = \"host\"\n"},
+		"set and unset":     {[]string{"net[0].type=host", "net"}, text + "\n"},
+		"a duration":        {[]string{"init.stop_timeout=5"}, text + "\n[init]\nstop_timeout = 5\n"},
+		"nothing there":     {[]string{"hostname", "env.X", "net"}, text},
+	} {
+		got, err := Edit([]byte(text), "web/config.toml", changesOf(c.changes))
+		if err != nil || string(got) != c.want {
+			t.Errorf("%s: %v\n%s", name, err, got)
+		}
+	}
+}
+
+func changesOf(texts []string) (changes []Change) {
+	for _, text := range texts {
+		change, err := ParseChange(text)
+		if err != nil {
+			change = Change{Key: text, Unset: true}
+		}
+		changes = append(changes, change)
+	}
+	return changes
+}
+
+func TestEditRefuses(t *testing.T) {
+	const text = "[limits]\nmemory = \"64M\"\n"
+	for _, c := range []struct{ change, want string }{
+		{"limits.memory=1X", `limits.memory: "1X" has the unknown unit "X": use K, M, G or T, powers of 1024`},
+		{"limits.memory=1K", "limits.memory: 1K is too little to boot: the least is 4M"},
+		{"limits.memory=", "limits.memory: the size is empty"},
+		{"limits.pids=many", `limits.pids: must be an integer, not "many"`},
+		{"limits.pids=0", "limits.pids: 0 is too little: the least is 1"},
+		{"restart=on-failur", `restart: "on-failur" is unknown: it must be "no" or "on-failure": did you mean "on-failure"?`},
+		{"init.cmd=[", `init.cmd: "[" is not a list of strings: write ["a", "b"], or a,b`},
+		{"init.cmd=[1]", `init.cmd: "[1]" is not a list of strings: write ["a", "b"], or a,b`},
+		{"init.cmd=[]\nversion = 2", `init.cmd: "[]\nversion = 2" is not a list of strings: write ["a", "b"], or a,b`},
+		{"init.cmd=", "init.cmd: is empty: it must name the guest's first program"},
+		{"env.A=a\nb", "env.A: the control character U+000A is not allowed"},
+		{"env.A=\xff", "env.A: the value is not UTF-8 text"},
+		{"env.container=x", "env.container: sysct itself sets the variable container"},
+		{"limits.memry=1G", "limits.memry: unknown key\nhint: did you mean limits.memory?"},
+		{"memory=1G", "memory: unknown key\nhint: did you mean limits.memory?"},
+		{"nothing.like.it=1", "nothing.like.it: unknown key"},
+		{"limits=1G", "limits is a table\nhint: name a key in it: limits.memory, limits.cpu_quota, limits.cpuset, limits.pids"},
+		{"limits", "limits is a table\nhint: name a key in it: limits.memory, limits.cpu_quota, limits.cpuset, limits.pids"},
+		{"env=A", "env is a table\nhint: name a key in it, as in env.NAME"},
+		{"net=host", "net is a list of tables\nhint: name a key in it: net[0].type"},
+		{"net[0]=host", "net is a list of tables\nhint: name a key in it: net[0].type"},
+		{"net.type=host", "net is a list of tables: name an entry, as in net[0].type"},
+		{"net[1].type=host", "net has 0 entries: the next is net[0]"},
+		{"limits[0].memory=1G", "limits: limits has no entries that a key could name"},
+		{"limits..memory=1G", `"limits..memory" is not a key: write it as in limits.memory`},
+		{"version=2", "version: schema version 2 is newer than the 1 that this sysct knows: use a newer sysct"},
+	} {
+		got, err := Edit([]byte(text), "web/config.toml", changesOf([]string{c.change}))
+		if err == nil || err.Error() != c.want {
+			t.Errorf("%s: %q, %v", c.change, got, err)
+		}
+	}
+	// A file that is wrong can be mended, but not kept wrong.
+	if got, err := Edit([]byte("hostname = 1\n"), "f", changesOf([]string{"hostname=web"})); err != nil || string(got) != "hostname = \"web\"\n" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := Edit([]byte("\nhostname = 1\n"), "f", changesOf([]string{"limits.pids=1"})); err == nil || err.Error() != "f:2:1: hostname: must be a string, not an integer" {
+		t.Error(err)
+	}
+}
+
+// What is set, and only that, is what a reader of the file sees; what is printed of a
+// value can be set again; and what was set and is unset leaves the file as it was.
+func TestEditIsWhatReadersSee(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		from, to := guests().Draw(t, "from"), guests().Draw(t, "to")
+		if len(to.Net) < len(from.Net) {
+			to.Net = from.Net
+		}
+		text := Render(from)
+		var changes []Change
+		wanted, err := Values(Render(to), "f", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range wanted {
+			changes = append(changes, Change{Key: v.Key, Value: v.Text, Unset: v.Text == ""})
+		}
+		for name := range from.Env {
+			if _, ok := to.Env[name]; !ok {
+				changes = append(changes, Change{Key: "env." + name, Unset: true})
+			}
+			if to.Env[name] == "" {
+				delete(to.Env, name)
+			}
+		}
+		got, err := Edit(text, "f", changes)
+		if err != nil {
+			t.Fatalf("%v in\n%s", err, text)
+		}
+		after, err := Parse(got, "f")
+		for name, value := range to.Env {
+			if value == "" {
+				delete(to.Env, name)
+			}
+		}
+		if len(to.Env) == 0 {
+			to.Env = nil
+		}
+		if err != nil || !reflect.DeepEqual(after, to) {
+			t.Fatalf("%s\nbecame\n%s: %+v, %v", text, got, after, err)
+		}
+		comments := func(text []byte) []string {
+			return slices.DeleteFunc(strings.Split(string(text), "\n"), func(line string) bool { return !strings.HasPrefix(line, "#") })
+		}
+		if !slices.Equal(comments(text), comments(got)) {
+			t.Fatalf("comments of\n%s\naren't those of\n%s", got, text)
+		}
+	})
+}
+
+func TestUnsetTakesSetBack(t *testing.T) {
+	text := Render(Default())
+	for _, v := range []string{"hostname=web", "limits.memory=1G", "init.ready_cmd=/bin/true", "env.A=1", "console.ttys=2", "restart=on-failure", "net[0].type=host"} {
+		set := changesOf([]string{v})
+		got, err := Edit(text, "f", set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if lines := strings.Count(string(got), "\n") - strings.Count(string(text), "\n"); lines > 2 {
+			t.Errorf("%s added %d lines", v, lines)
+		}
+		key := strings.TrimSuffix(set[0].Key, ".type")
+		back, err := Edit(got, "f", []Change{{Key: key, Unset: true}})
+		if err != nil || string(back) != string(text) {
+			t.Errorf("%s: %v, %s", v, err, back)
+		}
+	}
+}
+
+func TestValues(t *testing.T) {
+	text := "[limits]\nmemory = \"1G\"\ncpu_quota = 1.5\n[env]\nB = \"2\"\nA = \"1\"\n[[net]]\ntype = \"none\"\n"
+	all, err := Values([]byte(text), "f", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, v := range all {
+		got = append(got, v.Key+"="+v.Text+map[bool]string{true: "!"}[v.Set])
+	}
+	want := "version=1 hostname= restart=no init.cmd=[\"/sbin/init\"] init.halt=auto init.ready_cmd= init.stop_timeout=60s env.A=1! env.B=2! " +
+		"limits.memory=1G! limits.cpu_quota=150%! limits.cpuset= limits.pids= net[0].type=none! console.ttys=4 console.log_size=1M console.log_files=4"
+	// Keys that a later version adds may stand between these.
+	for _, w := range strings.Split(want, " ") {
+		if !slices.Contains(got, w) {
+			t.Errorf("%s is missing in %q", w, got)
+		}
+	}
+	for key, want := range map[string]string{"limits": "1G 150%  ", "env": "1 2", "net": "none", "net.0": "none", "env.C": "", "limits.memory": "1G", "init.cmd": `["/sbin/init"]`, "net[1].type": ""} {
+		values, err := Values([]byte(text), "f", key)
+		var texts []string
+		for _, v := range values {
+			texts = append(texts, v.Text)
+		}
+		if err != nil || strings.Join(texts, " ") != want {
+			t.Errorf("%s: %q, %v", key, texts, err)
+		}
+	}
+	if v, err := Values([]byte(text), "f", "limits.cpu_quota"); err != nil || v[0].Value != 1.5 {
+		t.Errorf("%+v, %v", v, err)
+	}
+	if _, err := Values([]byte(text), "f", "limits.mem"); err == nil {
+		t.Error("an unknown key has a value")
+	}
+}

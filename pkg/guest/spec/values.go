@@ -1,0 +1,162 @@
+package spec
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/sysct/sysct/internal/tomltext"
+)
+
+// Value is what a key of a configuration is.
+type Value struct {
+	Key   string // limits.memory, env.LANG, net[0].type
+	Field Field  // its manual; of a key in a table of strings, the table's
+	Text  string // as Change takes it; "" if the key has no value
+	Value any    // nil, string, int64, float64, bool or []string: sizes in bytes, times in seconds, CPUs
+	Set   bool   // the file says it
+}
+
+// Values returns the values of all keys, or of the key or table that is named, with
+// the defaults of those that the text doesn't have. Tables of strings and lists of
+// tables have the keys that the text gives them.
+func Values(data []byte, name, key string) ([]Value, error) {
+	guest, err := Parse(data, name)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := tomltext.Parse(string(data))
+	if err != nil {
+		return nil, err
+	}
+	w := valueWalk{fields: GuestFields(), doc: doc}
+	w.table(nil, "", reflect.ValueOf(guest).Elem())
+	if key == "" {
+		return w.values, nil
+	}
+	wanted, field, err := resolve(key, w.fields)
+	if err != nil {
+		return nil, err
+	}
+	chosen := slices.DeleteFunc(w.values, func(v Value) bool { return !isBelow(v.Key, wanted.String()) })
+	if len(chosen) == 0 && !isWhole(wanted, field) {
+		chosen = []Value{{Key: wanted.String(), Field: field}}
+	}
+	return chosen, nil
+}
+
+// IsTable tells whether a key that Values takes is a table rather than a value.
+func IsTable(key string) bool {
+	path, field, err := resolve(key, GuestFields())
+	return err == nil && isWhole(path, field)
+}
+
+// isWhole tells whether a key with that manual is a table.
+func isWhole(key tomltext.Key, f Field) bool {
+	return f.isTable() || f.Type == "table of strings" && key.String() == f.Key
+}
+
+// valueWalk goes over a configuration in the order of its manual.
+type valueWalk struct {
+	fields []Field
+	doc    *tomltext.Doc
+	values []Value
+}
+
+func (w *valueWalk) table(key tomltext.Key, path string, v reflect.Value) {
+	for i := range v.NumField() {
+		name := v.Type().Field(i).Tag.Get("toml")
+		field, _ := find(w.fields, below(path, name))
+		w.field(append(slices.Clip(key), tomltext.Named(name)), field, v.Field(i))
+	}
+}
+
+func (w *valueWalk) field(key tomltext.Key, field Field, v reflect.Value) {
+	switch field.Type {
+	case "table":
+		w.table(key, field.Key, v)
+	case "list of tables":
+		for i := range v.Len() {
+			w.table(append(slices.Clip(key), tomltext.At(i)), field.Key, v.Index(i))
+		}
+	case "table of strings":
+		table, _ := reflect.TypeAssert[map[string]string](v)
+		for _, name := range slices.Sorted(maps.Keys(table)) {
+			w.add(append(slices.Clip(key), tomltext.Named(name)), field, reflect.ValueOf(table[name]))
+		}
+	default:
+		w.add(key, field, v)
+	}
+}
+
+func (w *valueWalk) add(key tomltext.Key, field Field, v reflect.Value) {
+	value := Value{Key: key.String(), Field: field, Set: w.doc.Has(key)}
+	value.Text, value.Value = plainValue(v)
+	w.values = append(w.values, value)
+}
+
+// plainValue is a value as text and as what it is in JSON.
+func plainValue(v reflect.Value) (string, any) {
+	if v.Kind() == reflect.Pointer {
+		if v.IsNil() {
+			return "", nil
+		}
+		v = v.Elem()
+	}
+	switch x := v.Interface().(type) {
+	case Bytes:
+		return x.String(), int64(x)
+	case Duration:
+		return x.String(), time.Duration(x).Seconds()
+	case CPUQuota:
+		return x.String(), float64(x) / CPUPeriod
+	case bool:
+		if x {
+			return "true", x
+		}
+		return "false", x
+	case []string:
+		if len(x) == 0 {
+			return "", nil
+		}
+		return listText(x), x
+	case string:
+		if x == "" {
+			return "", nil
+		}
+		return x, x
+	}
+	return literal(v), v.Int()
+}
+
+// Diff returns the keys that two configurations differ in, in the order of the manual.
+func Diff(a, b *Guest) []string {
+	var keys []string
+	at := map[string]string{}
+	for i, g := range []*Guest{a, b} {
+		w := valueWalk{fields: GuestFields(), doc: &tomltext.Doc{}}
+		w.table(nil, "", reflect.ValueOf(g).Elem())
+		for _, v := range w.values {
+			if i == 0 {
+				at[v.Key] = v.Text
+			} else if text, ok := at[v.Key]; !ok || text != v.Text {
+				keys = append(keys, v.Key)
+			}
+			if i == 1 {
+				delete(at, v.Key)
+			}
+		}
+	}
+	return append(keys, slices.Sorted(maps.Keys(at))...)
+}
+
+// ChangeOf says when a change of a key counts: "restart", with the guest's next
+// start, or "live", at once.
+func ChangeOf(key string) string {
+	_, field, err := resolve(key, GuestFields())
+	if err != nil {
+		return ""
+	}
+	return field.Change
+}
