@@ -11,7 +11,8 @@ import (
 
 type createOptions struct {
 	guest.CreateOptions
-	start bool
+	start  bool
+	config []string
 }
 
 const createLong = `Create a guest from a template.
@@ -46,6 +47,7 @@ func newLaunch(a *app) *cobra.Command {
 func (o *createOptions) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&o.Template, "template", "t", "", "template to build it from")
 	cmd.Flags().StringVarP(&o.Backend, "backend", "B", "auto", "storage: auto, btrfs, overlay, dir")
+	cmd.Flags().StringArrayVarP(&o.config, "config", "c", nil, "set a key of its configuration, KEY=VALUE; may be repeated")
 }
 
 // createArgs: one name, and the template's arguments only after --.
@@ -66,6 +68,10 @@ func createArgs(cmd *cobra.Command, args []string) error {
 func runCreate(cmd *cobra.Command, a *app, o *createOptions, args []string) error {
 	name := args[0]
 	o.Args = args[1:]
+	var err error
+	if o.Config, err = parseChanges(o.config); err != nil {
+		return err
+	}
 	m, err := a.manager()
 	if err != nil {
 		return err

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -82,16 +84,23 @@ func runGet(cmd *cobra.Command, a *app, o *getOptions, args []string) error {
 
 // printConfig prints keys and values; a value that nobody chose is marked.
 func (a *app) printConfig(values []guest.ConfigValue) error {
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	var b bytes.Buffer
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, v := range values {
 		text, mark := v.Text, ""
-		if text == "" && v.Value == nil {
+		if v.Value == nil {
 			text = "-"
 		}
 		if v.Default {
-			mark = "\tdefault"
+			mark = "default"
 		}
-		fmt.Fprintf(w, "%s\t%s%s\n", escape(v.Key), escape(text), mark)
+		fmt.Fprintf(w, "%s\t%s\t%s\n", escape(v.Key), escape(text), mark)
 	}
-	return w.Flush()
+	w.Flush()
+	for line := range strings.Lines(b.String()) {
+		if err := a.printf("%s\n", strings.TrimRight(line, " \n")); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -14,9 +14,10 @@ import (
 
 // The groups of verbs in the help.
 const (
-	groupLife  = "life"
-	groupWork  = "work"
-	groupAdmin = "admin"
+	groupLife   = "life"
+	groupWork   = "work"
+	groupConfig = "config"
+	groupAdmin  = "admin"
 )
 
 // newRoot is the command line. args are those that it will be executed with: only
@@ -35,6 +36,7 @@ func newRoot(a *app, args []string) *cobra.Command {
 	root.AddGroup(
 		&cobra.Group{ID: groupLife, Title: "A guest's life:"},
 		&cobra.Group{ID: groupWork, Title: "Inside a guest:"},
+		&cobra.Group{ID: groupConfig, Title: "A guest's configuration:"},
 		&cobra.Group{ID: groupAdmin, Title: "The host:"})
 	f := root.PersistentFlags()
 	f.StringVar(&a.dirs.State, "state-dir", "", "guests' directory (SYSCT_STATE_DIR, default /var/lib/sysct)")
@@ -79,6 +81,10 @@ func verbs() []verb {
 		{groupWork, "shell enter", newShell},
 		{groupWork, "console", newConsole},
 		{groupWork, "logs", newLogs},
+		{groupConfig, "get", newGet},
+		{groupConfig, "set", newSet},
+		{groupConfig, "unset", newUnset},
+		{groupConfig, "edit", newEdit},
 		{groupAdmin, "ls list", newLs},
 		{groupAdmin, "info status", newInfo},
 		{groupAdmin, "why", newWhy},

@@ -93,6 +93,9 @@ func (w *valueWalk) field(key tomltext.Key, field Field, v reflect.Value) {
 func (w *valueWalk) add(key tomltext.Key, field Field, v reflect.Value) {
 	value := Value{Key: key.String(), Field: field, Set: w.doc.Has(key)}
 	value.Text, value.Value = plainValue(v)
+	if field.Type == "table of strings" {
+		value.Value = value.Text // even an empty one is a value: the key is there
+	}
 	w.values = append(w.values, value)
 }
 
