@@ -101,7 +101,6 @@ func change(content any, key Key, value any) any {
 type writer struct {
 	t     *rapid.T
 	b     strings.Builder
-	end   string
 	leafs []Key
 	texts map[string]string // a leaf's literal
 	lists []Key             // of tables

@@ -24,7 +24,7 @@ type GCOptions struct {
 func (m *Manager) GC(ctx context.Context, o GCOptions) ([]string, error) {
 	var removed []string
 	var errs []error
-	for _, collect := range []func(context.Context, bool) ([]string, error){m.gcRenames, m.gcDirs, m.gcGroups, m.gcRun, m.gcIDs, m.gcImages} {
+	for _, collect := range []func(context.Context, bool) ([]string, error){m.gcRenames, m.gcDirs, m.gcTemps, m.gcGroups, m.gcRun, m.gcIDs, m.gcImages} {
 		lines, err := collect(ctx, o.DryRun)
 		removed, errs = append(removed, lines...), append(errs, err)
 	}
@@ -68,6 +68,25 @@ func (m *Manager) gcDirs(ctx context.Context, dry bool) ([]string, error) {
 		errs = append(errs, err)
 		if done {
 			removed = append(removed, "directory "+filepath.Join(m.dirs.State, e.Name()))
+		}
+	}
+	return removed, errors.Join(errs...)
+}
+
+// gcTemps removes files that were being written in guests' directories.
+func (m *Manager) gcTemps(_ context.Context, dry bool) ([]string, error) {
+	names, err := m.Names()
+	errs := []error{err}
+	var removed []string
+	for _, name := range names {
+		left, err := filepath.Glob(filepath.Join(m.dir(name), atomicfile.TempPrefix+"*"))
+		errs = append(errs, err)
+		for _, path := range left {
+			done, err := m.unlessLocked(name, dry, func() error { return os.Remove(path) })
+			errs = append(errs, err)
+			if done {
+				removed = append(removed, "file "+path)
+			}
 		}
 	}
 	return removed, errors.Join(errs...)
