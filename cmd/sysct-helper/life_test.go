@@ -15,6 +15,7 @@ import (
 	"github.com/sysct/sysct/internal/proctest"
 	"github.com/sysct/sysct/pkg/guest/control"
 	"github.com/sysct/sysct/pkg/guest/fdstore"
+	"github.com/sysct/sysct/pkg/guest/holder"
 	"github.com/sysct/sysct/pkg/guest/monitor"
 	"github.com/sysct/sysct/pkg/guest/state"
 )
@@ -314,4 +315,30 @@ func talkativeInit() int {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
+}
+
+// TestWithdrawnOrder: a monitor that was asked for and not told to begin ends, whether
+// its starter took the order back or died, and the guest can be started.
+func TestWithdrawnOrder(t *testing.T) {
+	w := newWorld(t)
+	g := w.guest("web", obedient)
+	for range 3 {
+		order, err := monitor.NewOrder()
+		if err != nil {
+			t.Fatal(err)
+		}
+		pid, err := holder.Start(t.Context(), w.conf, "web", order.Plan, order.Theirs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		order.Close()
+		w.until("the end of the monitor", func() error {
+			if !ended(pid) {
+				return fmt.Errorf("process %d runs", pid)
+			}
+			return nil
+		})
+	}
+	g.start()
+	g.stop()
 }

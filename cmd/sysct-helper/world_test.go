@@ -234,22 +234,19 @@ func copyFile(t *testing.T, from, to string) {
 
 // launch starts the guest and gives the monitor's report.
 func (g *guest) launch() (*monitor.Report, error) {
-	memfd, err := g.plan.Memfd()
+	order, err := monitor.NewOrder()
 	if err != nil {
 		return nil, err
 	}
-	defer memfd.Close()
-	r, wr, err := os.Pipe()
-	if err != nil {
+	defer order.Close()
+	if _, err := holder.Start(g.t.Context(), g.conf, g.name, order.Plan, order.Theirs); err != nil {
 		return nil, err
 	}
-	defer r.Close()
-	_, err = holder.Start(g.t.Context(), g.conf, g.name, memfd, wr)
-	wr.Close()
-	if err != nil {
+	order.Theirs.Close()
+	if err := order.Begin(&g.plan); err != nil {
 		return nil, err
 	}
-	return monitor.ReadReport(r)
+	return order.Report()
 }
 
 func (g *guest) start() {

@@ -43,6 +43,9 @@ func (m *Manager) monitorPlan(name string) (*monitor.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if slices.Contains(cfg.Protect, spec.ProtectStart) {
+		return nil, protectedFrom(name, spec.ProtectStart)
+	}
 	net, err := vnet.NewPlan(netTypes(cfg))
 	if err != nil {
 		return nil, as(ErrConfig, err)

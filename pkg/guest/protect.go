@@ -1,8 +1,6 @@
 package guest
 
 import (
-	"fmt"
-
 	"golang.org/x/sys/unix"
 
 	"github.com/sysct/sysct/pkg/guest/spec"
@@ -20,9 +18,13 @@ func (m *Manager) unprotected(name, from string) error {
 	if !protected {
 		return nil
 	}
-	reason := fmt.Errorf("it is protected from %s\nhint: sysct unset %s protect", from, name)
 	if err != nil {
-		reason = fmt.Errorf("it may be protected from %s: %w\nhint: sysct edit %s", from, err, name)
+		return as(ErrProtected, stateError("it may be protected from %s: %w\nhint: sysct edit %s", from, err, name))
 	}
-	return as(ErrProtected, as(ErrState, reason))
+	return protectedFrom(name, from)
+}
+
+// protectedFrom says that, and how to take the protection off.
+func protectedFrom(name, from string) error {
+	return as(ErrProtected, stateError("it is protected from %s\nhint: sysct unset %s protect", from, name))
 }

@@ -4,14 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"time"
 
 	"github.com/sysct/sysct/pkg/guest/control"
-	"github.com/sysct/sysct/pkg/guest/holder"
 	"github.com/sysct/sysct/pkg/guest/monitor"
-	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/guest/state"
 )
 
@@ -30,23 +26,42 @@ func (m *Manager) Start(ctx context.Context, name string, _ StartOptions) error 
 		return err
 	}
 	defer lock.Release()
-	if err := m.unprotected(name, spec.ProtectStart); err != nil {
-		return err
-	}
-	plan, err := m.monitorPlan(name)
-	if err != nil {
-		return err
-	}
-	if plan.Recover, err = m.startable(ctx, name); err != nil {
-		return err
-	}
-	if err := m.claim(ctx, name, plan.Context.IDs); err != nil {
-		return as(ErrBroken, err)
-	}
 	if err := privateDir(m.dirs.Log); err != nil {
 		return err
 	}
-	return m.startMonitor(ctx, plan)
+	early, err := m.askMonitor(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer func() { early.close() }()
+	plan, err := m.startPlan(ctx, name)
+	if err != nil {
+		return err
+	}
+	err = early.wait()
+	if errors.Is(err, &control.Error{Kind: control.KindState}) {
+		// Then the monitor before was there still, and has gone since.
+		early.close()
+		if early, err = m.askMonitor(ctx, name); err == nil {
+			err = early.wait()
+		}
+	}
+	if err != nil {
+		return callError(err)
+	}
+	return m.begin(ctx, early, plan)
+}
+
+// startPlan says how the guest is to be started, and whether it can be.
+func (m *Manager) startPlan(ctx context.Context, name string) (*monitor.Plan, error) {
+	plan, err := m.monitorPlan(name)
+	if err != nil {
+		return nil, err
+	}
+	if plan.Recover, err = m.startable(ctx, name); err != nil {
+		return nil, err
+	}
+	return plan, as(ErrBroken, m.claim(ctx, name, plan.Context.IDs))
 }
 
 // startable says whether the guest may be started, and whether processes of an
@@ -78,49 +93,6 @@ func (m *Manager) startable(ctx context.Context, name string) (bool, error) {
 // waitGone waits until a monitor that is ending has gone.
 func (m *Manager) waitGone(ctx context.Context, name string) error {
 	return m.Wait(ctx, name, WaitOptions{States: []state.State{state.Stopped}})
-}
-
-// startMonitor has the holder start the guest's monitor, and waits for its report.
-func (m *Manager) startMonitor(ctx context.Context, plan *monitor.Plan) error {
-	helper, err := m.helper()
-	if err != nil {
-		return err
-	}
-	memfd, err := plan.Memfd()
-	if err != nil {
-		return err
-	}
-	defer memfd.Close()
-	r, w, err := os.Pipe()
-	if err != nil {
-		return fmt.Errorf("cannot start monitor: %w", err)
-	}
-	defer r.Close()
-	cfg := holder.Config{RunDir: m.dirs.Run, LogDir: m.dirs.Log, Base: m.base(), Helper: helper}
-	_, err = holder.Start(ctx, cfg, plan.Name, memfd, w)
-	w.Close()
-	if err != nil {
-		return callError(err)
-	}
-	stop := context.AfterFunc(ctx, func() { r.Close() })
-	defer stop()
-	report, err := monitor.ReadReport(r)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return m.startedBySuccessor(ctx, plan.Name)
-	}
-	if err != nil {
-		return err
-	}
-	for _, warning := range report.Warnings {
-		m.opt.Warn(warning)
-	}
-	if report.Error != nil {
-		return startFailure(report.Error)
-	}
-	return nil
 }
 
 // startedBySuccessor waits for what becomes of a guest whose monitor died in the

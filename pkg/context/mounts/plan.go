@@ -15,20 +15,20 @@ const (
 
 // Op is one mount of the plan. Target and Source are relative to the guest's root.
 type Op struct {
-	Kind    Kind     `json:"kind"`
-	Target  string   `json:"target"`
-	Source  string   `json:"source,omitempty"`
-	FS      string   `json:"fs,omitempty"`
-	FD      string   `json:"fd,omitempty"`
-	Options []Option `json:"options,omitempty"`
-	Attr    int      `json:"attr,omitempty"`   // MOUNT_ATTR_*
-	Absent  bool     `json:"absent,omitempty"` // a target that does not exist is no error
+	Kind    Kind
+	Target  string
+	Source  string
+	FS      string
+	FD      string
+	Options []Option
+	Attr    int  // MOUNT_ATTR_*
+	Absent  bool // a target that does not exist is no error
 }
 
 // Option is a file system's parameter; a flag has no value.
 type Option struct {
-	Key   string `json:"key"`
-	Value string `json:"value,omitempty"`
+	Key   string
+	Value string
 }
 
 // Facts are what the plan depends on.

@@ -1,7 +1,6 @@
 package proto
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 
@@ -36,10 +35,9 @@ func (c *Conn) Send(m Message, fds ...int) error {
 	if len(fds) != len(m.FDs) {
 		return fmt.Errorf("cannot send %s: %d descriptors for %d names", m.Kind, len(fds), len(m.FDs))
 	}
-	data, err := json.Marshal(m)
-	if err != nil {
-		return fmt.Errorf("cannot send %s: %w", m.Kind, err)
-	}
+	w := &writer{}
+	w.message(&m)
+	data := w.b
 	if len(data) > maxPacket {
 		return fmt.Errorf("cannot send %s: %d bytes are more than %d", m.Kind, len(data), maxPacket)
 	}
@@ -47,6 +45,7 @@ func (c *Conn) Send(m Message, fds ...int) error {
 	if len(fds) > 0 {
 		oob = unix.UnixRights(fds...)
 	}
+	var err error
 	for {
 		err = unix.Sendmsg(c.fd, data, oob, nil, unix.MSG_NOSIGNAL)
 		if err != unix.EINTR {
@@ -62,10 +61,13 @@ func (c *Conn) Send(m Message, fds ...int) error {
 // Receive waits for a message. The descriptors are the caller's, by name. An end
 // of file is io.EOF; a timeout is EAGAIN.
 func (c *Conn) Receive() (Message, map[string]int, error) {
-	data := make([]byte, maxPacket)
+	size, err := c.next()
+	if err != nil {
+		return Message{}, nil, fmt.Errorf("cannot receive: %w", err)
+	}
+	data := make([]byte, size)
 	oob := make([]byte, unix.CmsgSpace(4*maxFDs))
 	var n, on, flags int
-	var err error
 	for {
 		n, on, flags, _, err = unix.Recvmsg(c.fd, data, oob, unix.MSG_CMSG_CLOEXEC)
 		if err != unix.EINTR {
@@ -97,18 +99,26 @@ func (c *Conn) Receive() (Message, map[string]int, error) {
 	return m, named, nil
 }
 
-func decode(data []byte, fds int) (Message, error) {
-	var m Message
-	if err := json.Unmarshal(data, &m); err != nil {
-		return m, fmt.Errorf("cannot decode message: %w", err)
+// next waits for a packet and gives its size, 0 at the end of the file. A buffer for
+// the largest packet would cost each receiver its pages.
+func (c *Conn) next() (int, error) {
+	for {
+		n, _, err := unix.Recvfrom(c.fd, nil, unix.MSG_PEEK|unix.MSG_TRUNC)
+		if err != unix.EINTR {
+			return min(max(n, 0), maxPacket), err
+		}
 	}
-	if m.Version != Version {
-		return m, fmt.Errorf("cannot decode message: version %d, this is %d", m.Version, Version)
+}
+
+func decode(data []byte, fds int) (Message, error) {
+	m, err := (&reader{b: data}).message()
+	if err != nil {
+		return Message{}, fmt.Errorf("cannot decode message: %w", err)
 	}
 	if len(m.FDs) != fds {
-		return m, fmt.Errorf("cannot decode %s: %d descriptors for %d names", m.Kind, fds, len(m.FDs))
+		return Message{}, fmt.Errorf("cannot decode %s: %d descriptors for %d names", m.Kind, fds, len(m.FDs))
 	}
-	return m, nil
+	return *m, nil
 }
 
 func rights(oob []byte) ([]int, error) {

@@ -3,10 +3,13 @@ package proto
 import (
 	"errors"
 	"io"
+	"reflect"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/pkg/context/mounts"
 )
 
 func pair(t *testing.T) (*Conn, *Conn) {
@@ -46,18 +49,61 @@ func TestMessageWithDescriptors(t *testing.T) {
 	}
 }
 
+// What was written is what is read, field by field, and any shorter packet is refused.
+func TestWire(t *testing.T) {
+	want := Message{Version: Version, Kind: KindSetup, FDs: []string{FDRoot, TTY(1)}, Setup: &Setup{
+		Hostname: "web", Init: [][]string{{"/sbin/init", "x"}, {"/bin/sh"}}, Env: []string{"A=b", ""}, TTYs: 4, Loopback: true,
+		Mounts: []mounts.Op{
+			{Kind: mounts.KindFS, Target: "proc", Source: "s", FS: "proc", FD: "f", Options: []mounts.Option{{Key: "hidepid", Value: "2"}, {Key: "ro"}}, Attr: 0x100000, Absent: true},
+			{Kind: mounts.KindFD, Target: "dev"},
+		},
+		HostFiles: []HostFile{{Name: "n", Content: "c\n", Mode: 0o444}, {Name: "d", Mode: 0o700, Dir: true}},
+		Caps:      1 << 40, Filter: []byte{0, 255, 7}, Listener: true,
+	}, Failed: &Failed{Step: "s", Call: "c", Path: "p", Errno: 13, Text: "t"}}
+	w := &writer{}
+	w.message(&want)
+	got, err := (&reader{b: w.b}).message()
+	if err != nil || !reflect.DeepEqual(*got, want) {
+		t.Fatalf("%v\n%+v\n%+v", err, got, want)
+	}
+	for n := range w.b {
+		if m, err := (&reader{b: w.b[:n]}).message(); err == nil {
+			t.Fatalf("%d of %d bytes are read as %+v", n, len(w.b), m)
+		}
+	}
+}
+
+func FuzzWire(f *testing.F) {
+	w := &writer{}
+	w.message(&Message{Version: Version, Kind: KindSetup, Setup: &Setup{Env: []string{"A=b"}, Filter: []byte{1}}})
+	f.Add(w.b)
+	f.Fuzz(func(t *testing.T, packet []byte) {
+		m, err := (&reader{b: packet}).message()
+		if err != nil {
+			return
+		}
+		again := &writer{}
+		again.message(m)
+		if back, err := (&reader{b: again.b}).message(); err != nil || !reflect.DeepEqual(back, m) {
+			t.Errorf("%q: %+v, then %+v, %v", packet, m, back, err)
+		}
+	})
+}
+
 func TestReceiveRefuses(t *testing.T) {
 	a, b := pair(t)
 	for _, c := range []struct{ packet, want string }{
-		{"{", "cannot decode message"},
-		{`{"version":9}`, "version 9"},
-		{`{"version":1,"kind":"x","fds":["root"]}`, "0 descriptors for 1 names"},
+		{"\x01\x05x", "cannot decode message"},
+		{"\x01\x01x\x00\x00\x00\x00", "too much"},
+		{"\x01\x01x\xff\xff\xff\xff\x0f", "cut short"},
+		{"\x09", "version 9"},
+		{"\x01\x01x\x01\x04root\x00\x00", "0 descriptors for 1 names"},
 	} {
 		if _, err := unix.Write(a.fd, []byte(c.packet)); err != nil {
 			t.Fatal(err)
 		}
 		if _, _, err := b.Receive(); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v, want %q", c.packet, err, c.want)
+			t.Errorf("%q: %v, want %q", c.packet, err, c.want)
 		}
 	}
 	unix.Shutdown(a.fd, unix.SHUT_RDWR)

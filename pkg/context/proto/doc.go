@@ -1,6 +1,6 @@
 // Package proto is what the parent of a context and its stage say to each other:
-// one SOCK_SEQPACKET socket, one JSON message a packet, file descriptors beside
-// it by name.
+// one SOCK_SEQPACKET socket, one message a packet, file descriptors beside it by
+// name.
 //
 //	parent                              stage (child, new namespaces)
 //	  | clone ------------------------------> starts, waits

@@ -32,42 +32,42 @@ const (
 
 // Message is one packet. FDs names the descriptors that come with it, in order.
 type Message struct {
-	Version int      `json:"version"`
-	Kind    string   `json:"kind"`
-	FDs     []string `json:"fds,omitempty"`
-	Setup   *Setup   `json:"setup,omitempty"`
-	Failed  *Failed  `json:"failed,omitempty"`
+	Version int
+	Kind    string
+	FDs     []string
+	Setup   *Setup
+	Failed  *Failed
 }
 
 // Setup is all that the stage needs to know.
 type Setup struct {
-	Hostname  string      `json:"hostname"`
-	Init      [][]string  `json:"init"` // argument lists, tried in order until one exists
-	Env       []string    `json:"env"`
-	TTYs      int         `json:"ttys"`
-	Loopback  bool        `json:"loopback"`
-	Mounts    []mounts.Op `json:"mounts"`
-	HostFiles []HostFile  `json:"host_files"` // below /run/host
-	Caps      uint64      `json:"caps"`       // kept
-	Filter    []byte      `json:"filter"`     // struct sock_filter, 8 bytes each, native order
-	Listener  bool        `json:"listener"`   // load the filter with a listener and hand it over
+	Hostname  string
+	Init      [][]string // argument lists, tried in order until one exists
+	Env       []string
+	TTYs      int
+	Loopback  bool
+	Mounts    []mounts.Op
+	HostFiles []HostFile // below /run/host
+	Caps      uint64     // kept
+	Filter    []byte     // struct sock_filter, 8 bytes each, native order
+	Listener  bool       // load the filter with a listener and hand it over
 }
 
 // HostFile is a file, or with Dir a directory, below /run/host.
 type HostFile struct {
-	Name    string `json:"name"`
-	Content string `json:"content,omitempty"`
-	Mode    uint32 `json:"mode"`
-	Dir     bool   `json:"dir,omitempty"`
+	Name    string
+	Content string
+	Mode    uint32
+	Dir     bool
 }
 
 // Failed says which step of the stage failed and how.
 type Failed struct {
-	Step  string `json:"step"`
-	Call  string `json:"call,omitempty"`
-	Path  string `json:"path,omitempty"`
-	Errno int    `json:"errno,omitempty"`
-	Text  string `json:"text"`
+	Step  string
+	Call  string
+	Path  string
+	Errno int
+	Text  string
 }
 
 // Join is the name of the i-th v1 tasks file.

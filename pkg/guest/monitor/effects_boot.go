@@ -11,7 +11,6 @@ import (
 	"github.com/sysct/sysct/pkg/guest/control"
 	"github.com/sysct/sysct/pkg/images/store"
 	"github.com/sysct/sysct/pkg/limits"
-	"github.com/sysct/sysct/pkg/limits/detect"
 	"github.com/sysct/sysct/pkg/limits/devices"
 )
 
@@ -23,10 +22,15 @@ func (m *monitor) launchJob() func() func() {
 		group, err := m.makeGroup(first)
 		var guest *sysctx.Guest
 		if err == nil {
+			restricted := m.restrictDevices(group)
 			guest, err = sysctx.Launch(&m.plan.Context, group, sysctx.Options{
-				BeforeExec: func(g *sysctx.Guest) error { return m.storeGuest(g, group) },
-				Failpoint:  failpoint,
+				BeforeExec: func(g *sysctx.Guest) error {
+					restricted()
+					return m.storeGuest(g, group)
+				},
+				Failpoint: failpoint,
 			})
+			restricted()
 		}
 		return func() {
 			m.group = group
@@ -47,27 +51,30 @@ func (m *monitor) makeGroup(first bool) (limits.Group, error) {
 	if err := m.clearRoot(first); err != nil {
 		return nil, &sysctx.StepError{Step: "unmount rootfs", Err: err}
 	}
-	backend, err := detect.Detect()
-	if err != nil {
-		return nil, &sysctx.StepError{Step: "find control groups", Err: err}
-	}
-	var warnings []string
-	group, err := backend.Make(p.Base, p.Name, p.Limits, p.Context.IDs.Base, func(s string) { warnings = append(warnings, s) })
+	group, err := m.backend.Make(p.Base, p.Name, p.Limits, p.Context.IDs.Base, m.warnLater)
 	if err != nil {
 		return nil, &sysctx.StepError{Step: "make control groups", Err: err}
 	}
-	// The user namespace keeps a guest from devices too: a kernel without this
-	// program still runs it.
-	if err := devices.Attach(group.GuestFD(), devices.Default()); err != nil {
-		warnings = append(warnings, err.Error())
-	}
-	m.loop.Post(func() {
-		for _, w := range warnings {
-			m.warn(w)
-		}
-	})
 	return group, nil
 }
+
+// restrictDevices attaches the device program while the guest's context is made. The
+// result waits for it; the guest's init isn't executed before.
+func (m *monitor) restrictDevices(group limits.Group) (wait func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		// The user namespace keeps a guest from devices too: a kernel without this
+		// program still runs it.
+		if err := devices.Attach(group.GuestFD(), devices.Default()); err != nil {
+			m.warnLater(err.Error())
+		}
+	}()
+	return func() { <-done }
+}
+
+// warnLater is for jobs' goroutines.
+func (m *monitor) warnLater(text string) { m.loop.Post(func() { m.warn(text) }) }
 
 // clearRoot is in a job's goroutine. It takes off rootfs/ what was there before
 // the life's first boot. A running root that somebody on the host sits in stays:
@@ -159,11 +166,8 @@ func (m *monitor) dropGuest() {
 // a monitor that was killed, is found by its name. The root stays where it is
 // shown until the life ends: with somebody in it, no other could be made.
 func (m *monitor) removeBoot(group limits.Group) error {
-	backend, err := detect.Detect()
-	if err != nil {
-		return err
-	}
 	if group == nil {
+		var err error
 		if group, err = m.openGroup(); err != nil {
 			return err
 		}
@@ -173,17 +177,13 @@ func (m *monitor) removeBoot(group limits.Group) error {
 		// Those that are left entered from outside, and die with the kill.
 		errs = append(errs, group.Kill(), group.Close())
 	}
-	errs = append(errs, backend.Remove(m.plan.Base, m.plan.Name))
+	errs = append(errs, m.backend.Remove(m.plan.Base, m.plan.Name))
 	return errors.Join(errs...)
 }
 
 // openGroup opens the guest's group; nil if it has none.
 func (m *monitor) openGroup() (limits.Group, error) {
-	backend, err := detect.Detect()
-	if err != nil {
-		return nil, err
-	}
-	group, err := backend.Open(m.plan.Base, m.plan.Name)
+	group, err := m.backend.Open(m.plan.Base, m.plan.Name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

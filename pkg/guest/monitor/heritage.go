@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/sysct/sysct/pkg/guest/fdstore"
+	"github.com/sysct/sysct/pkg/limits"
 )
 
 // Names of descriptors. What a guest's screens leave is named by them.
@@ -27,6 +28,7 @@ type heritage struct {
 	report  int
 	life    *Life // nil: this is the first monitor of the life
 	manager manager
+	backend limits.Backend
 
 	occupied bool // processes of the guest run that nobody keeps
 }

@@ -1,11 +1,14 @@
 package monitor
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
 
+	sysctx "github.com/sysct/sysct/pkg/context"
 	"github.com/sysct/sysct/pkg/guest/fdstore"
+	"github.com/sysct/sysct/pkg/limits/detect"
 )
 
 // Main is `sysct-helper monitor NAME`. The name in args is for those who read
@@ -18,7 +21,7 @@ func Main(args []string) int {
 		return 1
 	}
 	h := newHeritage(stored)
-	m, err := setup(h)
+	m, err := ready(h)
 	if err != nil {
 		return h.giveUp(err)
 	}
@@ -34,10 +37,26 @@ func Main(args []string) int {
 	return 0
 }
 
+// ready is a monitor that knows its guest. What needs no plan is done before the
+// wait for it, which is long enough.
+func ready(h *heritage) (*monitor, error) {
+	backend, err := detect.Detect()
+	if waited := h.awaitOrder(); waited != nil {
+		return nil, waited
+	}
+	if err != nil {
+		return nil, &sysctx.StepError{Step: "find control groups", Err: err}
+	}
+	h.backend = backend
+	return setup(h)
+}
+
 // giveUp ends a monitor that can't work. The first of a life reports and says
 // that it is done; a later one leaves it to its service manager to try again.
 func (h *heritage) giveUp(err error) int {
-	fmt.Fprintln(os.Stderr, "sysct-helper: monitor:", err)
+	if !errors.Is(err, errWithdrawn) {
+		fmt.Fprintln(os.Stderr, "sysct-helper: monitor:", err)
+	}
 	if h.life != nil {
 		return 1
 	}

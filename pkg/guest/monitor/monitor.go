@@ -42,10 +42,11 @@ type monitor struct {
 	lastID  int
 	screens []*screen // the console and the ttys
 
-	group  limits.Group // nil: none
-	zombie int          // an init of ours that has ended and isn't reaped yet; 0: none
-	pidfd  int          // of init; -1: none
-	notify int          // what init says; -1: none
+	backend limits.Backend
+	group   limits.Group // nil: none
+	zombie  int          // an init of ours that has ended and isn't reaped yet; 0: none
+	pidfd   int          // of init; -1: none
+	notify  int          // what init says; -1: none
 
 	jobs     int           // under way
 	whenIdle []func()      // to be done when none is

@@ -1,14 +1,7 @@
 package monitor
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"os"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	sysctx "github.com/sysct/sysct/pkg/context"
 	"github.com/sysct/sysct/pkg/limits"
@@ -23,7 +16,7 @@ const maxPlan = 1 << 20
 // Plan is all that a monitor needs to know to keep a guest. It doesn't change
 // during the guest's life.
 type Plan struct {
-	Version     int           `json:"version"` // set by Memfd
+	Version     int           `json:"version"` // set by Order.Begin
 	Name        string        `json:"name"`
 	Base        string        `json:"base"`    // name of the instance's control groups, as "sysct"
 	RunDir      string        `json:"run_dir"` // of the instance
@@ -53,57 +46,3 @@ const HaltAuto = "auto"
 
 // DefaultStopTimeout is how long a guest's own shutdown may take.
 const DefaultStopTimeout = 60 * time.Second
-
-// Memfd writes the plan into a memfd, as a monitor is started with.
-func (p *Plan) Memfd() (*os.File, error) {
-	p.Version = planVersion
-	data, err := json.Marshal(p)
-	if err != nil {
-		return nil, fmt.Errorf("cannot write plan: %w", err)
-	}
-	fd, err := unix.MemfdCreate("sysct-plan", unix.MFD_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("cannot write plan: %w", os.NewSyscallError("memfd_create", err))
-	}
-	f := os.NewFile(uintptr(fd), "plan")
-	if _, err := f.Write(data); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("cannot write plan: %w", err)
-	}
-	return f, nil
-}
-
-// readPlan reads a plan from its beginning, whatever the offset: the
-// descriptor is shared with those who read it before.
-func readPlan(fd int) (*Plan, error) {
-	f := reader{fd}
-	data, err := io.ReadAll(io.NewSectionReader(f, 0, maxPlan))
-	if err != nil {
-		return nil, fmt.Errorf("cannot read plan: %w", err)
-	}
-	var p Plan
-	if err := json.Unmarshal(data, &p); err != nil {
-		return nil, fmt.Errorf("cannot read plan: %w", err)
-	}
-	if p.Version != planVersion {
-		return nil, fmt.Errorf("cannot read plan: version %d instead of %d", p.Version, planVersion)
-	}
-	if p.Name == "" || p.Base == "" || p.RunDir == "" {
-		return nil, errors.New("cannot read plan: it has no name, base or run directory")
-	}
-	if p.StopTimeout < 0 {
-		p.StopTimeout = DefaultStopTimeout
-	}
-	return &p, nil
-}
-
-// reader reads a descriptor without owning it.
-type reader struct{ fd int }
-
-func (r reader) ReadAt(p []byte, off int64) (int, error) {
-	n, err := unix.Pread(r.fd, p, off)
-	if err == nil && n == 0 && len(p) > 0 {
-		return 0, io.EOF
-	}
-	return max(n, 0), err
-}

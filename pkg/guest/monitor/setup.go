@@ -36,7 +36,7 @@ func setup(h *heritage) (*monitor, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &monitor{plan: plan, report: h.report, manager: h.manager, peers: map[int]*peer{}, guestDir: -1, pidfd: -1, notify: -1}
+	m := &monitor{plan: plan, backend: h.backend, report: h.report, manager: h.manager, peers: map[int]*peer{}, guestDir: -1, pidfd: -1, notify: -1}
 	if err := m.lockDir(h); err != nil {
 		return nil, err
 	}
