@@ -41,17 +41,19 @@ type file struct {
 // Ledger is the file and the ranges that it hands out from.
 type Ledger struct {
 	Dir   string
-	Pools []Range
+	Pools []Range // empty: the host's subordinate ids, when they are first needed
 }
 
 // Open gives the host's ledger over the host's subordinate ids. dir is
 // DefaultDir but for tests.
-func Open(dir string) (*Ledger, error) {
-	pools, err := hostPools("/etc/subuid", "/etc/subgid")
-	if err != nil {
-		return nil, err
+func Open(dir string) *Ledger { return &Ledger{Dir: dir} }
+
+// pools are the ranges to hand out from.
+func (l *Ledger) pools() ([]Range, error) {
+	if len(l.Pools) > 0 {
+		return l.Pools, nil
 	}
-	return &Ledger{Dir: dir, Pools: pools}, nil
+	return hostPools("/etc/subuid", "/etc/subgid")
 }
 
 // Allocate gives the guest a range of Size ids; a guest that has one keeps it. No
@@ -64,7 +66,11 @@ func (l *Ledger) Allocate(ctx context.Context, guest string) (Entry, error) {
 			got = f.Entries[i]
 			return nil
 		}
-		base, ok := firstFree(l.Pools, f.Entries)
+		pools, err := l.pools()
+		if err != nil {
+			return err
+		}
+		base, ok := firstFree(pools, f.Entries)
 		if !ok {
 			return fmt.Errorf("cannot allocate ids for %s: %w among %d ranges in use", guest, ErrFull, len(f.Entries))
 		}

@@ -49,8 +49,9 @@ var (
 type inside struct {
 	pidfd  int
 	idBase uint32
-	group  limits.Group
 	leaf   int
+	joins  []int        // v1 files to join by
+	group  limits.Group // whose the joins are; nil: they are the exec's own
 	root   *safefs.Root
 }
 
@@ -99,10 +100,7 @@ func (m *Manager) openInside(ctx context.Context, name string) (*inside, error) 
 	if err := m.initPidfd(ctx, name, in); err != nil {
 		return nil, err
 	}
-	var err error
-	if in.group, err = m.openGroup(name); err == nil {
-		in.leaf, err = in.group.Leaf()
-	}
+	err := in.findGroup(m, name)
 	if err == nil {
 		in.root, err = enter.GuestRoot(in.pidfd)
 	}
@@ -123,21 +121,36 @@ func (m *Manager) initPidfd(ctx context.Context, name string, in *inside) error 
 	}
 	defer conn.Close()
 	var resp control.Response
-	fds, err := conn.Call(ctx, control.Request{Op: control.OpStatus}, &resp)
+	fds, err := conn.Call(ctx, control.Request{Op: control.OpStatus, Enter: true}, &resp)
 	if err != nil {
 		return callError(err)
 	}
-	if len(fds) != 1 || resp.Run == nil {
+	if len(fds) < 1 || resp.Run == nil {
 		control.CloseAll(fds)
 		return stateError("it is not running")
 	}
 	in.pidfd, in.idBase = fds[0], resp.Run.IDBase
+	if len(fds) > 1 {
+		in.leaf, in.joins = fds[1], fds[2:]
+	}
 	switch resp.Run.State {
 	case state.Running, state.Stopping, state.Thawed:
 		return nil
 	}
-	unix.Close(in.pidfd)
+	in.close()
 	return stateError("it is %s", resp.Run.State)
+}
+
+// findGroup opens the guest's groups if the monitor didn't hand them over.
+func (in *inside) findGroup(m *Manager, name string) (err error) {
+	if in.leaf >= 0 {
+		return nil
+	}
+	if in.group, err = m.openGroup(name); err == nil {
+		in.joins = in.group.JoinFDs()
+		in.leaf, err = in.group.Leaf()
+	}
+	return err
 }
 
 func (in *inside) close() {
@@ -146,6 +159,8 @@ func (in *inside) close() {
 	}
 	if in.group != nil {
 		in.group.Close()
+	} else {
+		control.CloseAll(in.joins)
 	}
 	for _, fd := range []int{in.leaf, in.pidfd} {
 		if fd >= 0 {
@@ -218,7 +233,7 @@ func (in *inside) start(p *enter.Process) (*enter.Child, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &enter.Target{PidFD: in.pidfd, LeafFD: in.leaf, JoinFDs: in.group.JoinFDs(), Filter: filter, Keep: caps.Default()}
+	t := &enter.Target{PidFD: in.pidfd, LeafFD: in.leaf, JoinFDs: in.joins, Filter: filter, Keep: caps.Default()}
 	child, err := enter.Start(t, p)
 	var failed *enter.Error
 	if errors.As(err, &failed) {

@@ -51,14 +51,10 @@ func Open(o Options) (*Manager, error) {
 		}
 		*d = abs
 	}
-	ledger, err := idledger.Open(idledger.DefaultDir)
-	if err != nil {
-		return nil, err
-	}
 	if o.Warn == nil {
 		o.Warn = func(string) {}
 	}
-	return &Manager{opt: o, dirs: dirs, tag: spec.Tag(dirs.State), ledger: ledger,
+	return &Manager{opt: o, dirs: dirs, tag: spec.Tag(dirs.State), ledger: idledger.Open(idledger.DefaultDir),
 		images: &images.Store{Dir: filepath.Join(dirs.Cache, "images")}}, nil
 }
 

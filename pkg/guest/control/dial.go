@@ -128,12 +128,19 @@ func (c *Conn) Send(ctx context.Context, req Request, fds ...int) error {
 	return nil
 }
 
+// soon is how long an answer is waited for without heeding the context, in
+// milliseconds.
+const soon = 5
+
 // Receive waits for an answer.
 func (c *Conn) Receive(ctx context.Context, resp *Response) ([]int, error) {
 	defer c.interruptible(ctx)()
 	var data []byte
 	var fds []int
 	var got error
+	// Most answers take less than waking the thread that polls for all: they are
+	// waited for here. The rest is left to it, and can be interrupted.
+	unix.Poll([]unix.PollFd{{Fd: int32(c.Fd()), Events: unix.POLLIN}}, soon)
 	err := c.raw.Read(func(fd uintptr) bool {
 		data, fds, got = receivePacket(int(fd))
 		return !errors.Is(got, unix.EAGAIN)

@@ -59,6 +59,7 @@ type Request struct {
 	Name      string        `json:"name,omitempty"`   // start: the guest's name
 	Helper    string        `json:"helper,omitempty"` // start: path of the helper program
 	Pid       int           `json:"pid,omitempty"`    // reap
+	Enter     bool          `json:"enter,omitempty"`  // status: with the groups to enter by
 }
 
 // SetTimeout bounds the operation; d is rounded up to milliseconds.

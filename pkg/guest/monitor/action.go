@@ -57,11 +57,13 @@ type (
 	// CheckReady runs the ready command; ReadyChecked follows.
 	CheckReady struct{}
 
-	// Reply answers a client. Pidfd: with a pidfd of init.
+	// Reply answers a client. Pidfd: with a pidfd of init. Enter: and with the groups
+	// to enter by, the v2 leaf first, then the v1 files to join by.
 	Reply struct {
 		Client int
 		Resp   control.Response
 		Pidfd  bool
+		Enter  bool
 	}
 
 	// Tell sends the report to who started the guest, if that is still waiting.

@@ -24,7 +24,7 @@ type waiter struct {
 func (c *Core) asked(client int, req *control.Request) {
 	switch req.Op {
 	case control.OpStatus:
-		c.askedStatus(client)
+		c.askedStatus(client, req)
 	case control.OpStop:
 		c.askedStop(client, req)
 	case control.OpKill:
@@ -42,14 +42,14 @@ func (c *Core) asked(client int, req *control.Request) {
 
 // askedStatus says, while no init runs because the last one failed, when the
 // next one will.
-func (c *Core) askedStatus(client int) {
+func (c *Core) askedStatus(client int, req *control.Request) {
 	run := c.Run()
 	resp := control.Response{Run: &run}
 	if l := &c.Life; l.Phase == PhaseWait {
 		left := max(l.Again-c.now.Mono, 0)
 		resp.Note = fmt.Sprintf("it is started again in %d s", (left+time.Second-1)/time.Second)
 	}
-	c.do(Reply{Client: client, Resp: resp, Pidfd: run.Pid > 0})
+	c.do(Reply{Client: client, Resp: resp, Pidfd: run.Pid > 0, Enter: req.Enter})
 }
 
 func (c *Core) askedStop(client int, req *control.Request) {

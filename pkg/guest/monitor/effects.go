@@ -79,11 +79,19 @@ func (m *monitor) reply(a Reply) {
 	if p == nil {
 		return
 	}
-	if a.Pidfd && m.pidfd >= 0 {
-		m.answer(p, a.Resp, m.pidfd)
+	if !a.Pidfd || m.pidfd < 0 {
+		m.answer(p, a.Resp)
 		return
 	}
-	m.answer(p, a.Resp)
+	fds := []int{m.pidfd}
+	if a.Enter && m.group != nil {
+		// Without the groups the client looks for them itself, and can say what is wrong.
+		if leaf, err := m.group.Leaf(); err == nil {
+			defer unix.Close(leaf)
+			fds = append(append(fds, leaf), m.group.JoinFDs()...)
+		}
+	}
+	m.answer(p, a.Resp, fds...)
 }
 
 // reportLines is how much of the console a failed start shows.

@@ -3,7 +3,11 @@ package spec
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"os"
 	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
 )
 
 // The standard directories.
@@ -61,12 +65,28 @@ func absolute(path string) string {
 	}
 	rest := ""
 	for dir := abs; dir != "/"; dir = filepath.Dir(dir) {
-		if real, err := filepath.EvalSymlinks(dir); err == nil {
+		if real, err := realPath(dir); err == nil {
 			return filepath.Join(real, rest)
 		}
 		rest = filepath.Join(filepath.Base(dir), rest)
 	}
 	return abs
+}
+
+// realPath is what a path leads to, as the kernel names it: two system calls, where
+// looking at every component takes as many as it has, for every directory of every
+// verb. Without /proc the components are looked at.
+func realPath(path string) (string, error) {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", err
+	}
+	defer unix.Close(fd)
+	real, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
+	if err != nil || !filepath.IsAbs(real) {
+		return filepath.EvalSymlinks(path)
+	}
+	return real, nil
 }
 
 // Tag tells instances apart by their state directory: "" for the standard one, else
