@@ -56,7 +56,7 @@ lint: ## gofmt, go vet, staticcheck
 fmt: ## format the Go files
 	@$(go) fmt ./...
 
-generate: ## write anew what is made from the code: manuals of keys, diagrams
+generate: ## write anew what is made from the code: manuals and reference of keys, diagrams
 	@$(go) generate ./...
 
 # N runs of each row, or only some rows: make bench N=5 ROWS=start,exec
@@ -69,18 +69,31 @@ bench: ## time sysct and LXC side by side, as root, on an idle host (N=20, ROWS=
 	@$(go) build -o bin/bench ./internal/bench
 	@bin/bench -n $(N) -rows '$(ROWS)' -cache $(SYSCT_TEST_CACHE)
 
+# The date of the source, so that one source makes one manual.
+source_date = $(or $(shell git log -1 --format=%cs 2>/dev/null),$(shell date -u -r CHANGELOG.md +%F))
+
+man: build ## write the manual pages into bin/man
+	@rm -rf bin/man
+	@bin/sysct __describe | $(go) run ./internal/docgen man bin/man '$(version)' '$(source_date)'
+	@echo "wrote $$(ls bin/man/man*/* | wc -l) pages into bin/man"
+
 demo: ## make, run, freeze, stop and destroy two guests
 	@$(if $(go),internal/build/deps.sh run)
 	@$(MAKE) --no-print-directory build
 	@internal/demo/demo.sh bin/sysct
 
-install: build ## install below DESTDIR and PREFIX (/usr/local)
+install: build man ## install below DESTDIR and PREFIX (/usr/local)
 	install -D -m 755 bin/sysct $(DESTDIR)$(PREFIX)/bin/sysct
 	install -D -m 755 $(helper) $(DESTDIR)$(PREFIX)/lib/sysct/sysct-helper
 	install -d -m 755 $(DESTDIR)/etc/sysct/templates
 	test -e $(DESTDIR)/etc/sysct/sysct.toml || install -m 644 etc/sysct.toml $(DESTDIR)/etc/sysct/sysct.toml
-	install -d -m 755 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -d -m 755 $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5
+	install -m 644 bin/man/man1/* $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 bin/man/man5/* $(DESTDIR)$(PREFIX)/share/man/man5
+	install -d -m 755 $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 	bin/sysct completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/sysct
+	bin/sysct completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_sysct
+	bin/sysct completion fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/sysct.fish
 
 clean: ## remove what was built
 	rm -rf bin $(helper) $(helper).sum

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -75,7 +74,7 @@ func contextOf(cmd *cobra.Command) context.Context {
 func (a *app) completeKeys(most int, directive cobra.ShellCompDirective, choose func(key string, isSet bool) string) completer {
 	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		if len(args) == 0 {
-			return a.guests(1)(cmd, args, typed)
+			return a.completeGuests(cmd, args, typed)
 		}
 		m, err := a.manager()
 		if err != nil || most > 0 && len(args) >= most {
@@ -103,8 +102,8 @@ func removable(key string, isSet bool) string {
 	if !isSet {
 		return ""
 	}
-	if entry := regexp.MustCompile(`^.*\[\d+\]`).FindString(key); entry != "" {
-		return entry
+	if i := strings.LastIndexByte(key, ']'); i >= 0 {
+		return key[:i+1]
 	}
 	return key
 }
@@ -119,8 +118,8 @@ func assignments(*cobra.Command, []string, string) ([]string, cobra.ShellCompDir
 	return append(list, "env.", "net[0].type="), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }
 
-// templates completes templates' names, with what they are.
-func templates(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+// completeTemplates completes a template's name, with what it is.
+func completeTemplates(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	list, _ := images.Templates([]string{templateDir})
 	var names []string
 	for i := range list {
@@ -144,7 +143,7 @@ func completeSignals(*cobra.Command, []string, string) ([]string, cobra.ShellCom
 func (a *app) completeCondition(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 	switch len(args) {
 	case 0:
-		return a.guests(1)(cmd, args, typed)
+		return a.completeGuests(cmd, args, typed)
 	case 1:
 		return append([]string{"ready"}, stateNames()...), cobra.ShellCompDirectiveNoFileComp
 	}

@@ -33,7 +33,8 @@ func newConsole(a *app) *cobra.Command {
 	o := &consoleOptions{}
 	cmd := &cobra.Command{
 		Use: "console NAME", Short: "Attach to a guest's console", Long: consoleLong,
-		Args: oneGuest, ValidArgsFunction: a.completeGuests,
+		Args: oneGuest, ValidArgsFunction: a.guests(1, upStates()...),
+		Example: "  sysct console web\n  sysct console -t 1 -e ^b web\n  sysct console --log -n 20 web",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.tail != allLines && !o.log || o.tail < allLines {
 				return usage(errors.New("--lines goes with --log, and must not be negative"))

@@ -33,12 +33,16 @@ func newCreate(a *app) *cobra.Command {
 	return cmd
 }
 
+const launchLong = `Create a guest from a template and start it, as create and start do. If the start
+fails the guest stays.`
+
 func newLaunch(a *app) *cobra.Command {
 	o := &createOptions{start: true}
 	cmd := &cobra.Command{
-		Use: "launch NAME -t TEMPLATE [-- ARGUMENT...]", Short: "Create a guest and start it",
-		Args: createArgs,
-		RunE: func(cmd *cobra.Command, args []string) error { return runCreate(cmd, a, o, args) },
+		Use: "launch NAME -t TEMPLATE [-- ARGUMENT...]", Short: "Create a guest and start it", Long: launchLong,
+		Example: "  sysct launch web -t debian -- -r bookworm\n  sysct launch tiny -t busybox -c limits.memory=64M",
+		Args:    createArgs,
+		RunE:    func(cmd *cobra.Command, args []string) error { return runCreate(cmd, a, o, args) },
 	}
 	o.flags(cmd)
 	return cmd
@@ -47,7 +51,11 @@ func newLaunch(a *app) *cobra.Command {
 func (o *createOptions) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&o.Template, "template", "t", "", "template to build it from")
 	cmd.Flags().StringVarP(&o.Backend, "backend", "B", "auto", "storage: auto, btrfs, overlay, dir")
-	cmd.Flags().StringArrayVarP(&o.config, "config", "c", nil, "set a key of its configuration, KEY=VALUE; may be repeated")
+	cmd.Flags().StringArrayVarP(&o.config, "config", "c", nil, "set a key of its configuration, `KEY=VALUE`; may be repeated")
+	completeFlag(cmd, "template", completeTemplates)
+	completeFlag(cmd, "backend", words("auto", "btrfs", "overlay", "dir"))
+	completeFlag(cmd, "config", assignments)
+	cmd.ValidArgsFunction = cobra.NoFileCompletions
 }
 
 // createArgs: one name, and the template's arguments only after --.

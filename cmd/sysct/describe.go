@@ -75,6 +75,9 @@ func describeFlags(flags *pflag.FlagSet) []flagDescription {
 			return
 		}
 		value, usage := pflag.UnquoteUsage(f)
+		if value == "strings" || value == "stringArray" {
+			value = "string"
+		}
 		def := f.DefValue
 		if slices.Contains([]string{"false", "0", "[]"}, def) {
 			def = ""

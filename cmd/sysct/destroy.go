@@ -13,10 +13,14 @@ type destroyOptions struct {
 	force bool
 }
 
+const destroyLong = `Remove guests with all that they hold: the root file system, the configuration, the
+logs. Images of templates stay for the next guest. A guest that runs is an error, 2.`
+
 func newDestroy(a *app) *cobra.Command {
 	o := &destroyOptions{}
 	cmd := &cobra.Command{
-		Use: "destroy NAME...", Aliases: []string{"delete", "rm"}, Short: "Remove guests with all that they hold",
+		Use: "destroy NAME...", Aliases: []string{"delete", "rm"}, Short: "Remove guests with all that they hold", Long: destroyLong,
+		Example: "  sysct destroy web\n  sysct destroy -f web tiny",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.each(cmd, a, args, func(ctx context.Context, m *guest.Manager, name string) error {
 				return m.Destroy(ctx, name, guest.DestroyOptions{Force: o.force})

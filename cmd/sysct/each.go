@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysct/sysct/pkg/guest"
+	"github.com/sysct/sysct/pkg/guest/state"
 )
 
 // selection is the guests that a verb works on: names, or all of them.
@@ -18,8 +19,8 @@ type selection struct {
 	jobs int
 }
 
-func (s *selection) flags(cmd *cobra.Command, a *app) {
-	cmd.ValidArgsFunction = a.completeGuests
+func (s *selection) flags(cmd *cobra.Command, a *app, states ...state.State) {
+	cmd.ValidArgsFunction = a.guests(0, states...)
 	cmd.Flags().BoolVar(&s.all, "all", false, "all guests that the verb applies to")
 	cmd.Flags().IntVarP(&s.jobs, "jobs", "j", 1, "how many guests at a time")
 	cmd.Args = func(_ *cobra.Command, args []string) error {
@@ -110,14 +111,4 @@ func noArgs(_ *cobra.Command, args []string) error {
 		return usage(errors.New("too many arguments: " + args[0]))
 	}
 	return nil
-}
-
-// completeGuests completes guests' names in the shell.
-func (a *app) completeGuests(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	m, err := a.manager()
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	names, _ := m.Names()
-	return names, cobra.ShellCompDirectiveNoFileComp
 }

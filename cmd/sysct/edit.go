@@ -30,8 +30,8 @@ func newEdit(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "edit NAME", Short: "Edit a guest's configuration", Long: editLong,
 		Example: "  sysct edit web\n  EDITOR='sed -i s/512M/1G/' sysct edit web",
-		Args:    oneGuest,
-		RunE:    func(cmd *cobra.Command, args []string) error { return runEdit(cmd.Context(), a, args[0]) },
+		Args:    oneGuest, ValidArgsFunction: a.guests(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return runEdit(cmd.Context(), a, args[0]) },
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/sysct/sysct/pkg/guest"
+	"github.com/sysct/sysct/pkg/guest/state"
 )
 
 type execOptions struct {
@@ -26,6 +27,10 @@ otherwise pipes, byte for byte. Signals are passed on.
 
 ` + execStatus
 
+const execExample = `  sysct exec web -- systemctl is-system-running
+  tar -c dir | sysct exec web --cwd /srv -- tar -x
+  sysct exec web -u nobody -e LANG=C -- id`
+
 const execStatus = `EXIT STATUS
   the command's own, 128+N if signal N killed it
   2    the guest isn't running       126  the command can't be executed
@@ -37,7 +42,8 @@ func newExec(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "exec NAME [flags] -- COMMAND [ARGUMENT...]", Aliases: []string{"attach"},
 		Short: "Run a command in a guest", Long: execLong,
-		Args: asExec(execArgs), ValidArgsFunction: a.completeGuests,
+		Args: asExec(execArgs), ValidArgsFunction: a.guests(1, state.Running, state.Thawed),
+		Example: execExample,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runExec(cmd, a, o, args[0], guest.ExecOptions{Args: args[1:]})
 		},
@@ -51,7 +57,8 @@ func newShell(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "shell NAME [flags] [-- ARGUMENT...]", Aliases: []string{"enter"}, Short: "Run the user's login shell in a guest",
 		Long: "Run the user's login shell in a running guest: root's, or --user's.\n\n" + execStatus,
-		Args: asExec(shellArgs), ValidArgsFunction: a.completeGuests,
+		Args: asExec(shellArgs), ValidArgsFunction: a.guests(1, state.Running, state.Thawed),
+		Example: "  sysct shell web\n  sysct shell web -u www-data\n  sysct shell web -- -c 'ulimit -a'",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runExec(cmd, a, o, args[0], guest.ExecOptions{Shell: true, Args: args[1:]})
 		},
@@ -64,7 +71,7 @@ func (o *execOptions) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVarP(&o.user, "user", "u", "", "user in the guest: name, id, name:group, id:id")
 	f.StringVar(&o.cwd, "cwd", "", "working directory in the guest")
-	f.StringArrayVarP(&o.env, "env", "e", nil, "set a variable, NAME=VALUE; may be repeated")
+	f.StringArrayVarP(&o.env, "env", "e", nil, "set a variable, `NAME=VALUE`; may be repeated")
 	f.BoolVar(&o.tty, "tty", false, "give it a terminal")
 	f.BoolVarP(&o.noTTY, "no-tty", "T", false, "give it pipes even on a terminal")
 	cmd.MarkFlagsMutuallyExclusive("tty", "no-tty")

@@ -31,7 +31,7 @@ func newGet(a *app) *cobra.Command {
 	o := &getOptions{}
 	cmd := &cobra.Command{
 		Use: "get NAME [KEY]", Short: "Show a guest's configuration", Long: getLong, Example: getExample,
-		Args: getArgs,
+		Args: getArgs, ValidArgsFunction: a.completeKeys(2, 0, anyKey),
 		RunE: func(cmd *cobra.Command, args []string) error { return runGet(cmd, a, o, args) },
 	}
 	cmd.Flags().BoolVar(&o.json, "json", false, "as JSON: an array, or an object for one key")

@@ -11,11 +11,17 @@ import (
 	"github.com/sysct/sysct/pkg/guest"
 )
 
+const infoLong = `Show what is known of a guest: its state, its storage and ids, what it uses, and how
+its last life ended. What isn't known is left out, or null in JSON, where sizes are
+bytes, times RFC 3339 in UTC, and durations seconds. A broken guest is shown as far
+as it can be read, with status 1.`
+
 func newInfo(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "info NAME", Aliases: []string{"status"}, Short: "Show what is known of a guest",
-		Args: oneGuest, ValidArgsFunction: a.completeGuests,
+		Args: oneGuest, ValidArgsFunction: a.guests(1), Long: infoLong,
+		Example: "  sysct info web\n  sysct info web --json | jq .usage.memory",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m, err := a.manager()
 			if err != nil {

@@ -18,7 +18,8 @@ func newKill(a *app) *cobra.Command {
 	o := &killOptions{}
 	cmd := &cobra.Command{
 		Use: "kill NAME...", Short: "Send a signal to the guests' init",
-		Long: "Send a signal to the guests' init. SIGKILL, the default, ends all of a guest's\nprocesses at once, frozen or not.",
+		Long:    "Send a signal to the guests' init. SIGKILL, the default, ends all of a guest's\nprocesses at once, frozen or not.",
+		Example: "  sysct kill web\n  sysct kill -s SIGHUP web",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			sig, err := signame.Parse(o.signal)
 			if err != nil {
@@ -29,7 +30,8 @@ func newKill(a *app) *cobra.Command {
 			})
 		},
 	}
-	o.flags(cmd, a)
+	o.flags(cmd, a, upStates()...)
 	cmd.Flags().StringVarP(&o.signal, "signal", "s", "SIGKILL", "the signal, by name or number")
+	completeFlag(cmd, "signal", completeSignals)
 	return cmd
 }

@@ -12,7 +12,8 @@ func newLogs(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "logs NAME", Short: "Print what a guest's monitor logged",
 		Long: "Print what a guest's monitor logged. What its console showed is in console --log.",
-		Args: oneGuest, ValidArgsFunction: a.completeGuests,
+		Args: oneGuest, ValidArgsFunction: a.guests(1),
+		Example: "  sysct logs web\n  sysct logs -n 5 web",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if tail < allLines {
 				return invalid("--lines must not be negative")

@@ -26,20 +26,29 @@ name, state, pid, memory, pids, cpu, template, backend, started, ready, rootfs.
 --filter COLUMN=VALUE leaves those whose column is the value, in which * stands
 for anything; several filters have all to fit.`
 
+const lsExample = `  sysct ls -f
+  sysct ls -1 --filter state=RUNNING --filter 'name=web*'
+  sysct ls -o name,memory,pids -s memory
+  sysct ls --json | jq -r '.[].name'`
+
 func newLs(a *app) *cobra.Command {
 	o := &lsOptions{}
 	cmd := &cobra.Command{
 		Use: "ls", Aliases: []string{"list"}, Short: "List the guests", Long: lsLong, Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runLs(cmd, a, o) },
+		Example: lsExample,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runLs(cmd, a, o) },
 	}
 	f := cmd.Flags()
 	f.BoolVarP(&o.one, "one", "1", false, "names only, a line each")
 	f.BoolVarP(&o.fancy, "fancy", "f", false, "more columns")
-	f.StringSliceVarP(&o.columns, "columns", "o", nil, "these columns")
+	f.StringSliceVarP(&o.columns, "columns", "o", nil, "these `columns`, with commas between them")
 	f.BoolVarP(&o.noHeader, "no-header", "H", false, "no header line")
-	f.StringVarP(&o.sort, "sort", "s", "", "sort by this column (default: name)")
-	f.StringArrayVar(&o.filters, "filter", nil, "only guests that fit, COLUMN=VALUE; may be repeated")
+	f.StringVarP(&o.sort, "sort", "s", "", "sort by this `column` (default: name)")
+	f.StringArrayVar(&o.filters, "filter", nil, "only guests that fit, `COLUMN=VALUE`; may be repeated")
 	f.BoolVar(&o.json, "json", false, "everything, as a JSON array")
+	completeFlag(cmd, "columns", completeColumns)
+	completeFlag(cmd, "sort", words(columnNames()...))
+	completeFlag(cmd, "filter", completeFilter)
 	return cmd
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysct/sysct/pkg/guest"
+	"github.com/sysct/sysct/pkg/guest/state"
 )
 
 const renameLong = `Give a stopped guest another name.
@@ -17,7 +18,8 @@ func newRename(a *app) *cobra.Command {
 	o := &guest.RenameOptions{}
 	cmd := &cobra.Command{
 		Use: "rename OLD NEW", Short: "Give a stopped guest another name", Long: renameLong,
-		Args: twoGuests, ValidArgsFunction: a.completeGuests,
+		Args: twoGuests, ValidArgsFunction: a.guests(1, state.Stopped),
+		Example: "  sysct rename web www",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m, err := a.manager()
 			if err != nil {

@@ -51,9 +51,9 @@ func newRoot(a *app, args []string) *cobra.Command {
 	for _, v := range wanted(verbs(), args) {
 		root.AddCommand(v.command(a))
 	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetHelpCommand(verb{groupAdmin, "help", newHelp}.command(a))
 	root.SetHelpCommandGroupID(groupAdmin)
-	root.SetCompletionCommandGroupID(groupAdmin)
-	root.InitDefaultCompletionCmd()
 	return root
 }
 
@@ -91,6 +91,8 @@ func verbs() []verb {
 		{groupAdmin, "template templates", newTemplate},
 		{groupAdmin, "gc", newGC},
 		{groupAdmin, "version", newVersion},
+		{groupAdmin, "completion", newCompletion},
+		{groupAdmin, "__describe", newDescribe},
 	}
 }
 

@@ -24,7 +24,7 @@ const setExample = `  sysct set web limits.memory=512M limits.cpu_quota=150%
 func newSet(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "set NAME KEY=VALUE...", Short: "Set keys of a guest's configuration", Long: setLong, Example: setExample,
-		Args: keysArgs("KEY=VALUE"),
+		Args: keysArgs("KEY=VALUE"), ValidArgsFunction: a.completeKeys(0, cobra.ShellCompDirectiveNoSpace, assignable),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			changes, err := parseChanges(args[1:])
 			if err != nil {
@@ -47,7 +47,7 @@ const unsetExample = `  sysct unset web limits.memory env.LANG
 func newUnset(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "unset NAME KEY...", Short: "Remove keys from a guest's configuration", Long: unsetLong, Example: unsetExample,
-		Args: keysArgs("key"),
+		Args: keysArgs("key"), ValidArgsFunction: a.completeKeys(0, 0, removable),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var changes []spec.Change
 			for _, key := range args[1:] {

@@ -30,9 +30,10 @@ func newStart(a *app) *cobra.Command {
 	o := &startOptions{}
 	cmd := &cobra.Command{
 		Use: "start NAME...", Short: "Start guests", Long: startLong,
-		RunE: func(cmd *cobra.Command, args []string) error { return runStart(cmd, a, o, args) },
+		Example: "  sysct start web db\n  sysct start --wait web\n  sysct start -F web",
+		RunE:    func(cmd *cobra.Command, args []string) error { return runStart(cmd, a, o, args) },
 	}
-	o.selection.flags(cmd, a)
+	o.selection.flags(cmd, a, state.Stopped)
 	f := cmd.Flags()
 	f.BoolVarP(&o.foreground, "foreground", "F", false, "stay, with the console on this terminal, until the guest ends")
 	f.BoolVar(&o.console, "console", false, "attach to the console once it is started")

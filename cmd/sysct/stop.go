@@ -24,6 +24,7 @@ func newStop(a *app) *cobra.Command {
 	o := &stopOptions{}
 	cmd := &cobra.Command{
 		Use: "stop NAME...", Short: "Stop guests by their own shutdown", Long: stopLong,
+		Example: "  sysct stop web\n  sysct stop --all -j 4\n  sysct stop -t 10 --nokill web",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.each(cmd, a, args, func(ctx context.Context, m *guest.Manager, name string) error {
 				return m.Stop(ctx, name, o.guest())
@@ -39,6 +40,8 @@ func newRestart(a *app) *cobra.Command {
 	o := &stopOptions{}
 	cmd := &cobra.Command{
 		Use: "restart NAME...", Aliases: []string{"reboot"}, Short: "Stop guests and start them again",
+		Long:    "Stop guests and start them again, with the configuration that they have then.\n\nA guest that isn't running is an error, 2.",
+		Example: "  sysct restart web\n  sysct restart -t 10 web",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.each(cmd, a, args, func(ctx context.Context, m *guest.Manager, name string) error {
 				return m.Restart(ctx, name, o.guest())
@@ -50,7 +53,7 @@ func newRestart(a *app) *cobra.Command {
 }
 
 func (o *stopOptions) flags(cmd *cobra.Command, a *app) {
-	o.selection.flags(cmd, a)
+	o.selection.flags(cmd, a, upStates()...)
 	f := cmd.Flags()
 	f.VarP(&o.timeout, "timeout", "t", "how long its shutdown may take (default: its configuration's, 60s)")
 	f.BoolVar(&o.nokill, "nokill", false, "fail when the time is over instead of killing it")

@@ -34,6 +34,7 @@ func newTemplate(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "template [NAME]", Aliases: []string{"templates"}, Short: "List templates and their arguments", Long: templateLong,
+		Example: "  sysct template\n  sysct template debian", ValidArgsFunction: completeTemplates,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return invalid("too many arguments: %s", args[1])

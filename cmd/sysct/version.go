@@ -12,7 +12,7 @@ var version = "devel"
 func newVersion(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use: "version", Short: "Print the version",
+		Use: "version", Short: "Print the version", Example: "  sysct version\n  sysct version --json",
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if asJSON {

@@ -23,7 +23,8 @@ func newWait(a *app) *cobra.Command {
 	var timeout durationFlag
 	cmd := &cobra.Command{
 		Use: "wait NAME ready|STATE[|STATE...]", Short: "Wait until a guest is ready or in a state", Long: waitLong,
-		Args: waitArgs, ValidArgsFunction: a.completeGuests,
+		Args: waitArgs, ValidArgsFunction: a.completeCondition,
+		Example: "  sysct wait web ready -t 60\n  sysct wait web 'STOPPED|FROZEN'",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o, err := parseCondition(args[1])
 			if err != nil {
@@ -55,10 +56,7 @@ func waitArgs(_ *cobra.Command, args []string) error {
 
 func parseCondition(text string) (guest.WaitOptions, error) {
 	var o guest.WaitOptions
-	var known []string
-	for _, s := range state.States() {
-		known = append(known, string(s))
-	}
+	known := stateNames()
 	for _, word := range strings.Split(text, "|") {
 		upper := strings.ToUpper(word)
 		switch {

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/sysct/sysct/internal/manual"
 	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/guest/state"
 )
@@ -28,5 +29,16 @@ func TestHostConfigIsCurrent(t *testing.T) {
 	}
 	if string(got) != string(spec.RenderHost(spec.DefaultHost())) {
 		t.Error("etc/sysct.toml is old: make generate")
+	}
+}
+
+// TestReferenceIsCurrent holds the reference of the configuration against the fields' manual.
+func TestReferenceIsCurrent(t *testing.T) {
+	got, err := os.ReadFile(filepath.Join(root, "docs/config.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != manual.ConfigReference() {
+		t.Error("docs/config.md is old: make generate")
 	}
 }

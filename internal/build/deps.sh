@@ -20,6 +20,7 @@ test  mkfs.xfs                                        xfsprogs
 test  setfacl                                         acl
 test  setcap                                          libcap2-bin
 test  debootstrap                                     debootstrap
+test  groff                                           groff-base
 test  nsenter                                         util-linux
 test  mount                                           mount
 test  ps                                              procps

@@ -135,7 +135,11 @@ func (f *file) markdown(b *strings.Builder) {
 			b.WriteString("\n### `[" + field.Key + "]`\n\n" + plain(field.Summary) + "\n")
 			continue
 		}
-		b.WriteString("\n#### `" + shown(&field) + "`\n\n" + plain(field.Summary) + "\n\n")
+		level := "###"
+		if strings.Contains(field.Key, ".") {
+			level = "####" // in a table
+		}
+		b.WriteString("\n" + level + " `" + shown(&field) + "`\n\n" + plain(field.Summary) + "\n\n")
 		for _, fact := range facts(&field) {
 			value := plain(fact[1])
 			if fact[0] == "Example" || strings.HasPrefix(fact[1], `"`) || strings.HasPrefix(fact[1], "[") {
@@ -151,8 +155,16 @@ func plain(s string) string {
 	return strings.NewReplacer("*", `\*`, "_", `\_`, "<", `\<`, "[", `\[`).Replace(s)
 }
 
-// wrap breaks a paragraph into lines of up to 90 characters.
+// wrap breaks a paragraph into lines of up to 90 characters, and nothing in `…`.
 func wrap(s string) string {
+	pieces := strings.Split(s, "`")
+	for i := 1; i < len(pieces); i += 2 {
+		pieces[i] = strings.ReplaceAll(pieces[i], " ", "\x00")
+	}
+	return strings.ReplaceAll(fill(strings.Join(pieces, "`")), "\x00", " ")
+}
+
+func fill(s string) string {
 	var b strings.Builder
 	length := 0
 	for i, word := range strings.Fields(s) {

@@ -19,6 +19,7 @@ func newRoff(name string, section int, ed Edition, summary string) *roff {
 	r := &roff{}
 	r.raw(".\\\" Made from the source of sysct; not to be edited.")
 	r.raw(fmt.Sprintf(".TH %s %d %s %q %q", literal(strings.ToUpper(name)), section, ed.Date, "sysct "+ed.Version, "sysct manual"))
+	r.raw(".nh") // what is a name mustn't be broken
 	r.section("NAME")
 	r.raw(literal(name) + ` \- ` + text(summary))
 	return r
@@ -43,6 +44,9 @@ func (r *roff) line(s string) {
 func (r *roff) prose(s string) {
 	for i, paragraph := range strings.Split(strings.Trim(s, "\n"), "\n\n") {
 		if strings.HasPrefix(paragraph, "  ") {
+			if i > 0 {
+				r.raw(".sp")
+			}
 			r.verbatim(paragraph)
 			continue
 		}
@@ -57,7 +61,7 @@ func (r *roff) prose(s string) {
 
 // verbatim writes lines as they are, without what all of them are indented by.
 func (r *roff) verbatim(s string) {
-	r.raw(".PP\n.RS 4\n.nf")
+	r.raw(".RS 4\n.nf")
 	for line := range strings.SplitSeq(strings.Trim(s, "\n"), "\n") {
 		r.line(literal(strings.TrimRight(strings.TrimPrefix(line, "  "), " ")))
 	}
@@ -76,15 +80,39 @@ func (r *roff) item(tag, body string) {
 func bold(s string) string   { return `\fB` + literal(s) + `\fR` }
 func italic(s string) string { return `\fI` + literal(s) + `\fR` }
 
-// text escapes prose: a hyphen may be one.
+// text escapes prose. Its hyphens are where a line may be broken, but for those of
+// options, of quotations and of manual pages.
 func text(s string) string {
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = textLine(lines[i])
+	}
+	return strings.Join(lines, "\n")
+}
+
+func textLine(s string) string {
+	words := strings.Split(s, " ")
+	for i, word := range words {
+		words[i] = strings.ReplaceAll(escape(word), "'", `\(cq`)
+		if strings.HasPrefix(word, "-") || strings.ContainsAny(word, "\"(") {
+			words[i] = strings.ReplaceAll(words[i], "-", `\-`)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// literal escapes what somebody might type: a hyphen is a minus, an apostrophe a quote.
+func literal(s string) string {
+	return strings.NewReplacer("-", `\-`, "'", `\(aq`).Replace(escape(s))
+}
+
+// escape takes the meaning from what has one in roff, but for hyphens and apostrophes.
+func escape(s string) string {
 	var b strings.Builder
 	for _, c := range s {
 		switch {
 		case c == '\\':
 			b.WriteString(`\e`)
-		case c == '\'':
-			b.WriteString(`\(cq`)
 		case c == '^':
 			b.WriteString(`\(ha`)
 		case c == '~':
@@ -98,9 +126,4 @@ func text(s string) string {
 		}
 	}
 	return b.String()
-}
-
-// literal escapes what somebody might type: a hyphen is a minus, an apostrophe a quote.
-func literal(s string) string {
-	return strings.NewReplacer("-", `\-`, `\(cq`, `\(aq`).Replace(text(s))
 }
