@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -89,7 +91,7 @@ func runLs(cmd *cobra.Command, a *app, o *lsOptions) error {
 	if err != nil {
 		return err
 	}
-	list, err := m.List(cmd.Context())
+	list, err := m.List(cmd.Context(), guest.ListOptions{Brief: o.plain()})
 	if err != nil {
 		return err
 	}
@@ -101,6 +103,11 @@ func runLs(cmd *cobra.Command, a *app, o *lsOptions) error {
 		return a.table(chosen[:1], list, false)
 	}
 	return a.table(chosen, list, !o.noHeader)
+}
+
+// plain says that names and states are all that is asked for.
+func (o *lsOptions) plain() bool {
+	return !o.fancy && !o.json && o.sort == "" && len(o.columns)+len(o.filters) == 0
 }
 
 // choose gives the columns that the flags name.
@@ -133,7 +140,9 @@ func columnOf(name string) (column, error) {
 }
 
 func (a *app) table(chosen []column, list []guest.Info, header bool) error {
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	// It writes cell by cell.
+	out := bufio.NewWriter(a.out)
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	line := func(cell func(column) string) {
 		cells := make([]string, len(chosen))
 		for i, c := range chosen {
@@ -147,7 +156,7 @@ func (a *app) table(chosen []column, list []guest.Info, header bool) error {
 	for i := range list {
 		line(func(c column) string { return c.cell(&list[i]) })
 	}
-	return w.Flush()
+	return errors.Join(w.Flush(), out.Flush())
 }
 
 // stateCell: a broken guest says so where its state would stand.

@@ -2,8 +2,8 @@ package atomicfile
 
 import (
 	"fmt"
-	"io"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,27 +18,40 @@ func Read(dirfd int, name string, max int64) ([]byte, unix.Stat_t, error) {
 	if err != nil {
 		return nil, unix.Stat_t{}, fmt.Errorf("cannot open %q: %w", name, err)
 	}
-	file := os.NewFile(uintptr(fd), name)
-	defer file.Close()
-	return ReadFrom(file, max)
+	defer unix.Close(fd)
+	return readFD(fd, name, max)
 }
 
 // ReadFrom is Read for a file that is already open, best with O_NONBLOCK.
 func ReadFrom(file *os.File, max int64) ([]byte, unix.Stat_t, error) {
+	return readFD(int(file.Fd()), file.Name(), max)
+}
+
+// readFD reads by the descriptor: an os.File of a regular file asks the poller for it
+// in vain, at each of the many files that a list of guests reads.
+func readFD(fd int, name string, max int64) ([]byte, unix.Stat_t, error) {
 	var st unix.Stat_t
-	if err := unix.Fstat(int(file.Fd()), &st); err != nil {
-		return nil, st, fmt.Errorf("cannot stat %q: %w", file.Name(), err)
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, st, fmt.Errorf("cannot stat %q: %w", name, err)
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return nil, st, fmt.Errorf("cannot read %q: not a regular file", file.Name())
+		return nil, st, fmt.Errorf("cannot read %q: not a regular file", name)
 	}
 	// The size may change after the stat, so the read is bounded too.
-	data, err := io.ReadAll(io.LimitReader(file, max+1))
-	if err != nil {
-		return nil, st, fmt.Errorf("cannot read %q: %w", file.Name(), err)
+	data := make([]byte, 0, min(st.Size, max)+1)
+	for int64(len(data)) <= max {
+		n, err := unix.Read(fd, data[len(data):cap(data)])
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			return nil, st, fmt.Errorf("cannot read %q: %w", name, err)
+		case n == 0:
+			return data, st, nil
+		}
+		if data = data[:len(data)+n]; len(data) == cap(data) {
+			data = slices.Grow(data, 512)
+		}
 	}
-	if int64(len(data)) > max {
-		return nil, st, fmt.Errorf("cannot read %q: larger than %d bytes", file.Name(), max)
-	}
-	return data, st, nil
+	return nil, st, fmt.Errorf("cannot read %q: larger than %d bytes", name, max)
 }

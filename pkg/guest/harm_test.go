@@ -156,7 +156,7 @@ func TestADeafMonitorIsReplaced(t *testing.T) {
 	in.ready("tiny")
 	proctest.Stop(t, *in.info("tiny").MonitorPid)
 	begin := time.Now()
-	if list, err := in.List(ctx); err != nil || len(list) != 1 || list[0].State != state.Running {
+	if list, err := in.List(ctx, guest.ListOptions{}); err != nil || len(list) != 1 || list[0].State != state.Running {
 		t.Errorf("ls: %+v %v", list, err)
 	}
 	in.info("tiny")

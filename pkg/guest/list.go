@@ -18,15 +18,28 @@ import (
 	"github.com/sysct/sysct/pkg/limits/detect"
 )
 
+// ListOptions say what is to be known of the guests.
+type ListOptions struct {
+	Brief bool // names and states, and what is broken: the rest may be missing
+}
+
 // List gives all guests, sorted by name. A guest whose state can't be read is in
 // it with Error set; it doesn't hide the others. No monitor is asked: a stopped
 // one can't delay the list.
-func (m *Manager) List(ctx context.Context) ([]Info, error) {
+func (m *Manager) List(ctx context.Context, o ListOptions) ([]Info, error) {
 	names, err := m.Names()
 	if err != nil {
 		return nil, err
 	}
 	backend, err := detect.Detect()
+	if err != nil {
+		return nil, err
+	}
+	sights, err := backend.Sights(m.base(), names, !o.Brief)
+	if err != nil {
+		return nil, err
+	}
+	boot, err := bootID()
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +49,7 @@ func (m *Manager) List(ctx context.Context) ([]Info, error) {
 			return nil, ctx.Err()
 		}
 		info := m.stored(name)
-		m.observe(backend, &info)
+		m.observe(sights[name], boot, !o.Brief, &info)
 		list = append(list, info)
 	}
 	return list, nil
@@ -51,8 +64,16 @@ func (m *Manager) Info(ctx context.Context, name string) (*Info, error) {
 	if err != nil {
 		return nil, err
 	}
+	sights, err := backend.Sights(m.base(), []string{name}, true)
+	if err != nil {
+		return nil, err
+	}
+	boot, err := bootID()
+	if err != nil {
+		return nil, err
+	}
 	info := m.stored(name)
-	m.observe(backend, &info)
+	m.observe(sights[name], boot, true, &info)
 	if run, err := m.status(ctx, name); err == nil {
 		info.live(run)
 	} else if errors.Is(err, control.ErrTimeout) {
@@ -126,38 +147,44 @@ func (m *Manager) identity(name string) (*state.Identity, error) {
 
 // observe adds what the kernel says, and the facts of this life that the
 // monitor wrote. Whether the guest lives is the kernel's word alone.
-func (m *Manager) observe(backend limits.Backend, info *Info) {
-	run, err := m.readRun(info.Name)
+func (m *Manager) observe(sight limits.Sight, boot string, facts bool, info *Info) {
+	run, err := m.readRunOf(info.Name, boot)
 	if err != nil && info.Error == nil {
 		info.broken(err)
 	}
-	group, err := backend.Open(m.base(), info.Name)
-	if err != nil {
-		if run != nil {
-			info.ended(run)
-		}
-		return
-	}
-	defer group.Close()
-	populated, frozen, err := group.Events()
-	if err != nil || !populated {
+	if !sight.Populated {
 		if run != nil {
 			info.ended(run)
 		}
 		return
 	}
 	info.State = state.Running
-	if run != nil {
+	switch {
+	case run == nil:
+	case facts:
 		info.live(run)
+	default:
+		info.State = run.State
 	}
-	if frozen {
+	if sight.Frozen {
 		info.State = state.Frozen
 	}
-	info.usage(group)
+	if sight.Stats != nil {
+		info.usage(sight.Stats)
+	}
 }
 
 // readRun reads the guest's run.json if it is of this boot of the host.
 func (m *Manager) readRun(name string) (*state.Run, error) {
+	boot, err := bootID()
+	if err != nil {
+		return nil, err
+	}
+	return m.readRunOf(name, boot)
+}
+
+// readRunOf is readRun for many guests: boot is the host's boot id.
+func (m *Manager) readRunOf(name, boot string) (*state.Run, error) {
 	fd, err := unix.Open(m.runDir(name), unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, nil // it was never started, or not since the host's boot
@@ -170,8 +197,8 @@ func (m *Manager) readRun(name string) (*state.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	if boot, err := bootID(); err != nil || run.BootID != boot {
-		return nil, err
+	if run.BootID != boot {
+		return nil, nil
 	}
 	return run, nil
 }

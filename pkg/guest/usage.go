@@ -6,12 +6,8 @@ import (
 	"github.com/sysct/sysct/pkg/limits"
 )
 
-// usage reads what the guest uses; a figure that can't be read stays nil.
-func (info *Info) usage(group limits.Group) {
-	stats, err := group.Stats()
-	if err != nil {
-		return
-	}
+// usage is what the guest uses in the units of Info.
+func (info *Info) usage(stats *limits.Stats) {
 	cpu := (time.Duration(stats.CPUUsage) * time.Microsecond).Seconds()
 	info.Usage = &Usage{CPU: &cpu, Pids: stats.Pids}
 	if mem := stats.Memory; mem != nil {

@@ -47,6 +47,12 @@ type Group interface {
 	Close() error
 }
 
+// Sight is what is to be seen of a guest by its groups.
+type Sight struct {
+	Populated, Frozen bool   // see Group.Events
+	Stats             *Stats // nil: not asked for, or nobody is in it
+}
+
 // Backend makes the groups of guests. A base is one instance's and a name one
 // guest's: both are single path components. Calls for one guest exclude one
 // another by a lock of the caller; those for different guests run in parallel.
@@ -59,6 +65,9 @@ type Backend interface {
 	Make(base, name string, l Limits, owner uint32, warn func(string)) (Group, error)
 	// Open opens the groups that Make made: fs.ErrNotExist if there are none.
 	Open(base, name string) (Group, error)
+	// Sights looks at many guests at once, with what they use if stats is set. Guests
+	// without groups are not in the result; one that ends meanwhile may lack Stats.
+	Sights(base string, names []string, stats bool) (map[string]Sight, error)
 	// List names the guests that have any group under base, even half of one.
 	List(base string) ([]string, error)
 	// Remove removes every group of a guest with all groups below, and base if it is

@@ -1,0 +1,124 @@
+package cgroupfs
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/pkg/limits"
+)
+
+// bases are the directories that all guests of an instance are in.
+type bases struct {
+	v2 *dir
+	v1 map[string]*dir // by controller
+}
+
+// Sights implements limits.Backend. What is the same for all guests is opened once,
+// and a guest costs three system calls, so that a list of many is short.
+func (b *Backend) Sights(base string, names []string, stats bool) (map[string]limits.Sight, error) {
+	found := map[string]limits.Sight{}
+	all := &bases{v1: map[string]*dir{}}
+	defer all.close()
+	var err error
+	if all.v2, err = openBase(b.tree.V2, base); gone(err) {
+		return found, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot look at groups of %q: %w", base, err)
+	}
+	if stats {
+		all.openV1(b.tree, base)
+	}
+	for _, name := range names {
+		if checkComponent(name) != nil {
+			continue
+		}
+		if s, err := all.look(name, stats); err == nil {
+			found[name] = s
+		}
+	}
+	return found, nil
+}
+
+// openV1 opens what there is: a hierarchy without the base has none of the guests.
+func (b *bases) openV1(t Tree, base string) {
+	for _, h := range t.joined() {
+		d, err := openBase(h.path, base)
+		if err != nil {
+			continue
+		}
+		shared := false
+		for _, c := range []string{"memory", "pids"} {
+			if h.has(c) {
+				b.v1[c], shared = d, true
+			}
+		}
+		if !shared {
+			d.close()
+		}
+	}
+}
+
+func (b *bases) close() {
+	b.v2.close()
+	closed := map[*dir]bool{}
+	for _, d := range b.v1 { // controllers may be mounted together
+		if !closed[d] {
+			d.close()
+		}
+		closed[d] = true
+	}
+}
+
+func (b *bases) look(name string, stats bool) (s limits.Sight, err error) {
+	text, err := b.v2.below(name+"/guest", "cgroup.events")
+	if err != nil {
+		return s, err
+	}
+	if s.Populated, s.Frozen, err = limits.Events(text); err != nil || !stats || !s.Populated {
+		return s, err
+	}
+	v2 := func(file string) (string, error) { return b.v2.below(name+"/guest", file) }
+	of := func(controller string) limits.ReadFunc {
+		if d := b.v1[controller]; d != nil {
+			return func(file string) (string, error) { return d.below(name, file) }
+		}
+		return v2
+	}
+	st := &limits.Stats{}
+	if st.CPUUsage, err = limits.CPUUsage(v2); err != nil {
+		return s, nil // the guest ends just now: what was seen is still true
+	}
+	memory := limits.MemoryV2
+	if b.v1["memory"] != nil {
+		memory = limits.MemoryV1
+	}
+	if st.Memory, err = memory(of("memory")); err != nil {
+		return s, nil
+	}
+	if st.Pids, err = limits.PidsCurrent(of("pids")); err == nil {
+		s.Stats = st
+	}
+	return s, nil
+}
+
+// below reads a file of a group some levels down, all of them root's own. No link is
+// followed.
+func (d *dir) below(group, name string) (string, error) {
+	how := unix.OpenHow{Flags: unix.O_RDONLY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS}
+	path := group + "/" + name
+	var fd int
+	err := again(func() (err error) { fd, err = unix.Openat2(d.fd, path, &how); return err })
+	if err != nil {
+		return "", d.fail("open", path, err)
+	}
+	defer unix.Close(fd)
+	// These files are short: one read has all of it.
+	var buf [4096]byte
+	var n int
+	if err := again(func() (err error) { n, err = unix.Read(fd, buf[:]); return err }); err != nil {
+		return "", d.fail("read", path, err)
+	}
+	return string(buf[:max(n, 0)]), nil
+}
