@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/sysct/sysct/pkg/guest"
 	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/guest/state"
 	"github.com/sysct/sysct/pkg/images"
@@ -50,7 +51,7 @@ func (a *app) guests(most int, states ...state.State) completer {
 		names, _ := m.Names()
 		if len(states) > 0 {
 			names = nil
-			list, _ := m.List(contextOf(cmd))
+			list, _ := m.List(contextOf(cmd), guest.ListOptions{Brief: true})
 			for i := range list {
 				if slices.Contains(states, list[i].State) {
 					names = append(names, list[i].Name)
