@@ -29,6 +29,7 @@ type Core struct {
 
 	freezer   bool // a freeze or thaw is under way
 	freezeFor int  // the client that asked for it; 0: none
+	holder    int  // the client for whom the guest holds still; 0: none
 	halting   bool // an attempt to halt is under way
 	haltAt    time.Duration
 	killAgain time.Duration

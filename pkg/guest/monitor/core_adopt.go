@@ -41,6 +41,8 @@ func (c *Core) adopt(f Facts) {
 func (c *Core) adoptUp(f Facts) {
 	l := &c.Life
 	l.Frozen = f.Frozen
+	held := l.Held
+	l.Held = false
 	c.checkAt = c.now.Mono + checkEvery
 	if s := l.Stop; s != nil {
 		if s.Killed {
@@ -52,6 +54,9 @@ func (c *Core) adoptUp(f Facts) {
 		return
 	}
 	switch {
+	case held && (l.State == state.Freezing || l.State == state.Frozen):
+		// For whom it held still isn't connected any more.
+		c.thawForAll()
 	case f.Frozen && l.State != state.Frozen:
 		c.advance(state.Thaw)
 		c.advance(state.Ran)
@@ -59,9 +64,7 @@ func (c *Core) adoptUp(f Facts) {
 		c.advance(state.Froze)
 	case !f.Frozen && (l.State == state.Freezing || l.State == state.Frozen):
 		// It may be about to freeze: the order is taken back.
-		c.advance(state.Thaw)
-		c.freezer = true
-		c.do(Thaw{freezeTimeout})
+		c.thawForAll()
 	case !f.Frozen && l.State == state.Thawed:
 		c.advance(state.Ran)
 	}

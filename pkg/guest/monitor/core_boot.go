@@ -130,6 +130,7 @@ func (c *Core) remember(exit *state.Exit, note Record) {
 func (c *Core) ended(again bool) {
 	l := &c.Life
 	l.Phase, l.Pid, l.Ready, l.Frozen, l.Final = PhaseCleanup, 0, false, false, !again
+	c.holder, l.Held = 0, false
 	c.haltAt, c.killAgain, c.stuckAt, c.checkAt = 0, 0, 0, 0
 	switch {
 	case !again:

@@ -29,10 +29,8 @@ func (c *Core) asked(client int, req *control.Request) {
 		c.askedStop(client, req)
 	case control.OpKill:
 		c.askedKill(client, req)
-	case control.OpFreeze:
-		c.freeze(client, state.Freeze, Freeze{req.Timeout(freezeTimeout)})
-	case control.OpThaw:
-		c.freeze(client, state.Thaw, Thaw{req.Timeout(freezeTimeout)})
+	case control.OpFreeze, control.OpThaw:
+		c.askedFreezer(client, req)
 	case control.OpWait:
 		c.askedWait(client, req)
 	default:
@@ -140,6 +138,9 @@ func (c *Core) forget(client int) {
 	c.waiters = slices.DeleteFunc(c.waiters, func(w waiter) bool { return w.client == client })
 	if c.freezeFor == client {
 		c.freezeFor = 0
+	}
+	if c.holder == client {
+		c.release(0, freezeTimeout)
 	}
 }
 

@@ -12,6 +12,24 @@ import (
 // freezeTimeout is for a freeze or thaw that doesn't say.
 const freezeTimeout = 10 * time.Second
 
+func (c *Core) askedFreezer(client int, req *control.Request) {
+	limit := req.Timeout(freezeTimeout)
+	switch {
+	case req.Hold && req.Op == control.OpFreeze:
+		c.hold(client, limit)
+	case req.Hold && c.holder == client:
+		c.release(client, limit)
+	case req.Hold:
+		c.refuse(client, control.KindState, errors.New("the guest did not hold still"))
+	case c.holder != 0:
+		c.refuse(client, control.KindBusy, errHeld)
+	case req.Op == control.OpFreeze:
+		c.freeze(client, state.Freeze, Freeze{limit})
+	default:
+		c.freeze(client, state.Thaw, Thaw{limit})
+	}
+}
+
 func (c *Core) freeze(client int, ev state.Event, a Action) {
 	if c.freezer {
 		c.refuse(client, control.KindBusy, errors.New("a freeze or thaw is under way"))
@@ -39,6 +57,7 @@ func (c *Core) freezeDone(err error) {
 		err = errors.New("the guest is " + string(c.Life.State))
 	}
 	c.replyFreezer(client, err)
+	c.heldStill(err)
 	c.pursueStop()
 }
 

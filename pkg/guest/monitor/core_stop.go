@@ -49,6 +49,7 @@ func (c *Core) pursueStop() {
 	case PhaseUp:
 		switch {
 		case s.Killed || s.Asked || c.freezer || c.halting || c.haltAt > c.now.Mono:
+		case c.holder != 0: // it goes on when the guest is let go
 		case c.Life.Frozen: // init has to run to shut down
 			c.freezer = true
 			c.do(Thaw{freezeTimeout})

@@ -53,6 +53,9 @@ type Life struct {
 	// Frozen says that the guest's processes are frozen, whatever State says.
 	Frozen bool `json:"frozen,omitempty"`
 
+	// Held says that a client had the guest frozen for the time of its connection.
+	Held bool `json:"held,omitempty"`
+
 	// Stop is the stop that is under way; nil: none.
 	Stop *Stop `json:"stop,omitempty"`
 	// Failures are when the guest failed and was started again.

@@ -39,12 +39,20 @@ func openSource(image string) (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	quiet := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NODEV, Propagation: unix.MS_PRIVATE}
-	if err := unix.MountSetattr(clone, "", unix.AT_EMPTY_PATH, &quiet); err != nil {
+	if err := makeQuiet(clone); err != nil {
 		unix.Close(clone)
-		return -1, fmt.Errorf("cannot make the image's mount read-only: %w", err)
+		return -1, err
 	}
 	return clone, nil
+}
+
+// makeQuiet has a detached mount change nothing of what it shows.
+func makeQuiet(mount int) error {
+	quiet := unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY | unix.MOUNT_ATTR_NODEV, Propagation: unix.MS_PRIVATE}
+	if err := unix.MountSetattr(mount, "", unix.AT_EMPTY_PATH, &quiet); err != nil {
+		return fmt.Errorf("cannot make a mount of the source read-only: %w", err)
+	}
+	return nil
 }
 
 // copier copies one tree. A task is a directory, named by its path below the

@@ -54,8 +54,7 @@ func (w *copyWorker) copyEntry(at place, name string) error {
 	return err
 }
 
-// copyInode makes what isn't a directory. Sockets are left out: they mean
-// nothing without the process that made them.
+// copyInode makes what isn't a directory.
 func (w *copyWorker) copyInode(at place, name string, st *unix.Stat_t) error {
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
@@ -68,8 +67,6 @@ func (w *copyWorker) copyInode(at place, name string, st *unix.Stat_t) error {
 		if err := unix.Symlinkat(target, at.target, name); err != nil {
 			return err
 		}
-	case unix.S_IFSOCK:
-		return nil
 	default:
 		if err := unix.Mknodat(at.target, name, st.Mode&(unix.S_IFMT|0o700), int(st.Rdev)); err != nil {
 			return explainPermission(err)
@@ -95,7 +92,7 @@ func (w *copyWorker) copyFile(at place, name string) error {
 		return err
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return errors.New("the image changes while it is copied")
+		return errors.New("the tree changes while it is copied")
 	}
 	if err := w.copyData(source, target, &st); err != nil {
 		return fmt.Errorf("cannot copy the data: %w", err)

@@ -19,7 +19,6 @@ type linkTable struct {
 type firstLink struct {
 	dir, name string
 	done      chan struct{}
-	socket    bool
 }
 
 // claim returns the inode's first link; mine is true for the first caller,
@@ -31,10 +30,7 @@ func (t *linkTable) claim(st *unix.Stat_t, dir, name string) (first *firstLink, 
 	if first, ok := t.known[key]; ok {
 		return first, false
 	}
-	first = &firstLink{
-		dir: dir, name: name, done: make(chan struct{}),
-		socket: st.Mode&unix.S_IFMT == unix.S_IFSOCK,
-	}
+	first = &firstLink{dir: dir, name: name, done: make(chan struct{})}
 	t.known[key] = first
 	return first, true
 }
@@ -48,9 +44,6 @@ func (f *firstLink) finish(err error) {
 
 // link makes name in target a further link.
 func (w *copyWorker) link(first *firstLink, target int, name string) error {
-	if first.socket {
-		return nil
-	}
 	select {
 	case <-first.done:
 	case <-w.ctx.Done():

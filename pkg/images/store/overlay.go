@@ -48,7 +48,16 @@ func (b overlayBackend) create(ctx context.Context, g *guestDir, image string) e
 	if err := errors.Join(ctx.Err(), b.needLower()); err != nil {
 		return err
 	}
-	for _, name := range b.parts() {
+	if err := g.makeParts(b.parts()); err != nil {
+		return err
+	}
+	// The merged root has upper's owner, mode and attributes.
+	return copyRootAttributes(image, g.fd, "upper")
+}
+
+// makeParts makes directories of root's alone.
+func (g *guestDir) makeParts(names []string) error {
+	for _, name := range names {
 		err := unix.Mkdirat(g.fd, name, 0o700)
 		if err == nil {
 			err = unix.Fchownat(g.fd, name, 0, 0, 0) // a set-gid directory above may have given another group
@@ -57,8 +66,7 @@ func (b overlayBackend) create(ctx context.Context, g *guestDir, image string) e
 			return fmt.Errorf("cannot make %s: %w", name, err)
 		}
 	}
-	// The merged root has upper's owner, mode and attributes.
-	return copyRootAttributes(image, g.fd, "upper")
+	return nil
 }
 
 func (b overlayBackend) mountPlain(g *guestDir) error {

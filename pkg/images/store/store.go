@@ -30,6 +30,11 @@ type backend interface {
 	parts() []string
 	// create fills the guest's directory from an image.
 	create(ctx context.Context, g *guestDir, image string) error
+	// copyGuest fills the guest's directory with a copy of what from has, below
+	// what is mounted there.
+	copyGuest(ctx context.Context, g, from *guestDir) error
+	// snapshotGuest does the same without copying; errNoSnapshot if that can't be.
+	snapshotGuest(ctx context.Context, g, from *guestDir) error
 	// openRoot returns a detached mount of the root with the ids of userns.
 	openRoot(g *guestDir, userns int) (int, error)
 	// mountPlain shows the root at rootfs/ with plain ids.

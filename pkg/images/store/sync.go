@@ -28,6 +28,20 @@ func Sync(l Layout) error {
 	return nil
 }
 
+// SyncAll writes through to the disk what Copy has made: the whole file system, with
+// what others have written there.
+func SyncAll(l Layout) error {
+	g, err := openGuestDir(l.GuestDir)
+	if err != nil {
+		return err
+	}
+	defer g.close()
+	if err := unix.Syncfs(g.fd); err != nil {
+		return fmt.Errorf("cannot sync %s: %w", g.path, err)
+	}
+	return nil
+}
+
 // syncDirs syncs the named directories, and then the guest's.
 func (g *guestDir) syncDirs(names []string) error {
 	below, err := g.below() // an overlay is shown at rootfs/
