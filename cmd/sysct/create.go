@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -90,7 +91,12 @@ func runCreate(cmd *cobra.Command, a *app, o *createOptions, args []string) erro
 	if !o.start {
 		return nil
 	}
-	if err := m.Start(cmd.Context(), name, guest.StartOptions{}); err != nil {
+	return a.startNew(cmd.Context(), m, name)
+}
+
+// startNew starts a guest that has just been made.
+func (a *app) startNew(ctx context.Context, m *guest.Manager, name string) error {
+	if err := m.Start(ctx, name, guest.StartOptions{}); err != nil {
 		return about(name, fmt.Errorf("it was created, but: %w\nhint: sysct start %s once that is mended, or sysct destroy %s", err, name, name))
 	}
 	return nil

@@ -76,6 +76,7 @@ func verbs() []verb {
 		{groupLife, "freeze pause", newFreeze},
 		{groupLife, "thaw unfreeze resume", newThaw},
 		{groupLife, "wait", newWait},
+		{groupLife, "clone copy", newClone},
 		{groupLife, "rename", newRename},
 		{groupWork, "exec attach", newExec},
 		{groupWork, "shell enter", newShell},

@@ -125,10 +125,10 @@ func (m *Manager) free(name string) error {
 }
 
 // layout is the storage of a guest whose directory is dir.
-func (m *Manager) layout(dir, backend, lower string) store.Layout {
+func (m *Manager) layout(dir, backend string, lower ...string) store.Layout {
 	l := store.Layout{Backend: backend, GuestDir: dir}
-	if backend == "overlay" {
-		l.Lower = []string{lower}
+	if backend == store.Overlay {
+		l.Lower = lower
 	}
 	return l
 }

@@ -50,6 +50,7 @@ func (m *Manager) Destroy(ctx context.Context, name string, o DestroyOptions) er
 		{"unmount rootfs", func() error { return m.unmount(name) }, nil},
 		{"take name", func() error { return m.takeName(name) }, nil},
 		{"remove directory", func() error { return m.removeTree(m.removing(name)) }, nil},
+		{"remove layers", func() error { _, err := m.collectLayers(context.WithoutCancel(ctx), false); return err }, nil},
 		{"free ids", func() error { return m.ledger.Free(context.WithoutCancel(ctx), m.dir(name)) }, nil},
 		{"remove run state", func() error { return m.removeRunDir(name) }, nil},
 		{"remove logs", func() error { return m.removeLogs(name) }, nil},

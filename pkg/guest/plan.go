@@ -77,16 +77,24 @@ func (m *Manager) monitorPlan(name string) (*monitor.Plan, error) {
 
 // guestLayout is a guest's storage. An overlay's image has to be there still.
 func (m *Manager) guestLayout(name string, id *state.Identity) (store.Layout, error) {
-	lower := ""
-	if id.Backend == store.Overlay {
-		image, err := m.images.Open(context.Background(), id.Image)
-		if err != nil {
-			return store.Layout{}, as(ErrBroken, fmt.Errorf("its image is missing: %w", err))
-		}
-		lower = image.RootFS
-		image.Close()
+	if id.Backend != store.Overlay {
+		return m.layout(m.dir(name), id.Backend), nil
 	}
-	return m.layout(m.dir(name), id.Backend, lower), nil
+	image, err := m.images.Open(context.Background(), id.Image)
+	if err != nil {
+		return store.Layout{}, as(ErrBroken, fmt.Errorf("its image is missing: %w", err))
+	}
+	defer image.Close()
+	return m.layout(m.dir(name), id.Backend, m.lower(id.Layers, image.RootFS)...), nil
+}
+
+// lower are the layers below a guest's own, the image at the bottom.
+func (m *Manager) lower(layers []string, image string) []string {
+	var paths []string
+	for _, layer := range layers {
+		paths = append(paths, store.LayerTree(m.layerDir(layer)))
+	}
+	return append(paths, image)
 }
 
 func netTypes(cfg *spec.Guest) []string {

@@ -27,7 +27,8 @@ type Identity struct {
 	Image     string    `json:"image"`      // the key of the image in the cache
 	Backend   string    `json:"backend"`    // how its root file system is stored: dir, overlay, btrfs
 	CreatedAt time.Time `json:"created_at"`
-	MACs      []string  `json:"macs"` // of its interfaces, in the order of [[net]]: 02:00:00:00:00:01
+	Layers    []string  `json:"layers,omitempty"` // shared ones between its own and the image, the top one first
+	MACs      []string  `json:"macs"`             // of its interfaces, in the order of [[net]]: 02:00:00:00:00:01
 }
 
 // ReadIdentity reads state.json in the guest's directory dirfd. A missing file is
@@ -80,8 +81,21 @@ func (id *Identity) check() error {
 	if err := checkIDs(id.IDBase, id.IDSize); err != nil {
 		return err
 	}
-	return checkMACs(id.MACs)
+	return errors.Join(checkLayers(id.Layers), checkMACs(id.MACs))
 }
+
+// checkLayers refuses what can't be the name of a layer: it becomes part of a path.
+func checkLayers(layers []string) error {
+	for i, layer := range layers {
+		if !isHex(layer, LayerDigits) {
+			return fmt.Errorf("layers[%d]: %.80q is not a layer", i, layer)
+		}
+	}
+	return nil
+}
+
+// LayerDigits is how many lower-case hexadecimal digits the name of a layer has.
+const LayerDigits = 16
 
 // checkIDs refuses ranges that reach into the host's own ids or past the last one.
 // 2^32-1 is no id but "unchanged" for the kernel.
