@@ -180,20 +180,15 @@ func (c *cloning) identity() error {
 
 // config copies the configuration, but for what is the other guest's own.
 func (c *cloning) config() error {
-	from, err := c.m.openDir(c.from)
+	text, err := c.m.ConfigText(c.from)
 	if err != nil {
 		return err
 	}
-	defer unix.Close(from)
-	const most = 2 << 20 // bytes; it was read before
-	text, _, err := atomicfile.Read(from, "config.toml", most)
-	if err == nil {
-		text, err = cloneConfig(text, c.from, c.o)
-	}
+	data, err := cloneConfig(text, c.o)
 	if err != nil {
-		return fmt.Errorf("cannot copy the configuration: %w", err)
+		return as(ErrConfig, err)
 	}
-	return c.inDir(func(fd int) error { return atomicfile.Write(fd, "config.toml", text, 0o600) })
+	return c.inDir(func(fd int) error { return atomicfile.Write(fd, "config.toml", data, 0o600) })
 }
 
 // sync writes through what a clone that has been announced needs after a power loss:
@@ -208,9 +203,8 @@ func (c *cloning) sync() error {
 // cloneConfig is the configuration of a clone: it is not protected as a guest to clone
 // from may be, and has no host name that the other guest has. All else, comments
 // included, stays as it is.
-func cloneConfig(text []byte, from string, o CloneOptions) ([]byte, error) {
-	file := from + "/config.toml"
-	g, err := spec.Parse(text, file)
+func cloneConfig(text *spec.Text, o CloneOptions) ([]byte, error) {
+	g, err := text.Parse()
 	if err != nil {
 		return nil, err
 	}
@@ -227,9 +221,9 @@ func cloneConfig(text []byte, from string, o CloneOptions) ([]byte, error) {
 		changes = append(changes, spec.Change{Key: "ephemeral", Value: "true"})
 	}
 	if len(changes) == 0 {
-		return text, nil
+		return text.Data, nil
 	}
-	return spec.Edit(text, file, changes)
+	return spec.Edit(text.Data, text.Name, changes)
 }
 
 // whenFresh is a step for a clone that makes a layer of what the source has.

@@ -11,14 +11,18 @@ import (
 )
 
 // failpoint stops a verb before the step that SYSCT_FAILPOINT names: `kill:STEP`
-// by SIGKILL to the own process, `error:STEP` by an error.
+// by SIGKILL to the own process, `stop:STEP` by SIGSTOP, until it is let go, and
+// `error:STEP` by an error.
 func failpoint(step string) error {
 	how, at, _ := strings.Cut(os.Getenv("SYSCT_FAILPOINT"), ":")
 	if at != step {
 		return nil
 	}
-	if how == "kill" {
+	switch how {
+	case "kill":
 		unix.Kill(unix.Getpid(), unix.SIGKILL)
+	case "stop":
+		return unix.Kill(unix.Getpid(), unix.SIGSTOP)
 	}
 	return fmt.Errorf("failpoint before %s", step)
 }

@@ -63,7 +63,8 @@ func (m *Manager) collectLayers(ctx context.Context, dry bool) ([]string, error)
 	}
 	used, err := m.usedLayers()
 	if err != nil {
-		return nil, err
+		m.opt.Warn("shared layers are left: " + oneLine(err))
+		return nil, nil
 	}
 	var removed []string
 	var errs []error

@@ -194,11 +194,36 @@ func (r *renaming) hostname() error {
 	if err := store.MountPlain(layout); err != nil {
 		return err
 	}
-	if r.keepName || !isCalled(r.m.Rootfs(r.to), r.from) {
+	if r.keepName {
+		return nil
+	}
+	if err := r.forgetHostname(); err != nil {
+		return err
+	}
+	if !isCalled(r.m.Rootfs(r.to), r.from) {
 		return nil
 	}
 	n := &newIdentity{id: id, name: r.to, was: []string{r.from}}
 	return resetIdentity(r.m.Rootfs(r.to), n, Keep{}, "hosts", "host name")
+}
+
+// forgetHostname removes the old name from the configuration, if it is there.
+func (r *renaming) forgetHostname() error {
+	return r.m.inGuest(r.to, func(dir int) error {
+		text, err := spec.LoadText(dir, r.to)
+		if err != nil {
+			return nil // what can't be read stays as it is
+		}
+		if g, err := text.Parse(); err != nil || g.Hostname != r.from {
+			return nil
+		}
+		data, err := spec.Edit(text.Data, text.Name, []spec.Change{{Key: "hostname", Unset: true}})
+		if err != nil {
+			return err
+		}
+		_, err = r.m.replaceConfig(dir, r.to, text, data)
+		return err
+	})
 }
 
 func (r *renaming) identity() error {

@@ -89,7 +89,7 @@ func TestRename(t *testing.T) {
 // start of it does.
 func (in *instance) mounted(name string) {
 	in.t.Helper()
-	if in.info(name).State == state.Stopped {
+	if _, err := os.Lstat(in.Rootfs(name) + "/etc"); err != nil {
 		in.start(name)
 		if err := in.Stop(context.Background(), name, guest.StopOptions{Kill: true}); err != nil {
 			in.t.Error(err)

@@ -61,7 +61,7 @@ func sampleSpecial(t *testing.T, root string) {
 	must(t, os.Lchown(root+"/dev/block", 0, 6))
 }
 
-// sampleSocket is apart, because sockets are not copied.
+// sampleSocket leaves a socket, as a server that was killed does.
 func sampleSocket(t *testing.T, path string) {
 	t.Helper()
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
