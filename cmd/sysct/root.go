@@ -89,6 +89,7 @@ func verbs() []verb {
 		{groupAdmin, "ls list", newLs},
 		{groupAdmin, "info status", newInfo},
 		{groupAdmin, "why", newWhy},
+		{groupAdmin, "doctor", newDoctor},
 		{groupAdmin, "template templates", newTemplate},
 		{groupAdmin, "gc", newGC},
 		{groupAdmin, "version", newVersion},

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sysct/sysct/pkg/doctor"
 	"github.com/sysct/sysct/pkg/guest"
 	"github.com/sysct/sysct/pkg/guest/state"
 )
@@ -50,4 +51,17 @@ func TestWhyPages(t *testing.T) {
 	} {
 		golden(t, name, whyText(&w, now))
 	}
+}
+
+func TestDoctorPages(t *testing.T) {
+	findings := []doctor.Finding{
+		{Check: "namespaces", Severity: doctor.OK, Found: "user mount pid"},
+		{Check: "inotify", Severity: doctor.Warning, Found: "128 of 128", Why: "they run out", Mend: "sysctl -w x=1"},
+		{Check: "FUSE", Severity: doctor.Note, Found: "none", Why: "nothing needs it"},
+		{Guest: "web", Check: "guest", Severity: doctor.OK, Found: "stopped"},
+		{Guest: "db", Check: "system", Severity: doctor.Problem, Found: "an evil \x1b[2J one", Why: "why", Mend: "mend it"},
+	}
+	golden(t, "doctor", doctorText(findings, false))
+	golden(t, "doctor-quiet", doctorText(findings, true))
+	golden(t, "doctor-fine", doctorText(findings[:1], false))
 }

@@ -55,6 +55,7 @@ func exceptions() map[string]string {
 		"pkg/images/store/copy_attr.go Llistxattr": "a name below a descriptor's path in /proc: there is no listxattrat before Linux 6.13",
 		"pkg/images/store/copy_attr.go Lgetxattr":  "the same",
 		"pkg/images/store/copy_attr.go Lsetxattr":  "the same",
+		"pkg/images/store/try.go Open":             "the state and cache directories, root's alone",
 		"pkg/images/store/guestdir.go Open":        "the parent of a guest's directory, root's alone",
 		"pkg/images/store/holders.go Open":         "/proc/PID/fd and its like",
 		"pkg/images/store/holders.go Statx":        "a magic link in /proc",

@@ -167,3 +167,22 @@ func TestHostPools(t *testing.T) {
 		}
 	}
 }
+
+func TestCount(t *testing.T) {
+	ctx := context.Background()
+	l, dir := ledger(t, Range{1000000, 1000000 + 3*Size}, Range{5000000, 5000000 + Size - 1})
+	if used, left, err := l.Count(); err != nil || len(used) != 0 || left != 3 {
+		t.Errorf("an empty ledger: %v %d %v", used, left, err)
+	}
+	if _, err := os.Lstat(l.Dir); err == nil {
+		t.Error("counting makes the ledger")
+	}
+	l.Allocate(ctx, guestDir(t, dir, "a"))
+	l.Claim(ctx, guestDir(t, dir, "b"), 9000000, Size)
+	if used, left, err := l.Count(); err != nil || len(used) != 2 || left != 2 {
+		t.Errorf("with one inside and one outside: %v %d %v", used, left, err)
+	}
+	if _, left, err := (&Ledger{Dir: l.Dir}).Count(); err != nil || left == 0 {
+		t.Errorf("with the host's own ranges: %d %v", left, err)
+	}
+}

@@ -3,6 +3,7 @@ package safefs
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 
@@ -14,28 +15,52 @@ import (
 // symlinks inside the root. Anything else, a FIFO or a device for instance, is
 // refused without being opened.
 func (r *Root) ReadFile(name string, max int64) ([]byte, error) {
+	file, _, err := r.openRegular(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	data, _, err := atomicfile.ReadFrom(file, max)
+	return data, err
+}
+
+// Head returns the first n bytes, or all if there are fewer, and the mode of a file
+// that ReadFile would read.
+func (r *Root) Head(name string, n int) (head []byte, mode uint32, err error) {
+	file, st, err := r.openRegular(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer file.Close()
+	head = make([]byte, n)
+	n, err = io.ReadFull(file, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, 0, fmt.Errorf("cannot read %q in the guest's tree: %w", name, err)
+	}
+	return head[:n], st.Mode, nil
+}
+
+// openRegular opens a regular file for reading.
+func (r *Root) openRegular(name string) (*os.File, unix.Stat_t, error) {
+	var st unix.Stat_t
 	// First only a reference: to open a device node can do things (a watchdog
 	// starts, a tape rewinds), and what has been looked at must be what is read.
 	path, err := openat2(r.fd, relative(name), unix.O_PATH, 0, follow)
 	if err != nil {
-		return nil, fmt.Errorf("cannot open %q in the guest's tree: %w", name, err)
+		return nil, st, fmt.Errorf("cannot open %q in the guest's tree: %w", name, err)
 	}
 	defer unix.Close(path)
-	var st unix.Stat_t
 	if err := unix.Fstat(path, &st); err != nil {
-		return nil, fmt.Errorf("cannot stat %q in the guest's tree: %w", name, err)
+		return nil, st, fmt.Errorf("cannot stat %q in the guest's tree: %w", name, err)
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return nil, fmt.Errorf("cannot read %q in the guest's tree: not a regular file", name)
+		return nil, st, fmt.Errorf("cannot read %q in the guest's tree: not a regular file", name)
 	}
 	fd, err := reopen(path, unix.O_RDONLY|unix.O_NONBLOCK)
 	if err != nil {
-		return nil, fmt.Errorf("cannot open %q in the guest's tree: %w", name, err)
+		return nil, st, fmt.Errorf("cannot open %q in the guest's tree: %w", name, err)
 	}
-	file := os.NewFile(uintptr(fd), name)
-	defer file.Close()
-	data, _, err := atomicfile.ReadFrom(file, max)
-	return data, err
+	return os.NewFile(uintptr(fd), name), st, nil
 }
 
 // reopen opens what an O_PATH descriptor refers to.

@@ -218,3 +218,19 @@ func TestErrorsAreOneLine(t *testing.T) {
 		}
 	}
 }
+
+func TestHead(t *testing.T) {
+	root, guest, host := tree(t)
+	for n, want := range map[int]string{2: "we", 4: "web\n", 100: "web\n"} {
+		if head, mode, err := root.Head("etc/hostname", n); err != nil || string(head) != want || mode&0o777 != 0o644 {
+			t.Errorf("%d bytes: %q %o %v", n, head, mode, err)
+		}
+	}
+	check(t, unix.Mkfifo(filepath.Join(guest, "fifo"), 0o644))
+	check(t, os.Symlink(filepath.Join(host, "canary"), filepath.Join(guest, "out")))
+	for _, name := range []string{"fifo", "etc", "out", "none"} {
+		if head, _, err := root.Head(name, 10); err == nil {
+			t.Errorf("%s: %q", name, head)
+		}
+	}
+}

@@ -21,18 +21,25 @@ func Auto(stateDir string) (string, error) {
 	if onBtrfs(fd) {
 		return Btrfs, nil
 	}
-	dir, err := os.MkdirTemp(stateDir, ".probe-")
+	tried, err := inProbe(stateDir, tryOverlayIn)
 	if err != nil {
-		return "", fmt.Errorf("cannot make a directory to try overlay in: %w", err)
-	}
-	works := tryOverlayIn(dir) == nil
-	if err := RemoveTree(dir); err != nil {
 		return "", err
 	}
-	if works {
+	if tried == nil {
 		return Overlay, nil
 	}
 	return Dir, nil
+}
+
+// inProbe tries something in a new directory, which it removes again. err is that
+// there can't be such a directory.
+func inProbe(stateDir string, try func(dir string) error) (tried, err error) {
+	dir, err := os.MkdirTemp(stateDir, ".probe-")
+	if err != nil {
+		return nil, fmt.Errorf("cannot make a directory to try overlay in: %w", err)
+	}
+	tried = try(dir)
+	return tried, RemoveTree(dir)
 }
 
 // tryOverlayIn makes a guest in dir, changes it, and opens it with mapped ids.

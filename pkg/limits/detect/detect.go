@@ -16,15 +16,24 @@ import (
 // Detect finds the cgroup hierarchies that this process sees (/proc/self/mountinfo)
 // and gives the backend for them. A host without a writable v2 tree is an error.
 func Detect() (limits.Backend, error) {
+	tree, err := Find()
+	if err != nil {
+		return nil, err
+	}
+	return cgroupfs.New(tree), nil
+}
+
+// Find finds the hierarchies themselves.
+func Find() (cgroupfs.Tree, error) {
 	text, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
-		return nil, fmt.Errorf("cannot find cgroups: %w", err)
+		return cgroupfs.Tree{}, fmt.Errorf("cannot find cgroups: %w", err)
 	}
 	tree, err := choose(parse(string(text)), visible)
 	if err != nil {
-		return nil, fmt.Errorf("cannot use cgroups: %w", err)
+		return cgroupfs.Tree{}, fmt.Errorf("cannot use cgroups: %w", err)
 	}
-	return cgroupfs.New(tree), nil
+	return tree, nil
 }
 
 // visible says whether what is mounted there is what one gets to by its path: not

@@ -1,0 +1,128 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/sysct/sysct/internal/idledger"
+	"github.com/sysct/sysct/pkg/doctor"
+	"github.com/sysct/sysct/pkg/guest/state"
+)
+
+// Doctor examines the host and the named guests, or all of them if none is named.
+// It changes nothing. ErrNoGuest if a name is no guest's.
+func (m *Manager) Doctor(ctx context.Context, names []string) ([]doctor.Finding, error) {
+	for _, name := range names {
+		if err := m.check(name); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	all, err := m.Names()
+	if err != nil {
+		return nil, err
+	}
+	h, closeTrials := doctor.Look(doctor.Dirs{State: m.dirs.State, Cache: m.dirs.Cache, Run: m.dirs.Run, Log: m.dirs.Log})
+	defer closeTrials()
+	used, left, err := m.ledger.Count()
+	h.IDs = doctor.IDs{Used: len(used), Free: left, Own: idledger.Configured(), Err: err}
+	h.Guests = len(all)
+	infos := m.census(ctx, h, all)
+	h.Templates = m.buildable()
+	h.Leftovers = func() ([]string, error) { return m.leftovers(ctx) }
+	findings := doctor.Examine(h)
+	for _, name := range all {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if len(names) == 0 || slices.Contains(names, name) {
+			findings = append(findings, examineGuest(m.look(ctx, infos[name], used))...)
+		}
+	}
+	return findings, nil
+}
+
+// census looks at all guests, for what the host has to bear.
+func (m *Manager) census(ctx context.Context, h *doctor.Host, names []string) map[string]*Info {
+	infos := map[string]*Info{}
+	list, err := m.List(ctx, ListOptions{})
+	for i := range list {
+		infos[list[i].Name] = &list[i]
+	}
+	h.Helpers.Current, _ = m.helper()
+	for _, name := range names {
+		if infos[name] == nil { // it came since, or there are no control groups
+			info := m.stored(name)
+			if err != nil && info.Error == nil {
+				info.broken(err)
+			}
+			infos[name] = &info
+		}
+		if info := infos[name]; info.State != state.Stopped {
+			h.Running++
+			h.PidsSum += m.pidsOf(name)
+			if info.MonitorPid != nil && isOther(*info.MonitorPid, h.Helpers.Current) {
+				h.Helpers.Other = append(h.Helpers.Other, name)
+			}
+		}
+	}
+	return infos
+}
+
+// pidsOf is how many processes a guest may have.
+func (m *Manager) pidsOf(name string) int64 {
+	cfg, err := m.config(name)
+	if err != nil {
+		return 0
+	}
+	lim, err := guestLimits(cfg)
+	if err != nil || lim.Pids == nil {
+		return 0
+	}
+	return *lim.Pids
+}
+
+// isOther tells whether a monitor runs another program than the helper at path.
+func isOther(pid int, path string) bool {
+	mine, err := os.Stat(path)
+	if err != nil {
+		return false
+	}
+	its, err := os.Stat("/proc/" + strconv.Itoa(pid) + "/exe")
+	return err == nil && !os.SameFile(mine, its)
+}
+
+// buildable tries for every template whether an image could be built.
+func (m *Manager) buildable() []doctor.Template {
+	list, err := m.Templates()
+	var all []doctor.Template
+	for i := range list {
+		all = append(all, doctor.Template{Name: list[i].Name, Err: m.images.CanBuild(&list[i])})
+	}
+	if err != nil {
+		all = append(all, doctor.Template{Name: "a file of " + fmt.Sprint(m.opt.TemplateDirs), Err: err})
+	}
+	return all
+}
+
+// leftovers are what gc would remove. Without a run directory there is nothing of a
+// life, and it isn't made for the question.
+func (m *Manager) leftovers(ctx context.Context) ([]string, error) {
+	if _, err := os.Lstat(filepath.Join(m.dirs.Run, ".lock")); errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	return m.GC(ctx, GCOptions{DryRun: true})
+}
+
+// imageThere says whether an image is in the cache.
+func (m *Manager) imageThere(ctx context.Context, key string) error {
+	image, err := m.images.Open(ctx, key)
+	if err != nil {
+		return err
+	}
+	return image.Close()
+}

@@ -1,0 +1,88 @@
+package guest_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/sysct/sysct/internal/proctest"
+	"github.com/sysct/sysct/pkg/doctor"
+	"github.com/sysct/sysct/pkg/guest"
+)
+
+// doctor examines the instance and gives each guest's findings as "severity check".
+func (in *instance) doctor(names ...string) map[string]string {
+	in.t.Helper()
+	findings, err := in.Doctor(context.Background(), names)
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	all := map[string]string{}
+	for _, f := range findings {
+		if f.Guest == "" && f.Severity == doctor.Problem {
+			in.t.Errorf("the host: %+v", f)
+		}
+		all[f.Guest] = strings.TrimPrefix(all[f.Guest]+", "+string(f.Severity)+" "+f.Check, ", ")
+	}
+	return all
+}
+
+func (in *instance) wantDoctor(name, want string) {
+	in.t.Helper()
+	if got := in.doctor()[name]; got != want {
+		in.t.Errorf("%s: %q, want %q", name, got, want)
+	}
+}
+
+func TestDoctorOfRealGuests(t *testing.T) {
+	in := newInstance(t)
+	in.create("tiny", "busybox", "overlay")
+	in.create("plain", "busybox", "dir")
+	in.wantDoctor("tiny", "ok guest")
+	in.wantDoctor("plain", "ok guest")
+	rootfs, config := in.Rootfs("plain"), in.dirs.State+"/plain/config.toml"
+	harm := func(err error) {
+		if err != nil {
+			t.Helper()
+			t.Fatal(err)
+		}
+	}
+	harm(os.Chmod(rootfs+"/bin/busybox", 0o644))
+	in.wantDoctor("plain", "problem init")
+	harm(os.Remove(rootfs + "/sbin/init"))
+	in.wantDoctor("plain", "problem init")
+	harm(os.Chmod(config, 0o666))
+	in.wantDoctor("plain", "problem config.toml, problem owner and mode, problem init")
+	harm(os.Chmod(config, 0o600))
+	in.configure("plain", "memory = 1\n")
+	in.wantDoctor("plain", "problem config.toml, problem init")
+	state := in.dirs.State + "/plain/state.json"
+	whole, err := os.ReadFile(state)
+	harm(err)
+	harm(os.WriteFile(state, whole[:50], 0o600))
+	in.wantDoctor("plain", "problem state.json, problem config.toml, problem init")
+	harm(os.WriteFile(state, whole, 0o600))
+	in.wantDoctor("tiny", "ok guest")
+	if _, err := in.Doctor(context.Background(), []string{"tiyn"}); !errors.Is(err, guest.ErrNoGuest) {
+		t.Errorf("no guest: %v", err)
+	}
+	if all := in.doctor("tiny"); all["plain"] != "" || all["tiny"] == "" || all[""] == "" {
+		t.Errorf("one guest: %q", all)
+	}
+}
+
+func TestDoctorOfARunningGuest(t *testing.T) {
+	in := newInstance(t)
+	in.create("tiny", "busybox", "overlay")
+	in.start("tiny")
+	in.ready("tiny")
+	in.wantDoctor("tiny", "ok guest")
+	proctest.Stop(t, *in.info("tiny").MonitorPid)
+	in.wantDoctor("tiny", "problem monitor")
+	if err := in.Stop(context.Background(), "tiny", guest.StopOptions{Kill: true}); err != nil {
+		t.Fatal(err)
+	}
+	in.wantDoctor("tiny", "ok guest")
+}
