@@ -24,8 +24,7 @@ func newWhy(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "why NAME", Short: "Explain the last boot that went wrong", Long: whyLong,
-		Example: "  sysct why web\n  sysct why web --json | jq -r .verdict",
-		Args:    oneGuest, ValidArgsFunction: a.guests(1),
+		Args: oneGuest, ValidArgsFunction: a.guests(1),
 		Example: "  sysct why web\n  sysct why web --json | jq .boot",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m, err := a.manager()
