@@ -49,6 +49,7 @@ func cloneHere(s *Spec, cgroupFD, socket int) (cloned, error) {
 	if err := newTime(); err != nil {
 		return cloned{}, err
 	}
+	normalScheduling()
 	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return cloned{}, os.NewSyscallError("open /dev/null", err)
@@ -102,6 +103,15 @@ func newTime() error {
 		return os.NewSyscallError("write "+path, err)
 	}
 	return nil
+}
+
+// normalScheduling takes from this thread, and so from the guest, what the shell ran
+// with that started the first guest of the instance: a nice value or a real-time
+// policy. The latter can't even enter the guest's control group on v1 (EINVAL). A host
+// that doesn't allow it (CAP_SYS_NICE) leaves the guest what it has.
+func normalScheduling() {
+	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_NORMAL}
+	unix.SchedSetAttr(0, &attr, 0)
 }
 
 func duration(t unix.Timespec) time.Duration {
