@@ -71,8 +71,8 @@ func contextOf(cmd *cobra.Command) context.Context {
 }
 
 // completeKeys completes a guest and then keys of its configuration, by what choose
-// makes of them.
-func (a *app) completeKeys(most int, directive cobra.ShellCompDirective, choose func(key string, isSet bool) string) completer {
+// makes of them, and others that it may have.
+func (a *app) completeKeys(most int, directive cobra.ShellCompDirective, choose func(key string, isSet bool) string, others ...string) completer {
 	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		if len(args) == 0 {
 			return a.completeGuests(cmd, args, typed)
@@ -82,7 +82,7 @@ func (a *app) completeKeys(most int, directive cobra.ShellCompDirective, choose 
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		values, _ := m.Config(contextOf(cmd), args[0], "")
-		var keys []string
+		keys := slices.Clone(others)
 		for _, v := range values {
 			if key := choose(v.Key, !v.Default); key != "" && !slices.Contains(args, key) && !slices.Contains(keys, key) {
 				keys = append(keys, key)
@@ -109,6 +109,9 @@ func removable(key string, isSet bool) string {
 	return key
 }
 
+// newKeys are beginnings of keys in tables that are empty at first.
+func newKeys() []string { return []string{"env.", "net[0].type="} }
+
 // assignments completes KEY= for a guest that isn't there yet.
 func assignments(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	values, _ := spec.Values(nil, "", "")
@@ -116,7 +119,7 @@ func assignments(*cobra.Command, []string, string) ([]string, cobra.ShellCompDir
 	for _, v := range values {
 		list = append(list, v.Key+"=")
 	}
-	return append(list, "env.", "net[0].type="), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	return append(list, newKeys()...), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }
 
 // completeTemplates completes a template's name, with what it is.

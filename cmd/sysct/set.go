@@ -24,7 +24,7 @@ const setExample = `  sysct set web limits.memory=512M limits.cpu_quota=150%
 func newSet(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "set NAME KEY=VALUE...", Short: "Set keys of a guest's configuration", Long: setLong, Example: setExample,
-		Args: keysArgs("KEY=VALUE"), ValidArgsFunction: a.completeKeys(0, cobra.ShellCompDirectiveNoSpace, assignable),
+		Args: keysArgs("KEY=VALUE"), ValidArgsFunction: a.completeKeys(0, cobra.ShellCompDirectiveNoSpace, assignable, newKeys()...),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			changes, err := parseChanges(args[1:])
 			if err != nil {

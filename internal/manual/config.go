@@ -69,17 +69,20 @@ func shown(f *spec.Field) string {
 	return f.Key
 }
 
-// counts says when a change counts.
-func counts(f *spec.Field) string {
-	if f.Change == "live" {
-		return "at once"
+// counts says when a change of a key counts.
+func (f *file) counts(field *spec.Field) string {
+	switch {
+	case field.Change == "restart":
+		return "from the guest's next start on"
+	case f.page == "sysct.toml":
+		return "from the next command on"
 	}
-	return "from the guest's next start on"
+	return "at once"
 }
 
 // facts are what is known of a key beside its summary: a label and a text each.
-func facts(f *spec.Field) [][2]string {
-	list := [][2]string{{"Type", f.Type}, {"Unit", f.Unit}, {"Default", f.Default}, {"Example", f.Example}, {"Counts", counts(f)}}
+func (f *file) facts(field *spec.Field) [][2]string {
+	list := [][2]string{{"Type", field.Type}, {"Unit", field.Unit}, {"Default", field.Default}, {"Example", field.Example}, {"Counts", f.counts(field)}}
 	var known [][2]string
 	for _, fact := range list {
 		if fact[1] != "" {
@@ -115,7 +118,7 @@ func (f *file) roff(ed Edition) string {
 			continue
 		}
 		r.item(bold(shown(&field)), text(field.Summary))
-		for _, fact := range facts(&field) {
+		for _, fact := range f.facts(&field) {
 			r.raw(".br")
 			r.line(text(fact[0] + ": " + fact[1] + "."))
 		}
@@ -140,7 +143,7 @@ func (f *file) markdown(b *strings.Builder) {
 			level = "####" // in a table
 		}
 		b.WriteString("\n" + level + " `" + shown(&field) + "`\n\n" + plain(field.Summary) + "\n\n")
-		for _, fact := range facts(&field) {
+		for _, fact := range f.facts(&field) {
 			value := plain(fact[1])
 			if fact[0] == "Example" || strings.HasPrefix(fact[1], `"`) || strings.HasPrefix(fact[1], "[") {
 				value = "`" + fact[1] + "`"

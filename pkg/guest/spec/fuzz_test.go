@@ -95,3 +95,35 @@ func TestScanAgreesWithTheParser(t *testing.T) {
 		checkScan(t, strings.Join(rapid.SliceOfN(piece, 0, 12).Draw(t, "pieces"), ""))
 	})
 }
+
+// Whatever the file and the change: no panic, and what is taken is right and differs
+// from before in what was to change alone.
+func FuzzEdit(f *testing.F) {
+	for _, text := range []string{"", string(Render(Default())), "limits = {memory = '5M'}\n", "[[net]]\ntype = 'none'", "init.cmd = ['/x', # y\n]\r\n[env]\r\n"} {
+		for _, change := range []string{"limits.memory=1G", "net[0].type=host", "env.A=\"", "init.cmd=a,b", "init.cmd=[\"/a\"]", "protect=", "ephemeral=true"} {
+			f.Add([]byte(text), change)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte, text string) {
+		before, fault := Parse(data, "f")
+		for _, change := range changesOf([]string{text, strings.SplitN(text, "=", 2)[0]}) {
+			got, err := Edit(data, "f", []Change{change})
+			if err != nil {
+				continue
+			}
+			after, err := Parse(got, "f")
+			if err != nil {
+				t.Fatalf("%+v in %q: %q is wrong: %v", change, data, got, err)
+			}
+			if fault != nil {
+				continue
+			}
+			for _, key := range Diff(before, after) {
+				wanted, _, err := resolve(change.Key, GuestFields())
+				if err != nil || !isBelow(key, wanted.String()) {
+					t.Fatalf("%+v in %q changes %s too: %q", change, data, key, got)
+				}
+			}
+		}
+	})
+}
