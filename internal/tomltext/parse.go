@@ -52,13 +52,18 @@ type parser struct {
 	doc    *Doc
 }
 
-var errSyntax = errors.New("is not TOML")
+var (
+	errSyntax = errors.New("is not TOML")
+	errMark   = errors.New("begins with a byte order mark: save it as plain UTF-8")
+)
 
 // Parse cuts a text into statements. A text that a parser of TOML takes is taken;
 // others may be, too.
 func Parse(text string) (*Doc, error) {
-	if strings.HasPrefix(text, "\ufeff") {
-		return nil, errors.New("begins with a byte order mark: save it as plain UTF-8")
+	for _, mark := range []string{"\xef\xbb\xbf", "\xff\xfe", "\xfe\xff"} {
+		if strings.HasPrefix(text, mark) {
+			return nil, errMark
+		}
 	}
 	p := &parser{Scanner: Scanner{text: text}, counts: map[string]int{}, doc: &Doc{text: text}}
 	p.advance()

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/sysct/sysct/internal/tomltext"
 	"pgregory.net/rapid"
 )
 
@@ -191,5 +192,22 @@ func TestValues(t *testing.T) {
 	}
 	if _, err := Values([]byte(text), "f", "limits.mem"); err == nil {
 		t.Error("an unknown key has a value")
+	}
+}
+
+// An edit that changed more than it was to is not written.
+func TestOnlyThese(t *testing.T) {
+	changed := Default()
+	changed.Hostname, changed.Console.TTYs = "web", 1
+	key, _, err := resolve("hostname", GuestFields())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := onlyThese(Default(), changed, []tomltext.Key{key}); err == nil || err.Error() != "cannot change hostname without changing console.ttys: edit the file" {
+		t.Error(err)
+	}
+	changed.Console.TTYs = Default().Console.TTYs
+	if err := onlyThese(Default(), changed, []tomltext.Key{key}); err != nil {
+		t.Error(err)
 	}
 }
