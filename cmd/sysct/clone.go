@@ -28,7 +28,7 @@ func newClone(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "clone GUEST NEW", Aliases: []string{"copy"}, Short: "Make a guest as a copy of another", Long: cloneLong,
 		Example: "  sysct clone web web2\n  sysct clone -s golden test1 --ephemeral --start",
-		Args:    twoGuests, ValidArgsFunction: a.completeGuests,
+		Args:    twoGuests, ValidArgsFunction: a.guests(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return runClone(cmd, a, o, args[0], args[1]) },
 	}
 	f := cmd.Flags()
