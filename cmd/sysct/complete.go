@@ -170,6 +170,11 @@ func columnNames() []string {
 	return names
 }
 
+// completeColumn completes one column.
+func completeColumn(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return columnNames(), cobra.ShellCompDirectiveNoFileComp
+}
+
 // completeColumns completes the last of several columns.
 func completeColumns(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
 	before := typed[:strings.LastIndexByte(typed, ',')+1]

@@ -49,7 +49,7 @@ func newLs(a *app) *cobra.Command {
 	f.StringArrayVar(&o.filters, "filter", nil, "only guests that fit, `COLUMN=VALUE`; may be repeated")
 	f.BoolVar(&o.json, "json", false, "everything, as a JSON array")
 	completeFlag(cmd, "columns", completeColumns)
-	completeFlag(cmd, "sort", words(columnNames()...))
+	completeFlag(cmd, "sort", completeColumn)
 	completeFlag(cmd, "filter", completeFilter)
 	return cmd
 }

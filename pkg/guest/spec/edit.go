@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -32,6 +33,10 @@ func ParseChange(text string) (Change, error) {
 func Edit(data []byte, name string, changes []Change) ([]byte, error) {
 	before, fault := Parse(data, name)
 	text := string(data)
+	if _, err := tomltext.Parse(text); err != nil {
+		// What can't be read by lines can't be read at all, and Parse says it better.
+		return nil, cmp.Or(fault, err)
+	}
 	var keys []tomltext.Key
 	for _, c := range changes {
 		key, changed, err := applyChange(text, c, GuestFields())

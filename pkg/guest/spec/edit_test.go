@@ -85,6 +85,14 @@ func TestEditRefuses(t *testing.T) {
 	if got, err := Edit([]byte("hostname = 1\n"), "f", changesOf([]string{"hostname=web"})); err != nil || string(got) != "hostname = \"web\"\n" {
 		t.Errorf("%q, %v", got, err)
 	}
+	for text, want := range map[string]string{
+		"\nhostname = [\n": "f:", "\ufeffhostname = 'x'\n": "f:1:1: begins with a byte order mark: save it as plain UTF-8",
+		"hostname = 'x'\nhostname = 'y'\n": "hostname: duplicate key: first set in line 1",
+	} {
+		if _, err := Edit([]byte(text), "f", changesOf([]string{"hostname=web"})); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
 	if _, err := Edit([]byte("\nhostname = 1\n"), "f", changesOf([]string{"limits.pids=1"})); err == nil || err.Error() != "f:2:1: hostname: must be a string, not an integer" {
 		t.Error(err)
 	}
