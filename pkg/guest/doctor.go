@@ -118,11 +118,16 @@ func (m *Manager) leftovers(ctx context.Context) ([]string, error) {
 	return m.GC(ctx, GCOptions{DryRun: true})
 }
 
-// imageThere says whether an image is in the cache.
-func (m *Manager) imageThere(ctx context.Context, key string) error {
-	image, err := m.images.Open(ctx, key)
+// layersThere says whether what an overlay guest's own files are upon is there.
+func (m *Manager) layersThere(ctx context.Context, id *state.Identity) error {
+	image, err := m.images.Open(ctx, id.Image)
 	if err != nil {
 		return err
+	}
+	for _, layer := range id.Layers {
+		if _, err := os.Stat(m.layerDir(layer)); err != nil {
+			return errors.Join(fmt.Errorf("a layer that it shares with a clone is missing: %w", err), image.Close())
+		}
 	}
 	return image.Close()
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/sysct/sysct/pkg/doctor"
+	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/guest/state"
 	"github.com/sysct/sysct/pkg/images/store"
 )
@@ -70,7 +71,7 @@ func checkConfig(p *patient) *doctor.Finding {
 	if err == nil {
 		return nil
 	}
-	return found(doctor.Problem, "the guest doesn't start", "${EDITOR:-vi} "+p.dir+"/config.toml", "%s", oneLine(err))
+	return found(doctor.Problem, "the guest doesn't start", "sysct edit "+p.name, "%s", oneLine(err))
 }
 
 func checkFiles(p *patient) *doctor.Finding {
@@ -145,7 +146,7 @@ func checkInit(p *patient) *doctor.Finding {
 	if r.err != nil || r.empty || r.init != "" {
 		return nil
 	}
-	return found(doctor.Problem, "the guest doesn't start", "install an init in "+p.dir+"/rootfs, or name one with cmd in [init] of "+p.dir+"/config.toml",
+	return found(doctor.Problem, "the guest doesn't start", "install an init in "+p.dir+"/rootfs, or name yours: sysct set "+p.name+" init.cmd=/PATH",
 		"no init: none of %s is there", strings.Join(inits(p.cfg), ", "))
 }
 
@@ -183,10 +184,19 @@ func checkSystem(p *patient) *doctor.Finding {
 
 func checkMemory(p *patient) *doctor.Finding {
 	if n := p.info.Use().OOMKills; n != nil && *n > 0 {
-		return found(doctor.Warning, "its programs die of that", "raise limits.memory in "+p.dir+"/config.toml, then: sysct restart "+p.name,
+		return found(doctor.Warning, "its programs die of that", moreMemory(p.name, p.cfg),
 			"%d of its processes were killed since its start because its memory limit was reached", *n)
 	}
 	return nil
+}
+
+// moreMemory is how to double a guest's memory.
+func moreMemory(name string, cfg *spec.Guest) string {
+	amount := "SIZE"
+	if cfg != nil && cfg.Limits.Memory != nil {
+		amount = (2 * *cfg.Limits.Memory).String()
+	}
+	return fmt.Sprintf("sysct set %s limits.memory=%s; sysct restart %s", name, amount, name)
 }
 
 // manyLogBytes is more than the logs of a guest have by default when all are full.
@@ -197,7 +207,7 @@ func checkLogs(p *patient) *doctor.Finding {
 		return nil
 	}
 	return found(doctor.Note, "they are rotated by size, and [console] log_size and log_files say how much that is",
-		"${EDITOR:-vi} "+p.dir+"/config.toml", "its logs have %d MiB", p.logBytes>>20)
+		"sysct set "+p.name+" console.log_files=1", "its logs have %d MiB", p.logBytes>>20)
 }
 
 func checkProtection(p *patient) *doctor.Finding {

@@ -74,7 +74,7 @@ func (m *Manager) look(ctx context.Context, info *Info, used []idledger.Entry) *
 	if p.id != nil {
 		p.overlap = overlapOf(p.dir, p.id, used)
 		if p.id.Backend == store.Overlay {
-			p.errImage = m.imageThere(ctx, p.id.Image)
+			p.errImage = m.layersThere(ctx, p.id)
 		}
 	}
 	p.root = lookAtRoot(m.Rootfs(p.name), p.cfg)

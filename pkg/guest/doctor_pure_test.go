@@ -61,7 +61,12 @@ func TestGuestChecks(t *testing.T) {
 		{"a failed boot", func(p *patient) { p.boot = failed }},
 		{"a failed boot, and a good one", func(p *patient) { running(p); p.boot = failed; p.info.Ready = &ready }},
 		{"failed units", func(p *patient) { running(p); p.units = []FailedUnit{{Name: "a.service"}, {Name: "b.mount"}} }},
-		{"no memory", func(p *patient) { running(p); p.info.Usage = &Usage{OOMKills: &kills} }},
+		{"no memory", func(p *patient) {
+			running(p)
+			p.info.Usage = &Usage{OOMKills: &kills}
+			memory := 512 * spec.MiB
+			p.cfg.Limits.Memory = &memory
+		}},
 		{"long logs", func(p *patient) { p.logBytes = 300 << 20 }},
 		{"protected", func(p *patient) { p.cfg.Protect = []string{"delete", "start"} }},
 	} {

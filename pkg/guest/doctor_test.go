@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sysct/sysct/internal/proctest"
 	"github.com/sysct/sysct/pkg/doctor"
@@ -85,4 +88,66 @@ func TestDoctorOfARunningGuest(t *testing.T) {
 		t.Fatal(err)
 	}
 	in.wantDoctor("tiny", "ok guest")
+}
+
+// TestDoctorSeesOldMonitors: an upgrade leaves running guests as they are.
+func TestDoctorSeesOldMonitors(t *testing.T) {
+	ctx := context.Background()
+	in := newInstance(t)
+	in.create("tiny", "busybox", "overlay")
+	in.start("tiny")
+	newer := filepath.Join(t.TempDir(), "sysct-helper")
+	data, err := os.ReadFile(helper)
+	if err == nil {
+		err = os.WriteFile(newer, data, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := guest.Open(guest.Options{Dirs: in.dirs, Helper: newer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		m    *guest.Manager
+		want doctor.Severity
+		mend string
+	}{{in.Manager, doctor.OK, ""}, {m, doctor.Note, "sysct restart tiny"}} {
+		findings, err := c.m.Doctor(ctx, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(findings, func(f doctor.Finding) bool { return f.Check == "helpers" })
+		if i < 0 || findings[i].Severity != c.want || findings[i].Mend != c.mend {
+			t.Errorf("want %s, %q: %+v", c.want, c.mend, findings)
+		}
+	}
+}
+
+func TestLeftoversOfTrials(t *testing.T) {
+	ctx := context.Background()
+	in := newInstance(t)
+	in.create("tiny", "busybox", "dir")
+	old, fresh := in.dirs.State+"/.probe-1", in.dirs.State+"/.probe-2"
+	for _, dir := range []string{old, fresh} {
+		if err := os.MkdirAll(dir+"/guest", 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hour := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(old, hour, hour); err != nil {
+		t.Fatal(err)
+	}
+	want := "directory " + old
+	findings, err := in.Doctor(ctx, nil)
+	i := slices.IndexFunc(findings, func(f doctor.Finding) bool { return f.Check == "leftovers" })
+	if err != nil || i < 0 || findings[i].Found != "1: "+want || findings[i].Mend != "sysct gc" {
+		t.Errorf("doctor: %v %+v", err, findings)
+	}
+	if lines, err := in.GC(ctx, guest.GCOptions{}); err != nil || !slices.Equal(lines, []string{want}) {
+		t.Errorf("gc: %q %v", lines, err)
+	}
+	if _, err := os.Stat(fresh); err != nil {
+		t.Errorf("what is in use: %v", err)
+	}
 }

@@ -8,9 +8,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sysct/sysct/internal/atomicfile"
 	"github.com/sysct/sysct/internal/flock"
+	"github.com/sysct/sysct/pkg/images/store"
 	"github.com/sysct/sysct/pkg/limits/detect"
 )
 
@@ -24,7 +26,7 @@ type GCOptions struct {
 func (m *Manager) GC(ctx context.Context, o GCOptions) ([]string, error) {
 	var removed []string
 	var errs []error
-	for _, collect := range []func(context.Context, bool) ([]string, error){m.gcRenames, m.gcDirs, m.collectLayers, m.gcTemps, m.gcGroups, m.gcRun, m.gcIDs, m.gcImages} {
+	for _, collect := range []func(context.Context, bool) ([]string, error){m.gcRenames, m.gcDirs, m.gcProbes, m.collectLayers, m.gcTemps, m.gcGroups, m.gcRun, m.gcIDs, m.gcImages} {
 		lines, err := collect(ctx, o.DryRun)
 		removed, errs = append(removed, lines...), append(errs, err)
 	}
@@ -73,6 +75,30 @@ func (m *Manager) gcDirs(ctx context.Context, dry bool) ([]string, error) {
 	return removed, errors.Join(errs...)
 }
 
+// probeAge is after how long a directory in which storage was tried isn't in use.
+const probeAge = time.Minute
+
+// gcProbes removes directories in which it was being tried what the storage can do.
+func (m *Manager) gcProbes(_ context.Context, dry bool) ([]string, error) {
+	entries, err := leftoversIn(m.dirs.State)
+	errs := []error{err}
+	var removed []string
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil || !strings.HasPrefix(e.Name(), store.ProbePrefix) || time.Since(info.ModTime()) < probeAge {
+			continue
+		}
+		path := filepath.Join(m.dirs.State, e.Name())
+		if !dry {
+			err = store.RemoveTree(path)
+		}
+		if errs = append(errs, err); err == nil {
+			removed = append(removed, "directory "+path)
+		}
+	}
+	return removed, errors.Join(errs...)
+}
+
 // gcTemps removes files that were being written in guests' directories.
 func (m *Manager) gcTemps(_ context.Context, dry bool) ([]string, error) {
 	names, err := m.Names()
@@ -95,6 +121,9 @@ func (m *Manager) gcTemps(_ context.Context, dry bool) ([]string, error) {
 // unlessLocked does something under the guest's lock, if nobody has it.
 func (m *Manager) unlessLocked(name string, dry bool, do func() error) (bool, error) {
 	dir := filepath.Join(m.dirs.Run, ".lock")
+	if _, err := os.Lstat(filepath.Join(dir, name)); dry && errors.Is(err, os.ErrNotExist) {
+		return true, nil // nobody has it, and it isn't made for the question
+	}
 	if err := errors.Join(privateDir(m.dirs.Run), privateDir(dir)); err != nil {
 		return false, err
 	}

@@ -77,7 +77,7 @@ func (m *Manager) Why(ctx context.Context, name string) (*Why, error) {
 	if w.shows() {
 		w.Log = m.bootLog(name, w.Boot)
 	}
-	w.Advice = w.advice(m, info)
+	w.Advice = w.advice(m)
 	return w, nil
 }
 

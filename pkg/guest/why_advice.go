@@ -6,15 +6,19 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/guest/state"
 )
 
 // advice is what to do next, most likely first.
-func (w *Why) advice(m *Manager, info *Info) []string {
+func (w *Why) advice(m *Manager) []string {
 	var lines []string
+	cfg, _ := m.config(w.Name)
 	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
-	if w.Blocked != "" {
-		add("mend what keeps it from starting, then: sysct start %s", w.Name)
+	if w.Blocked != "" && cfg == nil {
+		add("mend its configuration: sysct edit %s", w.Name)
+	} else if w.Blocked != "" {
+		add("see what it lacks: sysct doctor %s", w.Name)
 	}
 	switch w.Verdict {
 	case VerdictFailed:
@@ -23,11 +27,11 @@ func (w *Why) advice(m *Manager, info *Info) []string {
 		}
 		add("check the host and the guest: sysct doctor %s", w.Name)
 	case VerdictEnded:
-		lines = append(lines, exitAdvice(w.Boot, w.Name)...)
+		lines = append(lines, exitAdvice(w.Boot, w.Name, cfg)...)
 		add("watch a start on this terminal: sysct start -F %s", w.Name)
 	case VerdictDegraded:
 		if w.OOMKills > 0 {
-			add("give it more memory than its limit of now (limits.memory in %s/config.toml)", m.dir(w.Name))
+			add("give it more memory: %s", moreMemory(w.Name, cfg))
 		}
 		for _, u := range w.Units {
 			add("look at a unit: sysct exec %s -- systemctl status %s", w.Name, shellWord(u.Name))
@@ -97,7 +101,7 @@ func initAdvice(errno unix.Errno, path, rootfs string) string {
 	file := shellWord(rootfs + path)
 	switch {
 	case errno == unix.ENOENT && !one:
-		return "the guest has no init: install one, or name yours with cmd in [init] of its config.toml: ls -l " + shellWord(rootfs+"/sbin")
+		return "the guest has no init: install one, or name yours by the key init.cmd (sysct set): ls -l " + shellWord(rootfs+"/sbin")
 	case errno == unix.ENOENT:
 		return "the file isn't there, or the interpreter that it names isn't: ls -l " + file
 	case errno == unix.ENOEXEC:
@@ -111,15 +115,15 @@ func initAdvice(errno unix.Errno, path, rootfs string) string {
 }
 
 // exitAdvice is for an init that ran and ended.
-func exitAdvice(b *state.Boot, name string) []string {
+func exitAdvice(b *state.Boot, name string, cfg *spec.Guest) []string {
 	if b == nil || b.Exit == nil {
 		return nil
 	}
 	switch e := b.Exit; {
 	case e.Reason == state.ReasonOOM:
-		return []string{"raise limits.memory in its config.toml: init itself was killed when the limit was reached"}
+		return []string{"init itself was killed when the limit was reached, give it more: " + moreMemory(name, cfg)}
 	case b.OOMKills > 0:
-		return []string{"raise limits.memory in its config.toml: processes were killed when the limit was reached"}
+		return []string{"give it more memory: " + moreMemory(name, cfg)}
 	case e.Signal == "SIGKILL":
 		return []string{"somebody killed it, or the host ran out of memory: dmesg | grep -i 'out of memory'"}
 	case e.Signal == "SIGILL":
@@ -129,7 +133,7 @@ func exitAdvice(b *state.Boot, name string) []string {
 	case e.Signal != "":
 		return []string{"its init crashed: check that its files are whole, from within another system or by a new guest"}
 	case e.Code != nil:
-		return []string{fmt.Sprintf("an init has to stay: if cmd in [init] is a command, run it in a running guest instead (sysct exec %s -- …)", name)}
+		return []string{fmt.Sprintf("an init has to stay: if init.cmd is a command, run it in a running guest instead (sysct exec %s -- …)", name)}
 	}
 	return nil
 }

@@ -31,10 +31,13 @@ func Auto(stateDir string) (string, error) {
 	return Dir, nil
 }
 
+// ProbePrefix begins the names of directories in which something is tried.
+const ProbePrefix = ".probe-"
+
 // inProbe tries something in a new directory, which it removes again. err is that
 // there can't be such a directory.
 func inProbe(stateDir string, try func(dir string) error) (tried, err error) {
-	dir, err := os.MkdirTemp(stateDir, ".probe-")
+	dir, err := os.MkdirTemp(stateDir, ProbePrefix)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a directory to try overlay in: %w", err)
 	}
