@@ -11,9 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Layout of the memfd: one header page, then the data.
+// Layout of the memfd: a header, then the data. Version 1 has a page of header: most
+// ttys show less than a page, and have two with that.
 //
-//	0 magic | 8 version | 16 capacity | 24 claimed | 32 written | … | 4096 data
+//	0 magic | 8 version | 16 capacity | 24 claimed | 32 written | … | 64 data
 //
 // claimed and written count all bytes since the ring was made, and are its only
 // fields that change. A write claims the room first, copies, and counts the
@@ -21,8 +22,9 @@ import (
 // the claim covers is then neither read as old output nor as new.
 const (
 	ringMagic   = 0x676e697274637973 // "sysctring" without its last byte
-	ringVersion = 1
-	ringHeader  = 4096
+	ringVersion = 2
+	ringHeader  = 64
+	ringHeader1 = 4096 // of version 1
 	ringMax     = 64 << 20
 	ringSeals   = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_SEAL
 )
@@ -68,7 +70,7 @@ func fillRing(fd, size int) (*Ring, error) {
 	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, ringSeals); err != nil {
 		return nil, os.NewSyscallError("fcntl(F_ADD_SEALS)", err)
 	}
-	r, err := mapRing(fd, size)
+	r, err := mapRing(fd, ringHeader, size)
 	if err != nil {
 		return nil, err
 	}
@@ -78,15 +80,15 @@ func fillRing(fd, size int) (*Ring, error) {
 	return r, nil
 }
 
-func mapRing(fd, size int) (*Ring, error) {
-	mem, err := unix.Mmap(fd, 0, ringHeader+size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+func mapRing(fd, header, size int) (*Ring, error) {
+	mem, err := unix.Mmap(fd, 0, header+size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		return nil, os.NewSyscallError("mmap", err)
 	}
 	return &Ring{
 		fd:      fd,
 		mem:     mem,
-		data:    mem[ringHeader:],
+		data:    mem[header:],
 		claimed: (*atomic.Uint64)(unsafe.Pointer(&mem[24])),
 		written: (*atomic.Uint64)(unsafe.Pointer(&mem[32])),
 	}, nil
@@ -115,30 +117,34 @@ func openRing(fd int) (*Ring, error) {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return nil, os.NewSyscallError("fstat", err)
 	}
-	size := st.Size - ringHeader
+	header, version := int64(ringHeader), uint64(ringVersion)
+	if st.Size%MinRing == 0 {
+		header, version = ringHeader1, 1
+	}
+	size := st.Size - header
 	if size < MinRing || size > ringMax || size%MinRing != 0 {
 		return nil, fmt.Errorf("%d bytes are no size of a ring", st.Size)
 	}
-	r, err := mapRing(fd, int(size))
+	r, err := mapRing(fd, int(header), int(size))
 	if err != nil {
 		return nil, err
 	}
-	if err := r.check(); err != nil {
+	if err := r.check(version); err != nil {
 		unix.Munmap(r.mem)
 		return nil, err
 	}
 	return r, nil
 }
 
-func (r *Ring) check() error {
+func (r *Ring) check(want uint64) error {
 	magic, version := binary.NativeEndian.Uint64(r.mem), binary.NativeEndian.Uint64(r.mem[8:])
 	size := binary.NativeEndian.Uint64(r.mem[16:])
 	claimed, written := r.claimed.Load(), r.written.Load()
 	switch {
 	case magic != ringMagic:
 		return errors.New("it has no ring's magic number")
-	case version != ringVersion:
-		return fmt.Errorf("its version is %d, this program knows %d", version, ringVersion)
+	case version != want:
+		return fmt.Errorf("its version is %d, and its size is of version %d", version, want)
 	case size != uint64(len(r.data)):
 		return fmt.Errorf("its header says %d bytes, it has %d", size, len(r.data))
 	case claimed < written || claimed-written > size:
@@ -193,6 +199,13 @@ func (r *Ring) view(from uint64) (head, rest []byte) {
 		return r.data[at : at+n], nil
 	}
 	return r.data[at:], r.data[:at+n-len(r.data)]
+}
+
+// Last copies the last n bytes, or what there is of them.
+func (r *Ring) Last(n int) []byte {
+	end := r.End()
+	head, rest := r.view(max(r.Start(), end-min(end, uint64(n))))
+	return append(append(make([]byte, 0, n), head...), rest...)
 }
 
 // Snapshot copies what the ring has, oldest byte first.

@@ -129,6 +129,39 @@ func startRingWriter(t *testing.T, r *console.Ring) (kill func()) {
 	return func() { cmd.Process.Kill(); cmd.Wait() }
 }
 
+// TestRingOfVersion1: a monitor of the version before had a page of header.
+func TestRingOfVersion1(t *testing.T) {
+	fd, err := unix.MemfdCreate("old", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := make([]byte, 4096+console.MinRing)
+	for at, v := range map[int]uint64{0: 0x676e697274637973, 8: 1, 16: console.MinRing, 24: 5, 32: 5} {
+		binary.NativeEndian.PutUint64(file[at:], v)
+	}
+	copy(file[4096:], "hello")
+	if _, err := unix.Write(fd, file); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_SEAL); err != nil {
+		t.Fatal(err)
+	}
+	r, err := console.OpenRing(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	r.Write([]byte(", world"))
+	if got := string(r.Snapshot()); got != "hello, world" {
+		t.Errorf("got %q", got)
+	}
+	for n, want := range map[int]string{3: "rld", 100: "hello, world", 0: ""} {
+		if got := string(r.Last(n)); got != want {
+			t.Errorf("the last %d: %q", n, got)
+		}
+	}
+}
+
 // The same for the worst moment, which a kill seldom meets: the writer has claimed
 // room and copied half of its bytes.
 func TestRingHalfWritten(t *testing.T) {
@@ -136,7 +169,7 @@ func TestRingHalfWritten(t *testing.T) {
 	r := newRing(t, size)
 	r.Write(pattern(0, size+100))
 	claim := binary.NativeEndian.AppendUint64(nil, size+100+3000)
-	for at, p := range map[int64][]byte{24: claim, 4096 + 100: make([]byte, 1500)} {
+	for at, p := range map[int64][]byte{24: claim, 64 + 100: make([]byte, 1500)} {
 		if _, err := unix.Pwrite(r.FD(), p, at); err != nil {
 			t.Fatal(err)
 		}
@@ -188,7 +221,7 @@ func TestOpenRingRefuses(t *testing.T) {
 		"not sealed":    memfd(8192),
 		"too small":     sealed,
 		"magic":         spoilt(0, 0),
-		"version":       spoilt(8, 2),
+		"version":       spoilt(8, 3),
 		"capacity":      spoilt(18, 1),
 		"claimed short": spoilt(32, 1),
 		"claimed far":   spoilt(26, 1),

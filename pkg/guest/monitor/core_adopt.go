@@ -7,7 +7,9 @@ import (
 // adopt goes on where the monitor before this one was killed.
 func (c *Core) adopt(f Facts) {
 	l := &c.Life
-	c.say("monitor %d takes the guest over: %s, %s", c.policy.Run.MonitorPid, l.Phase, l.State)
+	if !f.Renewed {
+		c.say("monitor %d takes the guest over: %s, %s", c.policy.Run.MonitorPid, l.Phase, l.State)
+	}
 	switch l.Phase {
 	case PhaseRecover:
 		c.do(Recover{c.policy.StopTimeout})
@@ -68,4 +70,10 @@ func (c *Core) adoptUp(f Facts) {
 	case !f.Frozen && l.State == state.Thawed:
 		c.advance(state.Ran)
 	}
+}
+
+// Calm says whether nothing is under way that a successor would not go on with:
+// the guest runs, and nobody waits for anything.
+func (c *Core) Calm() bool {
+	return c.Life.Phase == PhaseUp && c.Life.Stop == nil && len(c.waiters) == 0 && !c.freezer && !c.checking && !c.halting
 }

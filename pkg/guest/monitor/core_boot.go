@@ -45,7 +45,7 @@ func (c *Core) launch() {
 }
 
 func (c *Core) stored(ev Stored) {
-	c.Life.Phase, c.Life.Pid, c.Life.OOMKills = PhaseStored, ev.Pid, ev.OOMKills
+	c.Life.Phase, c.Life.Pid, c.Life.OOMKills, c.Life.Shown = PhaseStored, ev.Pid, ev.OOMKills, ev.Shown
 	if c.Life.Stop != nil {
 		c.do(Proceed{errStopped})
 		return

@@ -3,7 +3,6 @@ package monitor
 import (
 	"fmt"
 	"reflect"
-	"runtime/debug"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -167,26 +166,6 @@ func (m *monitor) exit() {
 	unix.Close(m.listen)
 	m.lock.Release()
 	m.ended = true
-}
-
-// trimDelay is how long after a start, or after a client, memory is given back:
-// a launch needs more than all that comes after it.
-const trimDelay = 3 * time.Second
-
-func (m *monitor) trimLater() {
-	if m.trimAt == 0 {
-		m.trimAt = now().Mono + trimDelay
-	}
-}
-
-func (m *monitor) trim(mono time.Duration) {
-	if m.trimAt > 0 && mono >= m.trimAt {
-		m.trimAt = 0
-		debug.FreeOSMemory()
-		// From now on little is allocated, and becomes garbage soon. Not before: the
-		// collections during a launch would cost more memory than they free.
-		debug.SetGCPercent(20)
-	}
 }
 
 // warn is for the user who starts the guest, and for the log.

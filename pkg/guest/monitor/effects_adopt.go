@@ -14,6 +14,7 @@ import (
 // takeOver finds the guest as the monitor before this one has left it.
 func (m *monitor) takeOver(h *heritage) {
 	f := m.takeGroup()
+	f.Renewed = h.renewed
 	if fd, ok := h.take(fdInit); ok {
 		m.inherit(fdInit, fd)
 		m.pidfd = fd
@@ -31,13 +32,17 @@ func (m *monitor) takeOver(h *heritage) {
 		}
 	}
 	if f.Alive {
-		m.screens[0].tap(m.screens[0].ring.Snapshot())
+		m.screens[0].tap(m.screens[0].ring.Last(len(prompt)))
 	}
+	if h.renewed {
+		run := m.core.Run()
+		m.lastRun = &run // it was written by this process
+	}
+	m.screens[0].boot = h.life.Shown
 	m.emit(Adopt{f})
 	if h.life.Phase == PhaseUp || h.life.Phase == PhaseStored && f.Alive && f.Booted {
 		m.watchTaken(h.life)
 	}
-	m.trimLater()
 }
 
 func (m *monitor) takeGroup() (f Facts) {
@@ -59,7 +64,7 @@ func (m *monitor) watchTaken(life *Life) {
 		return
 	}
 	m.watchInit(life.Pid)
-	if life.Phase == PhaseUp {
+	if life.Phase == PhaseUp && m.lastRun == nil {
 		m.notifyManager("READY", "1")
 	}
 }

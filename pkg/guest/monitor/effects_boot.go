@@ -109,7 +109,7 @@ func (m *monitor) storeGuest(g *sysctx.Guest, group limits.Group) error {
 		}
 		m.barrier()
 		m.proceed = proceed
-		m.emit(Stored{Pid: g.Pid, OOMKills: oomKills(group)})
+		m.emit(Stored{Pid: g.Pid, OOMKills: oomKills(group), Shown: m.screens[0].boot})
 	})
 	return <-proceed
 }
@@ -125,7 +125,7 @@ func (m *monitor) live(g *sysctx.Guest) {
 		}
 	}
 	m.watchInit(g.Pid)
-	m.trimLater()
+	m.renewLater()
 }
 
 // cleanup removes what a boot has made, when nothing uses it any more.

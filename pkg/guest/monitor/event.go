@@ -33,6 +33,8 @@ type (
 	Stored struct {
 		Pid      int
 		OOMKills int64
+		// Shown is how much the console had shown before this boot, in bytes.
+		Shown uint64
 	}
 
 	// Launched ends a launch; Err is nil when init has been executed.
@@ -102,9 +104,10 @@ type (
 
 // Facts are what the kernel says about a guest that is taken over.
 type Facts struct {
-	Alive  bool // init lives
-	Booted bool // init is no longer the program that prepares it
-	Frozen bool
+	Alive   bool // init lives
+	Booted  bool // init is no longer the program that prepares it
+	Frozen  bool
+	Renewed bool // the monitor before was this process, and ended when all was calm
 }
 
 func (Begin) event()        {}

@@ -31,6 +31,7 @@ type heritage struct {
 	backend limits.Backend
 
 	occupied bool // processes of the guest run that nobody keeps
+	renewed  bool // the monitor before was this process
 }
 
 // manager is the service manager, as the environment tells of it.
@@ -43,7 +44,8 @@ type manager struct {
 // newHeritage sorts descriptors by name. Of several with one name the last was
 // stored last.
 func newHeritage(stored []fdstore.Stored) *heritage {
-	h := &heritage{fds: map[string]int{}, report: -1, manager: readManager()}
+	h := &heritage{fds: map[string]int{}, report: -1, manager: readManager(), renewed: os.Getenv(renewedVar) != ""}
+	os.Unsetenv(renewedVar)
 	for _, s := range stored {
 		h.fds[s.Name] = s.FD
 	}

@@ -79,6 +79,7 @@ func (m *monitor) changeManager(addr string, pid int) {
 		m.store.Close()
 	}
 	m.store = store
+	m.manager.Notify, m.manager.Pid = addr, pid
 	for _, s := range m.kept {
 		if err := store.Put(s.Name, s.FD); err != nil {
 			m.log.say(err.Error())
@@ -134,9 +135,13 @@ func (m *monitor) revive() {
 // background is a job that has nothing to do with the guest, so that nothing
 // waits for it.
 func (m *monitor) background(f func() func()) {
+	m.asides++
 	go func() {
 		then := f()
-		m.loop.Post(then)
+		m.loop.Post(func() {
+			m.asides--
+			then()
+		})
 	}()
 }
 

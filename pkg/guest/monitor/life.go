@@ -41,6 +41,8 @@ type Life struct {
 	ExecAt time.Duration `json:"exec_at"`
 	// OOMKills is memory.events' count at that time.
 	OOMKills int64 `json:"oom_kills"`
+	// Shown is how much the console had shown before this boot, in bytes.
+	Shown uint64 `json:"shown,omitempty"`
 	// Sent is the last signal that sysct sent to init of this boot; 0: none.
 	Sent int `json:"sent,omitempty"`
 	// Notified says that init uses the notify socket: a login prompt is then

@@ -40,6 +40,7 @@ type monitor struct {
 	listen  int
 	peers   map[int]*peer
 	lastID  int
+	served  int       // clients that have left
 	screens []*screen // the console and the ttys
 
 	backend limits.Backend
@@ -49,9 +50,10 @@ type monitor struct {
 	notify  int          // what init says; -1: none
 
 	jobs     int           // under way
+	asides   int           // background work under way
 	whenIdle []func()      // to be done when none is
 	proceed  chan error    // the launch that waits for Proceed
-	trimAt   time.Duration // when to give memory back; 0: never
+	renewAt  time.Duration // when to begin anew, see renew; 0: never
 }
 
 // peer is one connected client.
@@ -106,8 +108,8 @@ func (m *monitor) timeout() time.Duration {
 	if at, ok := m.core.Deadline(); ok {
 		soonest(at - t.Mono)
 	}
-	if m.trimAt > 0 {
-		soonest(m.trimAt - t.Mono)
+	if m.renewAt > 0 {
+		soonest(m.renewAt - t.Mono)
 	}
 	for _, s := range m.screens {
 		if at := s.tty.Deadline(); !at.IsZero() {
@@ -129,7 +131,7 @@ func (m *monitor) tick() {
 		m.emit(Tick{})
 	}
 	m.lookForPrompt()
-	m.trim(t.Mono)
+	m.renewIfDue(t.Mono)
 }
 
 // job does what blocks in a goroutine, and what it returns in the loop's.

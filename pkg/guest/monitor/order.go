@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -104,10 +103,13 @@ func (h *heritage) awaitOrder() error {
 // readPlan reads a plan from its beginning, whatever the offset: the
 // descriptor is shared with those who read it before.
 func readPlan(fd int) (*Plan, error) {
-	f := reader{fd}
-	data, err := io.ReadAll(io.NewSectionReader(f, 0, maxPlan))
-	if err != nil {
-		return nil, fmt.Errorf("cannot read plan: %w", err)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, fmt.Errorf("cannot read plan: %w", os.NewSyscallError("fstat", err))
+	}
+	data := make([]byte, min(st.Size, maxPlan))
+	if _, err := unix.Pread(fd, data, 0); err != nil {
+		return nil, fmt.Errorf("cannot read plan: %w", os.NewSyscallError("pread", err))
 	}
 	var p Plan
 	if err := json.Unmarshal(data, &p); err != nil {
@@ -123,15 +125,4 @@ func readPlan(fd int) (*Plan, error) {
 		p.StopTimeout = DefaultStopTimeout
 	}
 	return &p, nil
-}
-
-// reader reads a descriptor without owning it.
-type reader struct{ fd int }
-
-func (r reader) ReadAt(p []byte, off int64) (int, error) {
-	n, err := unix.Pread(r.fd, p, off)
-	if err == nil && n == 0 && len(p) > 0 {
-		return 0, io.EOF
-	}
-	return max(n, 0), err
 }

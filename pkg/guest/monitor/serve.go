@@ -107,7 +107,9 @@ func (m *monitor) hangUp(id int) {
 	m.detach(p)
 	p.Close()
 	delete(m.peers, id)
-	m.trimLater()
+	if m.served++; m.served >= renewClients {
+		m.renewLater()
+	}
 	if len(m.peers) == maxPeers-1 {
 		if err := m.loop.Add(m.listen, unix.EPOLLIN, func(uint32) { m.acceptAll() }); err != nil {
 			m.log.say(err.Error())

@@ -5,7 +5,6 @@ package detect
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -25,11 +24,11 @@ func Detect() (limits.Backend, error) {
 
 // Find finds the hierarchies themselves.
 func Find() (cgroupfs.Tree, error) {
-	text, err := os.ReadFile("/proc/self/mountinfo")
+	text, err := cgroupLines()
 	if err != nil {
 		return cgroupfs.Tree{}, fmt.Errorf("cannot find cgroups: %w", err)
 	}
-	tree, err := choose(parse(string(text)), visible)
+	tree, err := choose(parse(text), visible)
 	if err != nil {
 		return cgroupfs.Tree{}, fmt.Errorf("cannot use cgroups: %w", err)
 	}

@@ -71,6 +71,17 @@ func TestChooseLeavesOutWhatIsMountedOver(t *testing.T) {
 	}
 }
 
+// TestFilter: what a host of many guests has between its cgroups.
+func TestFilter(t *testing.T) {
+	long := "60 24 0:50 / /a rw - overlay sysct/a rw,lowerdir+=/" + strings.Repeat("x", 9000) + " - cgroup2 cgroup2 rw\n"
+	other := "61 24 0:51 / /b rw - tmpfs tmpfs rw\n"
+	got, err := filter(strings.NewReader(long + systemdHybrid + other + long + twoPlaces + strings.TrimSuffix(systemdV2, "\n")))
+	want := strings.Join(strings.SplitAfter(systemdHybrid, "\n")[1:], "") + twoPlaces + strings.TrimSuffix(strings.SplitAfter(systemdV2, "\n")[1], "\n")
+	if err != nil || got != want {
+		t.Errorf("got %v\n%s\nwant\n%s", err, got, want)
+	}
+}
+
 // TestDetect makes a guest's groups on this host, whatever its layout.
 func TestDetect(t *testing.T) {
 	b, err := Detect()
