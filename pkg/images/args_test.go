@@ -27,9 +27,10 @@ func TestParseArgs(t *testing.T) {
 		"--include bb,aa":     {"include": "aa,bb"},
 		"--include bb --include aa,bb --allow-expired": {"include": "aa,bb", "allow-expired": "true"},
 		"--allow-expired=false -r sid":                 {"release": "sid"},
+		"--init runit":                                 {"init": "runit"},
 		"--mirror http://[::1]:80/debian":              {"mirror": "http://[::1]:80/debian"},
 	} {
-		full := map[string]string{"release": "trixie", "arch": "", "include": "", "mirror": "", "allow-expired": ""}
+		full := map[string]string{"release": "trixie", "arch": "", "include": "", "mirror": "", "allow-expired": "", "init": "systemd"}
 		for k, v := range want {
 			full[k] = v
 		}
@@ -46,8 +47,8 @@ func TestRefusedArgs(t *testing.T) {
 		problem string
 	}{
 		{[]string{"--relase", "sid"}, `unknown (did you mean "--release"?)`},
-		{[]string{"--colour"}, "unknown (known: --release, --arch, --include, --mirror, --allow-expired)"},
-		{[]string{"-x"}, "unknown (known: --release, --arch, --include, --mirror, --allow-expired)"},
+		{[]string{"--colour"}, "unknown (known: --release, --arch, --include, --mirror, --allow-expired, --init)"},
+		{[]string{"-x"}, "unknown (known: --release, --arch, --include, --mirror, --allow-expired, --init)"},
 		{[]string{"-r"}, "needs a value"},
 		{[]string{"-r", ""}, "empty value"},
 		{[]string{"-r", "trixi"}, `unknown value "trixi" (did you mean "trixie"?)`},
@@ -56,13 +57,15 @@ func TestRefusedArgs(t *testing.T) {
 		{[]string{"-r", "../sid"}, `"../sid" is not a release name`},
 		{[]string{"-r", "sid", "-r", "sid"}, "given twice"},
 		{[]string{"sid"}, "an option is expected here"},
-		{[]string{"--"}, "unknown (known: --release, --arch, --include, --mirror, --allow-expired)"},
+		{[]string{"--"}, "unknown (known: --release, --arch, --include, --mirror, --allow-expired, --init)"},
 		{[]string{"--include", "vim,-oX=y"}, `"-oX=y" is not a package name`},
 		{[]string{"--include", "$(id)"}, `"$(id)" is not a package name`},
 		{[]string{"--include", "a1,,b1"}, `"" is not a package name`},
 		{[]string{"--mirror", "file:///srv"}, `"file:///srv" is not an http or https URL`},
 		{[]string{"--mirror", "http://a.example/x main\ndeb http://b.example y"}, `"http://a.example/x main\ndeb http://b.example y" is not an http or https URL`},
 		{[]string{"--mirror", "--x"}, `"--x" is not an http or https URL`},
+		{[]string{"--init", "runt"}, `unknown value "runt" (did you mean "runit"?)`},
+		{[]string{"--init=upstart"}, `unknown value "upstart" (known: systemd, sysvinit, openrc, runit, s6)`},
 		{[]string{"--allow-expired=maybe"}, `"maybe" is not true or false`},
 	} {
 		_, err := debianTemplate(t).Recipe(c.args)

@@ -79,7 +79,8 @@ func needsKeyring(r *Recipe) error {
 	return nil
 }
 
-// configureApt makes apt in the guest use the mirrors of the build, and none of the build's options.
+// configureApt makes apt in the guest use the mirrors of the build, and none of the build's options: mmdebstrap writes each
+// --aptopt into 99mmdebstrap. So a guest that was built with allow-expired doesn't trust an old archive for ever.
 func (b *build) configureApt() error {
 	r := b.recipe
 	gone := []string{"/etc/apt/apt.conf.d/99mmdebstrap", "/etc/dpkg/dpkg.cfg.d/99mmdebstrap"}
@@ -95,9 +96,6 @@ func (b *build) configureApt() error {
 		if m.Key != nil {
 			tree.Files = append(tree.Files, File{filepath.Join(guestKeys, m.keyFile(i)), 0o644, string(m.Key)})
 		}
-	}
-	if r.isSet("allow-expired") {
-		tree.Files = append(tree.Files, File{"/etc/apt/apt.conf.d/90allow-expired", 0o644, "Acquire::Check-Valid-Until \"false\";\n"})
 	}
 	return tree.apply(b.root)
 }
@@ -129,14 +127,4 @@ func aptProxy(ctx context.Context, scheme string) string {
 		return ""
 	}
 	return value
-}
-
-// errExpired tells by the tool's last words that a release file is out of date.
-func (o *output) errExpired() bool {
-	for _, line := range o.last() {
-		if strings.Contains(line, "Release file") && (strings.Contains(line, "expired") || strings.Contains(line, "is not valid yet")) {
-			return true
-		}
-	}
-	return false
 }

@@ -47,18 +47,6 @@ func (s *Store) build(ctx context.Context, r *Recipe, out *output) error {
 	return nil
 }
 
-// failure adds to the error what helps to understand it.
-func failure(r *Recipe, err error, out *output) error {
-	e := &BuildError{Recipe: r.String(), Err: err, Lines: out.last()}
-	if out.errExpired() && !r.isSet("allow-expired") {
-		e.Hint = "the mirror's release file is out of date: add --allow-expired to the template's arguments"
-	}
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		e.Lines = nil // the lines are not the reason
-	}
-	return e
-}
-
 // fill makes the tree in dir.
 func (s *Store) fill(ctx context.Context, r *Recipe, dir string, out *output) (*Image, error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
@@ -85,8 +73,10 @@ func (s *Store) fill(ctx context.Context, r *Recipe, dir string, out *output) (*
 	if err := m.build(ctx, &build{s, r, tree, root, out}); err != nil {
 		return nil, err
 	}
-	if err := r.template.Tree.apply(root); err != nil {
-		return nil, err
+	for _, tree := range r.trees() {
+		if err := tree.apply(root); err != nil {
+			return nil, err
+		}
 	}
 	return describe(r, path, root)
 }

@@ -17,12 +17,19 @@ import (
 
 func TestFailedBuilds(t *testing.T) {
 	for name, c := range map[string]struct{ script, want string }{
-		"tool fails":    {"echo I: on the way; echo E: no space; exit 3", "mmdebstrap: exit status 3\n    I: on the way\n    E: no space"},
-		"expired":       {"echo 'E: Release file for http://x is expired (invalid since 1d)'; exit 1", "\nhint: the mirror's release file is out of date: add --allow-expired"},
-		"idle":          {"(setsid sleep 1000 &); echo here; sleep 1000", confine.ErrIdle.Error() + "\n    here"},
-		"empty tree":    {"exit 0", "/etc/shadow"},
-		"hostile tree":  {"cd /tmp/tree && ln -s /proc etc", "cannot"},
-		"reads a stdin": {"read x || exit 9", "exit status 9"},
+		"tool fails": {"echo I: on the way; echo E: no space; exit 3", "mmdebstrap: exit status 3\n    I: on the way\n    E: no space"},
+		"expired": {"echo 'E: Release file for http://x/InRelease is expired (invalid since 1d 2h). Updates'; echo E: more; exit 1",
+			"http://x/InRelease has expired, 1d 2h ago (mmdebstrap: exit status 1)\nhint: add --allow-expired to the template's arguments"},
+		"from the future": {"echo 'E: Release file for http://x/InRelease is not valid yet (invalid for another 9h).'; exit 1",
+			"http://x/InRelease is not valid yet by this host's clock (mmdebstrap: exit status 1)\nhint: add --allow-expired"},
+		"no package":        {"echo 'E: Unable to locate package vmi'; exit 100", `: debian trixie has no package "vmi" (mmdebstrap: exit status 100)`},
+		"no init":           {"echo 'E: Unable to locate package systemd-sysv'; exit 100", `: debian trixie has no package "systemd-sysv", which init "systemd" needs (`},
+		"no candidate":      {`echo "E: Package 'dbus' has no installation candidate"; exit 100`, `: debian trixie has no package "dbus", which init "systemd" needs (`},
+		"none, debootstrap": {`echo "E: Couldn't find these debs: dbus systemd"; exit 1`, `: debian trixie has no package "dbus", which init "systemd" needs (`},
+		"idle":              {"(setsid sleep 1000 &); echo here; sleep 1000", confine.ErrIdle.Error() + "\n    here"},
+		"empty tree":        {"exit 0", "/etc/shadow"},
+		"hostile tree":      {"cd /tmp/tree && ln -s /proc etc", "cannot"},
+		"reads a stdin":     {"read x || exit 9", "exit status 9"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, r := testStore(t, tool(t, c.script)), debianRecipe(t, testHost(t))

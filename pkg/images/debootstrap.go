@@ -38,16 +38,17 @@ func checkDebootstrap(t *Template) error {
 	if strings.ContainsFunc(words, isOdd) || !filepath.IsAbs(d.Keyring) {
 		return errors.New("[debootstrap]: origin, variant, components and hooks are plain words, keyring is a path")
 	}
-	include := Arg{Long: "include"}
-	for _, list := range [][]string{d.Include, d.IncludeHTTPS} {
-		if err := include.check(strings.Join(list, ",")); err != nil {
-			return fmt.Errorf("[debootstrap]: %w", err)
-		}
+	if err := checkPackages(slices.Concat(d.Include, d.IncludeHTTPS)); err != nil {
+		return fmt.Errorf("[debootstrap]: %w", err)
 	}
 	if !slices.ContainsFunc(t.Args, func(a Arg) bool { return a.Long == "release" && a.Default != "" }) {
 		return errors.New(`method "debootstrap" needs an argument "release" with a default`)
 	}
-	return nil
+	return checkInits(t)
+}
+
+func checkPackages(names []string) error {
+	return Arg{Long: "include"}.check(strings.Join(names, ","))
 }
 
 // isOdd finds what isn't part of a plain word.
@@ -59,6 +60,9 @@ func completeDebootstrap(r *Recipe, h host) error {
 	r.Release = r.values["release"]
 	if arch := r.values["arch"]; arch != "" {
 		r.Arch = arch
+	}
+	if _, err := r.chosenInit(); err != nil {
+		return err
 	}
 	if err := h.canRun(r.Arch); err != nil {
 		return err
@@ -140,7 +144,8 @@ func readKey(signedBy string) ([]byte, error) {
 // packages are those that the template and the user want.
 func (r *Recipe) packages() []string {
 	d := r.template.Debootstrap
-	all := slices.Concat(d.Include, r.list("include"))
+	chosen, _ := r.chosenInit() // checked when the recipe was made
+	all := slices.Concat(d.Include, chosen.Include, r.list("include"))
 	if slices.ContainsFunc(r.Source.Mirrors, func(m Mirror) bool { return strings.HasPrefix(m.URI, "https:") }) {
 		all = append(all, d.IncludeHTTPS...)
 	}

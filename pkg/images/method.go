@@ -20,7 +20,7 @@ func methodOf(name string) (method, bool) {
 	switch name {
 	case "debootstrap":
 		return method{
-			options: []string{"release", "arch", "include", "mirror", "allow-expired"},
+			options: []string{"release", "arch", "include", "mirror", "allow-expired", "init"},
 			check:   checkDebootstrap, complete: completeDebootstrap, build: buildDebootstrap,
 		}, true
 	case "busybox":

@@ -30,6 +30,8 @@ func optionOf(long string) option {
 		return option{isList: true, check: matches(`^[a-z0-9][a-z0-9.+-]{1,99}$`, "is not a package name")}
 	case "mirror":
 		return option{check: checkMirror}
+	case "init":
+		return option{check: matches(`^[a-z][a-z0-9-]{0,15}$`, "is not the name of an init")}
 	case "allow-expired":
 		return option{isSwitch: true, check: matches(`^(true|false)$`, "is not true or false")}
 	}

@@ -6,11 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 )
 
 // recipeFormat is part of each key: it is raised when the same recipe would give another tree, because this package changed.
-const recipeFormat = 1
+const recipeFormat = 2
 
 // Recipe is all that decides what an image has in it: a template, the arguments, and what of the host goes into it.
 type Recipe struct {
@@ -74,13 +75,26 @@ func (r *Recipe) Key() string {
 		panic(err) // maps and slices of strings
 	}
 	sum := sha256.Sum256(text)
-	words := []string{r.Template, r.Release, r.Arch, hex.EncodeToString(sum[:8])}
-	return strings.ReplaceAll(strings.Join(words, "-"), "--", "-")
+	words := []string{r.Template, r.Release, r.Arch, r.variant(), hex.EncodeToString(sum[:8])}
+	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), "-")
 }
 
 // String names the recipe for messages.
 func (r *Recipe) String() string {
-	return strings.Join(strings.Fields(r.Template+" "+r.Release+" "+r.Arch), " ")
+	return strings.Join(strings.Fields(r.Template+" "+r.Release+" "+r.Arch+" "+r.variant()), " ")
+}
+
+// trees are what is done to the finished tree.
+func (r *Recipe) trees() []Tree {
+	all := []Tree{r.template.Tree}
+	if r.template.Debootstrap != nil {
+		chosen, _ := r.chosenInit() // checked when the recipe was made
+		for _, name := range chosen.Parts {
+			all = append(all, r.template.Debootstrap.Parts[name])
+		}
+		all = append(all, chosen.Tree)
+	}
+	return all
 }
 
 func (r *Recipe) isSet(option string) bool { return r.values[option] == "true" }

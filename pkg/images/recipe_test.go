@@ -48,7 +48,7 @@ func TestKey(t *testing.T) {
 	}
 	keys := []string{key}
 	for _, other := range [][]string{
-		{"-r", "bookworm"}, {"-a", "i386"}, {"--include", "vim"}, {"--mirror", "http://other.example/debian"}, {"--allow-expired"},
+		{"-r", "bookworm"}, {"-a", "i386"}, {"--include", "vim"}, {"--mirror", "http://other.example/debian"}, {"--allow-expired"}, {"--init", "runit"},
 	} {
 		keys = append(keys, debianRecipe(t, h, other...).Key())
 	}
@@ -97,6 +97,52 @@ func TestMmdebstrapArgs(t *testing.T) {
 		"Signed-By: /etc/apt/keyrings/mirror-1.asc\n"
 	if got := aptSources(r); got != sources {
 		t.Errorf("sources:\n%s", got)
+	}
+}
+
+func TestInits(t *testing.T) {
+	for args, want := range map[string]struct {
+		name, packages, without string
+	}{
+		"":                            {"debian trixie amd64", "dbus libpam-systemd systemd systemd-sysv", "initscripts"},
+		"--init systemd -r bookworm":  {"debian bookworm amd64", "dbus libpam-systemd systemd systemd-sysv", "initscripts"},
+		"--init sysvinit -r bullseye": {"debian bullseye amd64 sysvinit", "sysvinit-core", "systemd dbus"},
+		"--init openrc":               {"debian trixie amd64 openrc", "openrc sysvinit-core", "openrc-init systemd"},
+		"--init openrc -r sid":        {"debian sid amd64 openrc", "initscripts openrc openrc-init", "sysvinit-core"},
+		"--init openrc -r duke":       {"debian duke amd64 openrc", "initscripts openrc openrc-init", "sysvinit-core"},
+		"--init s6 -r sid":            {"debian sid amd64 s6", "busybox s6", "systemd"},
+	} {
+		r := debianRecipe(t, testHost(t), strings.Fields(args)...)
+		if got := r.String(); got != want.name || !strings.HasPrefix(r.Key(), strings.ReplaceAll(want.name, " ", "-")+"-") {
+			t.Errorf("%s: %s, key %s", args, got, r.Key())
+		}
+		for _, name := range strings.Fields(want.packages) {
+			if !slices.Contains(r.packages(), name) {
+				t.Errorf("%s: package %s is missing in %q", args, name, r.packages())
+			}
+		}
+		for _, name := range strings.Fields(want.without) {
+			if slices.Contains(r.packages(), name) {
+				t.Errorf("%s: package %s is one of %q", args, name, r.packages())
+			}
+		}
+	}
+}
+
+// An init that a template has for some releases only.
+func TestInitOfOtherReleases(t *testing.T) {
+	text := strings.Replace(debianText(t), `name = "sysvinit"`, `name = "sysvinit"`+"\nreleases = [\"bullseye\"]", 1)
+	template, err := parseTemplate("debian", "test", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = template.recipe([]string{"--init", "sysvinit", "-r", "sid"}, testHost(t))
+	want := `cannot use template "debian": debian sid has no init "sysvinit"`
+	if err == nil || err.Error() != want {
+		t.Errorf("%v\nwant %s", err, want)
+	}
+	if _, err := template.recipe([]string{"--init", "sysvinit", "-r", "bullseye"}, testHost(t)); err != nil {
+		t.Error(err)
 	}
 }
 

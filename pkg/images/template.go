@@ -59,6 +59,9 @@ type Debootstrap struct {
 	Include        []string  `toml:"include"`
 	IncludeHTTPS   []string  `toml:"include_https"` // added if a mirror is https
 	Releases       []Release `toml:"release"`       // those with more than one suite
+	Inits          []Init    `toml:"init"`          // one at least for each value of the argument "init"
+
+	Parts map[string]Tree `toml:"part"` // what several inits have
 }
 
 // Release is what is particular to a release: the suites it has beside the one of its name, and mmdebstrap's hooks.
@@ -67,6 +70,15 @@ type Release struct {
 	More     []string `toml:"more"`     // from the same mirror
 	Security string   `toml:"security"` // from the security mirror
 	Hooks    []string `toml:"hooks"`    // names of hook directories that come with mmdebstrap
+}
+
+// Init is what is particular to a system with that init.
+type Init struct {
+	Name     string   `toml:"name"`     // as the argument "init" has it
+	Releases []string `toml:"releases"` // those that this is for; none: all that no other Init of the name lists
+	Include  []string `toml:"include"`
+	Parts    []string `toml:"parts"` // done after the template's own tree
+	Tree     Tree     `toml:"tree"`  // and this after them
 }
 
 // Busybox says where the host's static busybox is looked for.
@@ -128,8 +140,8 @@ func unknownKeys(meta toml.MetaData) error {
 		return nil
 	}
 	key := undecoded[0]
-	known := slices.Concat(tomlKeys[Template](), tomlKeys[Arg](), tomlKeys[Debootstrap](), tomlKeys[Release](), tomlKeys[Busybox](),
-		tomlKeys[Tree](), tomlKeys[File](), tomlKeys[Link]())
+	known := slices.Concat(tomlKeys[Template](), tomlKeys[Arg](), tomlKeys[Debootstrap](), tomlKeys[Release](), tomlKeys[Init](), tomlKeys[Busybox](),
+		tomlKeys[Tree](), tomlKeys[Dir](), tomlKeys[File](), tomlKeys[Link]())
 	if near := nearest.Of(key[len(key)-1], known); near != "" {
 		return fmt.Errorf("unknown key %q (did you mean %q?)", key.String(), near)
 	}
