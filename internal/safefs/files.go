@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"strconv"
 
 	"github.com/sysct/sysct/internal/atomicfile"
@@ -61,6 +62,21 @@ func (r *Root) openRegular(name string) (*os.File, unix.Stat_t, error) {
 		return nil, st, fmt.Errorf("cannot open %q in the guest's tree: %w", name, err)
 	}
 	return os.NewFile(uintptr(fd), name), st, nil
+}
+
+// Resolve returns the last component of what name leads to, links followed
+// inside the root: the name that the file itself has.
+func (r *Root) Resolve(name string) (string, error) {
+	fd, err := openat2(r.fd, relative(name), unix.O_PATH, 0, follow)
+	if err != nil {
+		return "", fmt.Errorf("cannot open %q in the guest's tree: %w", name, err)
+	}
+	defer unix.Close(fd)
+	target, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
+	if err != nil {
+		return "", fmt.Errorf("cannot name %q in the guest's tree: %w", name, err)
+	}
+	return path.Base(target), nil
 }
 
 // reopen opens what an O_PATH descriptor refers to.

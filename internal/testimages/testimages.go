@@ -5,6 +5,7 @@ package testimages
 import (
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/sysct/sysct/pkg/images"
@@ -37,7 +38,43 @@ func Debian(t testing.TB, release string) *images.Image {
 }
 
 // DebianArgs are the template arguments of Debian's images, for a test that creates a guest by them.
-func DebianArgs(release string) []string { return []string{"-r", release, "--allow-expired"} }
+func DebianArgs(release string, more ...string) []string {
+	return append([]string{"-r", release, "--allow-expired"}, more...)
+}
+
+// atOnce is how many images Prepare builds at a time: one fetches while another unpacks.
+const atOnce = 2
+
+// Prepare builds those of Debian's images that aren't there, several at a time. Each of debian is arguments of the template.
+func Prepare(t testing.TB, debian ...[]string) {
+	t.Helper()
+	template, err := images.Find(nil, "debian")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var builds sync.WaitGroup
+	turn := make(chan struct{}, atOnce)
+	for _, args := range debian {
+		builds.Go(func() {
+			turn <- struct{}{}
+			defer func() { <-turn }()
+			recipe, err := template.Recipe(args)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			image, err := Store().Ensure(t.Context(), recipe, t.Output(), nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if err := image.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	builds.Wait()
+}
 
 // Image gives the image of a built-in template with these arguments, and holds it until the test ends.
 func Image(t testing.TB, template string, args ...string) *images.Image {

@@ -4,14 +4,20 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/sysct/sysct/pkg/context/inits"
 )
 
-// initPlaces are tried in this order when the configuration names no init.
+// initPlaces are tried in this order: one if the configuration names it.
 func initPlaces(argv []string) [][]string {
 	if len(argv) > 0 {
 		return [][]string{argv}
 	}
-	return [][]string{{"/sbin/init"}, {"/usr/lib/systemd/systemd"}, {"/lib/systemd/systemd"}, {"/etc/init"}, {"/bin/init"}}
+	var all [][]string
+	for _, place := range inits.Places() {
+		all = append(all, []string{place})
+	}
+	return all
 }
 
 // initEnv is the environment of the guest's init: the contract's variables, then

@@ -53,6 +53,7 @@ func steps() []step {
 		{"open stage socket", (*launch).socket, (*launch).closeSocket},
 		{"clone", (*launch).clone, (*launch).killStage},
 		{"mount rootfs", (*launch).mountRoot, (*launch).dropRoot},
+		{"check init", (*launch).checkInit, nil},
 		{"make /dev", (*launch).makeDev, (*launch).dropDev},
 		{"open /sys", (*launch).openSys, (*launch).dropSys},
 		{"set up stage", (*launch).setup, nil},

@@ -9,7 +9,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sysct/sysct/internal/safefs"
 	"github.com/sysct/sysct/pkg/context/caps"
+	"github.com/sysct/sysct/pkg/context/inits"
 	"github.com/sysct/sysct/pkg/context/mounts"
 	"github.com/sysct/sysct/pkg/context/proto"
 	"github.com/sysct/sysct/pkg/context/seccomp"
@@ -90,6 +92,15 @@ func (l *launch) dropRoot() {
 	if l.shown {
 		store.Unmount(l.spec.Root)
 	}
+}
+
+// checkInit names an init that can't work before it hangs.
+func (l *launch) checkInit() error {
+	var places []string
+	for _, argv := range initPlaces(l.spec.Init) {
+		places = append(places, argv[0])
+	}
+	return inits.Check(safefs.FromFD(l.root), places) // the descriptor stays ours
 }
 
 func (l *launch) makeDev() (err error) {

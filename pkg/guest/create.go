@@ -13,6 +13,8 @@ import (
 
 	"github.com/sysct/sysct/internal/atomicfile"
 	"github.com/sysct/sysct/internal/idledger"
+	"github.com/sysct/sysct/internal/safefs"
+	"github.com/sysct/sysct/pkg/context/inits"
 	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/guest/state"
 	"github.com/sysct/sysct/pkg/images"
@@ -138,6 +140,7 @@ func (c *creation) steps(backend string) []step {
 		{"clear leftovers", c.clear, nil},
 		{"make directory", c.mkdir, c.remove},
 		{"allocate ids", c.allocate, c.release},
+		{"check init", c.checkInit, nil},
 		{"fill rootfs", func() error { return store.Create(c.ctx, c.layout, c.image.RootFS) }, nil},
 		{"write identity", func() error { return c.identity(backend) }, nil},
 		{"write config", c.config, nil},
@@ -174,6 +177,16 @@ func (c *creation) allocate() (err error) {
 
 func (c *creation) release() error {
 	return c.m.ledger.Free(context.WithoutCancel(c.ctx), c.m.dir(c.name))
+}
+
+// checkInit says now what the first start would say.
+func (c *creation) checkInit() error {
+	root, err := safefs.OpenRoot(c.image.RootFS)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return inits.Check(root, inits.Places())
 }
 
 func (c *creation) identity(backend string) error {

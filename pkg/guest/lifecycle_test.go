@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/sysct/sysct/internal/testimages"
 	"github.com/sysct/sysct/pkg/guest"
 	"github.com/sysct/sysct/pkg/guest/state"
 )
@@ -91,40 +90,6 @@ func (in *instance) freezeAndThaw(name string) {
 	}
 	if _, status := in.run(name, "true"); status != 0 {
 		t.Errorf("exec after thaw: %d", status)
-	}
-}
-
-func TestDebianIsRunning(t *testing.T) {
-	for _, release := range []string{"bookworm", "trixie"} {
-		for _, backend := range []string{"overlay", "dir"} {
-			t.Run(release+"-"+backend, func(t *testing.T) {
-				in := newInstance(t)
-				in.create("web", "debian", backend, testimages.DebianArgs(release)...)
-				in.start("web")
-				in.ready("web")
-				eventually(t, "the system has started", func() error {
-					if out, _ := in.run("web", "systemctl", "is-system-running"); out != "running\n" {
-						return fmt.Errorf("%s", out)
-					}
-					return nil
-				})
-				if out, _ := in.run("web", "systemctl", "--failed", "--no-legend", "--plain"); out != "" {
-					t.Errorf("failed units:\n%s", out)
-				}
-				if out, _ := in.run("web", "systemd-detect-virt"); out != "sysct\n" && out != "container-other\n" {
-					t.Errorf("systemd-detect-virt says %q", out)
-				}
-				if out, _ := in.run("web", "cat", "/proc/self/uid_map"); !strings.Contains(out, fmt.Sprint(*in.info("web").IDBase)) {
-					t.Errorf("uid_map: %q", out)
-				}
-				if err := in.Stop(context.Background(), "web", clean()); err != nil {
-					t.Errorf("stop: %v", err)
-				}
-				if exit := in.info("web").Exit; exit == nil || exit.Reason != state.ReasonPoweroff {
-					t.Errorf("after stop: %+v", exit)
-				}
-			})
-		}
 	}
 }
 
