@@ -44,6 +44,7 @@ func (t *TTY) keep(now time.Time, p []byte) {
 		t.o.Log.Write(now, p)
 	}
 	t.o.Ring.Write(p)
+	t.answer(p)
 	if t.o.Tap != nil {
 		t.o.Tap(p)
 	}
