@@ -147,7 +147,7 @@ func checkInit(p *patient) *doctor.Finding {
 		return nil
 	}
 	return found(doctor.Problem, "the guest doesn't start", "install an init in "+p.dir+"/rootfs, or name yours: sysct set "+p.name+" init.cmd=/PATH",
-		"no init: none of %s is there", strings.Join(inits(p.cfg), ", "))
+		"no init: none of %s is there", strings.Join(initPlaces(p.cfg), ", "))
 }
 
 func checkMonitor(p *patient) *doctor.Finding {

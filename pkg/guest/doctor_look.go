@@ -15,6 +15,7 @@ import (
 
 	"github.com/sysct/sysct/internal/idledger"
 	"github.com/sysct/sysct/internal/safefs"
+	"github.com/sysct/sysct/pkg/context/inits"
 	"github.com/sysct/sysct/pkg/guest/control"
 	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/guest/state"
@@ -117,14 +118,14 @@ func overlapOf(dir string, id *state.Identity, used []idledger.Entry) *idledger.
 	return nil
 }
 
-// inits are where an init is looked for if the configuration names none.
-func inits(cfg *spec.Guest) []string {
+// initPlaces are where an init is looked for.
+func initPlaces(cfg *spec.Guest) []string {
 	if cfg != nil {
 		if cmd := initCommand(cfg); len(cmd) > 0 {
 			return cmd[:1]
 		}
 	}
-	return []string{"/sbin/init", "/usr/lib/systemd/systemd", "/lib/systemd/systemd", "/etc/init", "/bin/init"}
+	return inits.Places()
 }
 
 // lookAtRoot looks at the tree as it is shown on the host.
@@ -143,7 +144,7 @@ func lookAtRoot(rootfs string, cfg *spec.Guest) rootFacts {
 	f.uid, f.mode = st.Uid, st.Mode
 	names, err := root.ReadDir(".", 1)
 	f.empty = err == nil && len(names) == 0
-	for _, path := range inits(cfg) {
+	for _, path := range initPlaces(cfg) {
 		if file, err := root.Open(path, unix.O_PATH, 0); err == nil {
 			file.Close()
 			f.init = path
@@ -161,7 +162,10 @@ func lookAtProgram(root *safefs.Root, path string) (closed bool, odd string) {
 	if err != nil {
 		return false, "can't be read: " + err.Error()
 	}
-	return mode&0o111 == 0, oddHead(head, runtime.GOARCH)
+	if odd = oddHead(head, runtime.GOARCH); odd == "" {
+		odd = inits.Odd(root, path)
+	}
+	return mode&0o111 == 0, odd
 }
 
 // oddHead judges a program's first bytes: of ELF the machine, see elf(5).

@@ -22,9 +22,11 @@ type TooOldError struct {
 }
 
 // Error says what is needed.
-func (e *TooOldError) Error() string {
-	return fmt.Sprintf("%s is systemd %d, which can't run on control groups v2 alone: a guest needs systemd %d or later",
-		e.Path, e.Version, unifiedSince)
+func (e *TooOldError) Error() string { return e.Path + " " + e.odd() }
+
+func (e *TooOldError) odd() string {
+	return fmt.Sprintf("is systemd %d, which can't run on control groups v2 alone: a guest needs systemd %d or later",
+		e.Version, unifiedSince)
 }
 
 // How much of an init is read, in bytes: the libraries that it needs are named
@@ -57,6 +59,16 @@ func Check(root *safefs.Root, places []string) error {
 		return nil
 	}
 	return nil
+}
+
+// Odd is what Check says of the init at that place, without the place; "" if it
+// says nothing.
+func Odd(root *safefs.Root, place string) string {
+	var old *TooOldError
+	if errors.As(Check(root, []string{place}), &old) {
+		return old.odd()
+	}
+	return ""
 }
 
 // readVersion reads the version of a systemd, 0 if it can't be found.
