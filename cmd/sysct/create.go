@@ -8,12 +8,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysct/sysct/pkg/guest"
+	"github.com/sysct/sysct/pkg/guest/spec"
 )
 
 type createOptions struct {
 	guest.CreateOptions
-	start  bool
-	config []string
+	start     bool
+	ephemeral bool
+	config    []string
 }
 
 const createLong = `Create a guest from a template.
@@ -53,6 +55,7 @@ func (o *createOptions) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&o.Template, "template", "t", "", "template to build it from")
 	cmd.Flags().StringVarP(&o.Backend, "backend", "B", "auto", "storage: auto, btrfs, overlay, dir")
 	cmd.Flags().StringArrayVarP(&o.config, "config", "c", nil, "set a key of its configuration, `KEY=VALUE`; may be repeated")
+	cmd.Flags().BoolVarP(&o.ephemeral, "ephemeral", "e", false, "destroy it when it stops")
 	completeFlag(cmd, "template", completeTemplates)
 	completeFlag(cmd, "backend", words("auto", "btrfs", "overlay", "dir"))
 	completeFlag(cmd, "config", assignments)
@@ -80,6 +83,9 @@ func runCreate(cmd *cobra.Command, a *app, o *createOptions, args []string) erro
 	var err error
 	if o.Config, err = parseChanges(o.config); err != nil {
 		return err
+	}
+	if o.ephemeral {
+		o.Config = append(o.Config, spec.Change{Key: "ephemeral", Value: "true"})
 	}
 	m, err := a.manager()
 	if err != nil {

@@ -214,6 +214,11 @@ func Building(guest string) string {
 	return filepath.Join(filepath.Dir(guest), ".new-"+filepath.Base(guest))
 }
 
+// Removing is where a guest's directory is while it is removed.
+func Removing(guest string) string {
+	return filepath.Join(filepath.Dir(guest), ".del-"+filepath.Base(guest))
+}
+
 // Renaming is a mark that is there while a guest gets another name: its ids may be
 // noted under either.
 func Renaming(guest string) string {

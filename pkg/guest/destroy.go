@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sysct/sysct/internal/idledger"
 	"github.com/sysct/sysct/pkg/guest/control"
 	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/images/store"
@@ -22,7 +23,7 @@ type DestroyOptions struct {
 }
 
 // removing is where a guest's directory is while it is removed.
-func (m *Manager) removing(name string) string { return filepath.Join(m.dirs.State, ".del-"+name) }
+func (m *Manager) removing(name string) string { return idledger.Removing(m.dir(name)) }
 
 // Destroy removes a guest and everything of it but its logs' directory.
 // ErrState if it runs, unless forced. It loses its name first, so that a destroy
@@ -45,6 +46,11 @@ func (m *Manager) Destroy(ctx context.Context, name string, o DestroyOptions) er
 	if err := m.mustBeStopped(ctx, name, o.Force); err != nil {
 		return err
 	}
+	return m.remove(ctx, name)
+}
+
+// remove removes a stopped guest, whose lock is held.
+func (m *Manager) remove(ctx context.Context, name string) error {
 	return run([]step{
 		{"remove groups", func() error { return m.removeGroups(name) }, nil},
 		{"unmount rootfs", func() error { return m.unmount(name) }, nil},
@@ -88,8 +94,9 @@ func (m *Manager) mustBeStopped(ctx context.Context, name string, force bool) er
 				return err
 			}
 		default:
-			// A monitor that is just ending gives no answer.
-			if err := m.kill(ctx, name); err != nil && !errors.Is(err, ErrState) && !errors.Is(err, control.ErrLost) {
+			// A monitor that is just ending gives no answer. An ephemeral guest's leaves
+			// it to us.
+			if err := m.kill(ctx, name, true); err != nil && !errors.Is(err, ErrState) && !errors.Is(err, control.ErrLost) {
 				return err
 			}
 			if err := m.ended(ctx, name); err != nil {

@@ -10,8 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/sysct/sysct/pkg/guest/state"
 )
@@ -29,36 +27,7 @@ func (m *Manager) bootRecord(name string) string {
 
 // logFiles are all files of a guest's logs, of each the newest first, and the
 // record of a boot, there or not.
-func (m *Manager) logFiles(name string) []string {
-	return append(append(rotated(m.monitorLog(name)), rotated(m.consoleLog(name))...), m.bootRecord(name))
-}
-
-// rotated lists a log's files that are there, the newest first: LOG, LOG.1, LOG.2, …
-func rotated(path string) []string {
-	entries, err := os.ReadDir(filepath.Dir(path))
-	if err != nil {
-		return nil
-	}
-	numbers := []int{}
-	for _, e := range entries {
-		rest, found := strings.CutPrefix(e.Name(), filepath.Base(path))
-		if !found {
-			continue
-		}
-		if n, err := strconv.Atoi(strings.TrimPrefix(rest, ".")); rest == "" || err == nil && n > 0 && rest[0] == '.' {
-			numbers = append(numbers, n)
-		}
-	}
-	slices.Sort(numbers)
-	files := make([]string, len(numbers))
-	for i, n := range numbers {
-		files[i] = path
-		if n > 0 {
-			files[i] += "." + strconv.Itoa(n)
-		}
-	}
-	return files
-}
+func (m *Manager) logFiles(name string) []string { return state.LogFiles(m.dirs.Log, name) }
 
 // Logs writes what the guest's monitor logged, the last `tail` lines or, below 0, all.
 func (m *Manager) Logs(ctx context.Context, name string, w io.Writer, tail int) error {
@@ -85,7 +54,7 @@ func (m *Manager) copyLog(name, path string, w io.Writer, tail int) error {
 // readLog joins a log's files, the oldest first. None is an empty log.
 func readLog(path string) ([]byte, error) {
 	var all []byte
-	for _, file := range slices.Backward(rotated(path)) {
+	for _, file := range slices.Backward(state.Rotated(path)) {
 		data, err := os.ReadFile(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue

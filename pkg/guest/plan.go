@@ -69,7 +69,7 @@ func (m *Manager) monitorPlan(name string) (*monitor.Plan, error) {
 			IDs: ns.IDRange{Base: id.IDBase, Size: id.IDSize}, Root: layout,
 			Init: initCommand(cfg), Env: cfg.Env, Net: net, TTYs: cfg.Console.TTYs,
 		},
-		Limits: lim, Restart: cfg.Restart, Halt: cfg.Init.Halt, ReadyCmd: cfg.Init.ReadyCmd,
+		Limits: lim, Ephemeral: cfg.Ephemeral, Restart: cfg.Restart, Halt: cfg.Init.Halt, ReadyCmd: cfg.Init.ReadyCmd,
 		StopTimeout: time.Duration(cfg.Init.StopTimeout),
 		LogSize:     int64(cfg.Console.LogSize), LogFiles: cfg.Console.LogFiles,
 	}, nil

@@ -22,6 +22,8 @@ type StopOptions struct {
 	NoKill  bool           // fail when the time is over instead of killing it
 	Kill    bool           // kill it at once
 	NoWait  bool           // return when it has been told to
+
+	again bool // it is to be started again: an ephemeral guest isn't destroyed
 }
 
 // Stop ends a guest: by its own shutdown, then, when the time is over, by a
@@ -31,9 +33,9 @@ func (m *Manager) Stop(ctx context.Context, name string, o StopOptions) error {
 		return err
 	}
 	if o.Kill {
-		return m.kill(ctx, name)
+		return m.kill(ctx, name, o.again)
 	}
-	req := control.Request{Op: control.OpStop, NoKill: o.NoKill, NoWait: o.NoWait}
+	req := control.Request{Op: control.OpStop, NoKill: o.NoKill, NoWait: o.NoWait, Keep: o.again}
 	if o.Timeout != nil {
 		req.SetTimeout(*o.Timeout)
 	}
@@ -53,6 +55,7 @@ func (m *Manager) Restart(ctx context.Context, name string, o StopOptions) error
 	if _, err := m.monitorPlan(name); err != nil {
 		return err
 	}
+	o.again = true
 	if err := m.Stop(ctx, name, o); err != nil {
 		return err
 	}
@@ -65,7 +68,7 @@ func (m *Manager) Kill(ctx context.Context, name string, sig unix.Signal) error 
 		if err := m.check(name); err != nil {
 			return err
 		}
-		return m.kill(ctx, name)
+		return m.kill(ctx, name, false)
 	}
 	_, err := m.call(ctx, name, control.Request{Op: control.OpKill, Signal: int(sig)})
 	return err
@@ -77,10 +80,10 @@ const monitorPatience = 2 * time.Second
 // kill ends a guest without asking it. The monitor is asked first, so that it
 // knows whose doing it is; one that doesn't answer (stopped, hanging) or doesn't
 // live can't prevent it: the group is killed here.
-func (m *Manager) kill(ctx context.Context, name string) error {
+func (m *Manager) kill(ctx context.Context, name string, again bool) error {
 	bounded, cancel := context.WithTimeout(ctx, monitorPatience)
 	defer cancel()
-	_, err := m.call(bounded, name, control.Request{Op: control.OpKill, Signal: int(unix.SIGKILL)})
+	_, err := m.call(bounded, name, control.Request{Op: control.OpKill, Signal: int(unix.SIGKILL), Keep: again})
 	if err == nil {
 		return m.waitStopped(ctx, name)
 	}
@@ -121,7 +124,7 @@ func killAll(ctx context.Context, g limits.Group) error {
 // waitStopped waits until the monitor has cleaned up after a kill.
 func (m *Manager) waitStopped(ctx context.Context, name string) error {
 	err := m.Wait(ctx, name, WaitOptions{States: []state.State{state.Stopped}})
-	if errors.Is(err, ErrState) {
+	if errors.Is(err, ErrState) || errors.Is(err, ErrNoGuest) { // an ephemeral guest has gone
 		return nil
 	}
 	return err

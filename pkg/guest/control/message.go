@@ -49,6 +49,7 @@ type Request struct {
 	TimeoutMS *int64        `json:"timeout_ms,omitempty"`
 	NoKill    bool          `json:"nokill,omitempty"` // stop: fail instead of killing
 	NoWait    bool          `json:"nowait,omitempty"` // stop: answer when it has begun
+	Keep      bool          `json:"keep,omitempty"`   // stop, kill: an ephemeral guest isn't destroyed, it is started again
 	Hold      bool          `json:"hold,omitempty"`   // freeze: until the connection ends, or a thaw with Hold on it
 	Signal    int           `json:"signal,omitempty"` // kill: the signal's number
 	States    []state.State `json:"states,omitempty"` // wait: any of these

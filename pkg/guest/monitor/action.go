@@ -37,6 +37,12 @@ type (
 	// is left of the life is run.json.
 	LetGo struct{}
 
+	// Mark notes in the guest's directory that the guest is ephemeral and has booted.
+	Mark struct{}
+
+	// Destroy removes a guest that was let go with all that it has; Destroyed follows.
+	Destroy struct{ Patience time.Duration }
+
 	// Halt asks init to shut the guest down; Halted follows.
 	Halt struct{}
 
@@ -98,6 +104,8 @@ func (Proceed) action()    {}
 func (Cleanup) action()    {}
 func (Finish) action()     {}
 func (LetGo) action()      {}
+func (Mark) action()       {}
+func (Destroy) action()    {}
 func (Halt) action()       {}
 func (KillAll) action()    {}
 func (FreeInit) action()   {}

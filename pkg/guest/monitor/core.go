@@ -11,6 +11,7 @@ import (
 type Policy struct {
 	OnFailure   bool          // start again after a failure
 	StopTimeout time.Duration // for a stop that doesn't say
+	Ephemeral   bool          // the guest is destroyed at the end of its life
 	ReadyCmd    bool          // readiness is told by init or by a command
 	Run         state.Run     // the facts that don't change: boot id, monitor's pid, id base
 }
@@ -29,6 +30,7 @@ type Core struct {
 
 	freezer   bool // a freeze or thaw is under way
 	freezeFor int  // the client that asked for it; 0: none
+	announced bool // the end of the life, before the monitor's own
 	holder    int  // the client for whom the guest holds still; 0: none
 	halting   bool // an attempt to halt is under way
 	haltAt    time.Duration
@@ -76,6 +78,8 @@ func (c *Core) handle(ev Event) {
 		c.cleaned(ev.Err)
 	case Finished:
 		c.finished()
+	case Destroyed:
+		c.destroyed(ev.Held)
 	case Halted:
 		c.halted(ev)
 	case FreezeDone:

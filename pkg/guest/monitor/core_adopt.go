@@ -34,7 +34,7 @@ func (c *Core) adopt(f Facts) {
 	case PhaseFinish:
 		c.do(Finish{})
 	case PhaseFinished:
-		c.do(LetGo{}, Exit{})
+		c.finished()
 	}
 }
 

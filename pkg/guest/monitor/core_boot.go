@@ -66,6 +66,9 @@ func (c *Core) launched(err error) {
 	}
 	c.advance(state.Started)
 	c.say("boot %d: init is process %d", l.Boots, l.Pid)
+	if c.policy.Ephemeral && l.Boots == 1 {
+		c.do(Mark{})
+	}
 	c.do(Tell{Pid: l.Pid})
 	c.checkAt = c.now.Mono + time.Millisecond
 	if s := l.Stop; s != nil && s.Killed {
@@ -165,13 +168,27 @@ func (c *Core) finish() {
 
 func (c *Core) finished() {
 	c.Life.Phase = PhaseFinished
+	if c.doomed() {
+		c.doom()
+		return
+	}
+	c.leave()
+}
+
+// leave is the end of the monitor.
+func (c *Core) leave() {
+	c.tellEnd()
+	c.do(Exit{})
+}
+
+// tellEnd tells everybody of the end of the life.
+func (c *Core) tellEnd() {
 	c.advance(state.Ended)
 	c.say("stopped")
 	// First, so that who is answered finds the name free.
 	c.do(LetGo{})
 	c.answerWaiters()
 	c.dismissWaiters()
-	c.do(Exit{})
 }
 
 // minBoot is the least time between two boots, so that a guest that reboots at

@@ -54,6 +54,7 @@ func (c *Core) askedStop(client int, req *control.Request) {
 	limit := req.Timeout(c.policy.StopTimeout)
 	if req.NoWait {
 		c.stop(limit, !req.NoKill)
+		c.keep(req.Keep)
 		c.replyRun(client)
 		return
 	}
@@ -63,6 +64,7 @@ func (c *Core) askedStop(client int, req *control.Request) {
 	}
 	c.waiters = append(c.waiters, w)
 	c.stop(limit, !req.NoKill)
+	c.keep(req.Keep)
 }
 
 func (c *Core) askedKill(client int, req *control.Request) {
@@ -73,6 +75,7 @@ func (c *Core) askedKill(client int, req *control.Request) {
 		return
 	case sig == unix.SIGKILL:
 		c.killNow()
+		c.keep(req.Keep)
 	case c.Life.Phase != PhaseUp:
 		c.refuse(client, control.KindState, errors.New("the guest is "+string(c.Life.State)))
 		return

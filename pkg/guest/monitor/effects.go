@@ -38,6 +38,10 @@ func (m *monitor) do(a Action) {
 		m.finish()
 	case LetGo:
 		m.letGo()
+	case Mark:
+		m.mark()
+	case Destroy:
+		m.job(m.destroyJob(a.Patience))
 	case Halt:
 		m.job(m.haltJob())
 	case KillAll:

@@ -54,6 +54,9 @@ type (
 	// Finished says that what the life had made is gone.
 	Finished struct{}
 
+	// Destroyed ends Destroy, whatever came of it. Held: another verb has the guest.
+	Destroyed struct{ Held bool }
+
 	// Halted is what came of an attempt to have init halt.
 	Halted struct {
 		How   string // what was done, for the log
@@ -118,6 +121,7 @@ func (Launched) event()     {}
 func (InitEnded) event()    {}
 func (Cleaned) event()      {}
 func (Finished) event()     {}
+func (Destroyed) event()    {}
 func (Halted) event()       {}
 func (FreezeDone) event()   {}
 func (ThawDone) event()     {}

@@ -73,5 +73,6 @@ type Stop struct {
 	Asked  bool          `json:"asked,omitempty"`   // init was told to halt
 	KillAt time.Duration `json:"kill_at,omitempty"` // when everything is killed, monotonic; 0: never
 	Killed bool          `json:"killed,omitempty"`  // everything was killed
+	Keep   bool          `json:"keep,omitempty"`    // it isn't destroyed, though it is ephemeral
 	Limit  time.Duration `json:"limit,omitempty"`   // the time that KillAt grants, for messages
 }

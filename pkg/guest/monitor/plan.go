@@ -23,13 +23,14 @@ type Plan struct {
 	LogDir      string        `json:"log_dir"`
 	Context     sysctx.Spec   `json:"context"`
 	Limits      limits.Limits `json:"limits"`
-	Restart     string        `json:"restart"`      // RestartNo or RestartOnFailure
-	Halt        string        `json:"halt"`         // "auto" or the name of a signal
-	ReadyCmd    []string      `json:"ready_cmd"`    // empty: readiness is told by init or seen on the console
-	StopTimeout time.Duration `json:"stop_timeout"` // for a stop that doesn't say; 0: it is killed at once; negative: DefaultStopTimeout
-	LogSize     int64         `json:"log_size"`     // bytes of a console log file; 0: the default of package console
-	LogFiles    int           `json:"log_files"`    // 0: the default of package console
-	BootID      string        `json:"boot_id"`      // the host's
+	Ephemeral   bool          `json:"ephemeral,omitempty"` // destroy the guest when it has stopped
+	Restart     string        `json:"restart"`             // RestartNo or RestartOnFailure
+	Halt        string        `json:"halt"`                // "auto" or the name of a signal
+	ReadyCmd    []string      `json:"ready_cmd"`           // empty: readiness is told by init or seen on the console
+	StopTimeout time.Duration `json:"stop_timeout"`        // for a stop that doesn't say; 0: it is killed at once; negative: DefaultStopTimeout
+	LogSize     int64         `json:"log_size"`            // bytes of a console log file; 0: the default of package console
+	LogFiles    int           `json:"log_files"`           // 0: the default of package console
+	BootID      string        `json:"boot_id"`             // the host's
 	// Recover allows a start while processes of the guest run that no monitor
 	// keeps: they are ended first, by a halt and then a kill.
 	Recover bool `json:"recover,omitempty"`

@@ -98,6 +98,7 @@ func policyOf(p *Plan) Policy {
 	return Policy{
 		OnFailure:   p.Restart == RestartOnFailure,
 		StopTimeout: p.StopTimeout,
+		Ephemeral:   p.Ephemeral,
 		ReadyCmd:    len(p.ReadyCmd) > 0,
 		Run:         state.Run{BootID: p.BootID, MonitorPid: os.Getpid(), IDBase: p.Context.IDs.Base},
 	}
