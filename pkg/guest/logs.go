@@ -20,11 +20,6 @@ func (m *Manager) consoleLog(name string) string {
 	return filepath.Join(m.dirs.Log, name+".console.log")
 }
 
-// bootRecord is what the monitor noted of the last boot that went wrong.
-func (m *Manager) bootRecord(name string) string {
-	return filepath.Join(m.dirs.Log, state.BootFile(name))
-}
-
 // logFiles are all files of a guest's logs, of each the newest first, and the
 // record of a boot, there or not.
 func (m *Manager) logFiles(name string) []string { return state.LogFiles(m.dirs.Log, name) }
