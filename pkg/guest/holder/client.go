@@ -98,33 +98,45 @@ func launch(ctx context.Context, c Config, dirFD int) (*control.Conn, error) {
 	return conn, nil
 }
 
-// daemonise starts the helper, which starts the holder and exits: so the
-// holder is no child of the caller, which may live long and never wait.
+// daemonise starts the holder in a session of its own and, where that can be, in its
+// control group from birth: a move of a process has the kernel wait for all CPUs. Its
+// parent is the caller, as long as that lives: a verb ends before it, and in a program
+// that lives long a goroutine waits for it.
 func daemonise(c Config, listen int) error {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
 	defer null.Close()
-	pid, err := syscall.ForkExec(c.Helper, c.args(modeFork), &syscall.ProcAttr{
+	attr := &syscall.ProcAttr{
 		Dir:   "/",
 		Env:   environment(),
 		Files: []uintptr{null.Fd(), null.Fd(), null.Fd(), uintptr(listen)},
 		Sys:   &syscall.SysProcAttr{Setsid: true},
-	})
+	}
+	if dir, err := makeGroup(c.Base); err == nil {
+		defer unix.Close(dir)
+		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, dir
+	}
+	pid, err := syscall.ForkExec(c.Helper, c.args(modeServe), attr)
+	if err != nil && attr.Sys.UseCgroupFD {
+		// The holder before it removes the group just now, or the host doesn't allow it.
+		attr.Sys.UseCgroupFD = false
+		pid, err = syscall.ForkExec(c.Helper, c.args(modeServe), attr)
+	}
 	if err != nil {
 		return fmt.Errorf("cannot run %s: %w", c.Helper, err)
 	}
-	var st unix.WaitStatus
+	go reap(pid)
+	return nil
+}
+
+func reap(pid int) {
 	for {
-		if _, err = unix.Wait4(pid, &st, 0, nil); err != unix.EINTR {
-			break
+		if _, err := unix.Wait4(pid, nil, 0, nil); err != unix.EINTR {
+			return
 		}
 	}
-	if err != nil || st != 0 {
-		return fmt.Errorf("cannot run %s: status %#x, %v; see %s", c.Helper, int(st), err, filepath.Join(c.LogDir, logName))
-	}
-	return nil
 }
 
 // Start asks for the monitor of a guest; see the function [Start].

@@ -1,10 +1,13 @@
 package holder
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // groupName is the control group of the holder and the monitors, beside those
@@ -18,8 +21,21 @@ type group struct {
 	old  string // cgroup.procs of where it came from
 }
 
-// enterGroup moves this process into its own group. It is best effort: on a
-// host that doesn't allow it, a holder works where it is.
+// makeGroup makes the holder's group, to be born in, and opens it.
+func makeGroup(base string) (int, error) {
+	mount, _, err := v2()
+	if err != nil || base == "" {
+		return -1, errors.Join(err, os.ErrNotExist)
+	}
+	dir := filepath.Join(mount, base, groupName)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return -1, err
+	}
+	return unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+}
+
+// enterGroup moves this process into its own group, if it wasn't born in it. It is
+// best effort: on a host that doesn't allow it, a holder works where it is.
 func enterGroup(base string, log *logger) group {
 	if base == "" {
 		return group{}
@@ -31,6 +47,10 @@ func enterGroup(base string, log *logger) group {
 	}
 	g := group{base: filepath.Join(mount, base), old: filepath.Join(mount, own, "cgroup.procs")}
 	dir := filepath.Join(g.base, groupName)
+	if own == "/"+base+"/"+groupName {
+		g.old = filepath.Join(mount, "cgroup.procs") // back to where processes are taken always
+		return g
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		log.printf("cannot make own control group: %v", err)
 		return group{}

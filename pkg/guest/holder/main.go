@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -13,7 +12,6 @@ import (
 
 // Modes of `sysct-helper holder`.
 const (
-	modeFork   = "fork"   // start the holder as an orphan, exit
 	modeServe  = "serve"  // be the holder; descriptor 3 listens
 	modeEnsure = "ensure" // start a holder if none runs; for monitors
 )
@@ -33,8 +31,6 @@ func Main(args []string) int {
 	}
 	if err == nil {
 		switch mode {
-		case modeFork:
-			err = fork(c)
 		case modeServe:
 			err = serve(c)
 		case modeEnsure:
@@ -48,17 +44,6 @@ func Main(args []string) int {
 		return 1
 	}
 	return 0
-}
-
-// fork starts the holder in its own session and leaves it to its next reaper.
-func fork(c Config) error {
-	_, err := syscall.ForkExec("/proc/self/exe", c.args(modeServe), &syscall.ProcAttr{
-		Dir:   "/",
-		Env:   environment(),
-		Files: []uintptr{0, 1, 2, listenFD},
-		Sys:   &syscall.SysProcAttr{Setsid: true},
-	})
-	return err
 }
 
 func ensure(c Config) error {
