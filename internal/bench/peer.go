@@ -14,6 +14,8 @@ const (
 	doDestroy
 	doList
 	doListFancy
+	doClone    // and the new name
+	doSnapshot // and the new name
 )
 
 // peer is one way to run guests, as a user calls it.

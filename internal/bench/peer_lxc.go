@@ -41,6 +41,7 @@ func (l *lxc) argv(v verb, name string, more ...string) []string {
 		doStart: {"start", "-d"}, doStop: {"stop"}, doKill: {"stop", "-k"},
 		doExec: {"attach", "--"}, doFreeze: {"freeze"}, doThaw: {"unfreeze"},
 		doConsole: {"console", "-t", "0"}, doDestroy: {"destroy"},
+		doClone: {"copy", "-N"}, doSnapshot: {"copy", "-s", "-B", "overlay", "-N"},
 		doList: {"ls"}, doListFancy: {"ls", "-f"},
 	}[v]
 	argv := []string{"/usr/bin/lxc-" + args[0], "-P", l.path()}

@@ -19,6 +19,7 @@ func (s *sysct) argv(v verb, name string, more ...string) []string {
 		doStart: {"start", name}, doStop: {"stop", name}, doKill: {"stop", "-k", name},
 		doExec: {"exec", name, "--"}, doFreeze: {"freeze", name}, doThaw: {"thaw", name},
 		doConsole: {"console", name}, doDestroy: {"destroy", name},
+		doClone: {"-q", "clone", name}, doSnapshot: {"-q", "clone", "-s", name},
 		doList: {"ls"}, doListFancy: {"ls", "-f"},
 	}
 	return append(append([]string{s.bin}, args[v]...), more...)

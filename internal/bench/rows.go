@@ -12,6 +12,8 @@ func rows() []row {
 		{"debian-stop", "stop of Debian", "ms", 0, most, endRow(debian, doStop)},
 		{"create-busybox", "create busybox from the cache", "ms", 0, two, createRow(busybox)},
 		{"create-debian", "create Debian from the cache; LXC: from a tarball", "ms", 5, two, createRow(debian)},
+		{"clone-full", "clone of a Debian of 240 MB, full", "ms", 10, two, cloneRow(doClone)},
+		{"clone-s", "clone -s of a Debian of 240 MB", "ms", 0, two, cloneRow(doSnapshot)},
 		{"ls-stopped", "ls of 100 guests", "ms", 0, two, listRow(doList, false)},
 		{"ls-f-stopped", "ls -f of 100 guests", "ms", 0, two, listRow(doListFancy, false)},
 		{"ls-running", "ls of 100 running guests", "ms", 0, two, listRow(doList, true)},
