@@ -109,6 +109,13 @@ func (p *Program) page(ed Edition) string {
 	}
 	r.section("OPTIONS")
 	flags(r, p.Flags)
+	r.section("ENVIRONMENT")
+	for _, v := range [][2]string{
+		{"SYSCT_STATE_DIR, SYSCT_RUN_DIR, SYSCT_CACHE_DIR, SYSCT_LOG_DIR", "the directories of the instance; the options above come before them"},
+		{"VISUAL, EDITOR", "the editor for sysct-edit(1), with its arguments"},
+	} {
+		r.item(bold(v[0]), text(upperFirst(v[1]))+".")
+	}
 	r.section("FILES")
 	for _, f := range [][2]string{
 		{"/var/lib/sysct/NAME/config.toml", "a guest's configuration, sysct-config(5)"},
@@ -117,7 +124,7 @@ func (p *Program) page(ed Edition) string {
 		{"/etc/sysct/templates/", "templates that override the built-in ones"},
 		{"/var/log/sysct/", "the logs of guests and of their consoles"},
 	} {
-		r.item(italic(f[0]), text(f[1])+".")
+		r.item(italic(f[0]), text(upperFirst(f[1]))+".")
 	}
 	r.section("EXIT STATUS")
 	r.verbatim(statuses)

@@ -116,6 +116,21 @@ func (m *Manager) ReplaceConfig(ctx context.Context, name string, old *spec.Text
 	return change, err
 }
 
+// newConfig is the config.toml of a new guest: all keys with their manuals, and some
+// that aren't as by default.
+func newConfig(name string, changes []spec.Change) ([]byte, error) {
+	file := name + "/config.toml"
+	text, err := spec.Edit(spec.Render(spec.Default()), file, changes)
+	if err != nil {
+		return nil, as(ErrConfig, err)
+	}
+	cfg, err := spec.Parse(text, file)
+	if err != nil {
+		return nil, as(ErrConfig, err)
+	}
+	return text, fitsHost(cfg)
+}
+
 // withConfig does something with the guest's directory under its lock.
 func (m *Manager) withConfig(ctx context.Context, name string, do func(dir int) error) error {
 	if err := m.check(name); err != nil {
@@ -138,6 +153,10 @@ func (m *Manager) replaceConfig(dir int, name string, old *spec.Text, data []byt
 	before, err := old.Parse()
 	if err != nil {
 		before = spec.Default() // what was wrong is mended
+	}
+	// What a start would refuse is refused here, unless it was as wrong before.
+	if err := fitsHost(after); err != nil && fitsHost(before) == nil {
+		return nil, err
 	}
 	change := &ConfigChange{Keys: spec.Diff(before, after)}
 	if string(data) == string(old.Data) {

@@ -49,9 +49,9 @@ func (m *Manager) Create(ctx context.Context, name string, o CreateOptions) erro
 	if err := spec.CheckName(name); err != nil {
 		return as(ErrConfig, err)
 	}
-	text, err := spec.Edit(spec.Render(spec.Default()), name+"/config.toml", o.Config)
+	text, err := newConfig(name, o.Config)
 	if err != nil {
-		return as(ErrConfig, err)
+		return err
 	}
 	recipe, backend, err := m.plan(o)
 	if err != nil {

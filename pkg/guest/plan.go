@@ -120,6 +120,15 @@ func initCommand(cfg *spec.Guest) []string {
 	return cfg.Init.Cmd
 }
 
+// fitsHost says what of a configuration this host can't give: ErrConfig.
+func fitsHost(cfg *spec.Guest) error {
+	if _, err := vnet.NewPlan(netTypes(cfg)); err != nil {
+		return as(ErrConfig, err)
+	}
+	_, err := guestLimits(cfg)
+	return err
+}
+
 func guestLimits(cfg *spec.Guest) (limits.Limits, error) {
 	l := limits.Limits{CPUSet: cfg.Limits.CPUSet, Pids: cfg.Limits.Pids}
 	if err := checkCPUs(l); err != nil {

@@ -97,6 +97,9 @@ func editError(err, before error, keys []tomltext.Key) error {
 	if !ours && before != nil {
 		return before
 	}
+	if now.Field == "" {
+		return errors.New(printable(shorten(keys[0].String(), 100) + ": " + shorten(now.Msg, 400)))
+	}
 	return errors.New(printable(now.Field + ": " + shorten(now.Msg, 400)))
 }
 

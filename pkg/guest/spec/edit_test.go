@@ -74,6 +74,7 @@ func TestEditRefuses(t *testing.T) {
 		{"net[1].type=host", "net has 0 entries: the next is net[0]"},
 		{"limits[0].memory=1G", "limits: limits has no entries that a key could name"},
 		{"limits..memory=1G", `"limits..memory" is not a key: write it as in limits.memory`},
+		{"env." + strings.Repeat("A", 300) + "=1", "env." + strings.Repeat("A", 96) + "…: a key with its tables is longer than 256 bytes"},
 		{"version=2", "version: schema version 2 is newer than the 1 that this sysct knows: use a newer sysct"},
 	} {
 		got, err := Edit([]byte(text), "web/config.toml", changesOf([]string{c.change}))
