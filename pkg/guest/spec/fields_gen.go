@@ -6,7 +6,7 @@ package spec
 func GuestFields() []Field {
 	return []Field{
 		{Key: "version", Type: "integer", Summary: "The version of this file's schema. A file of a newer one is refused.", Default: "1", Change: "restart"},
-		{Key: "hostname", Type: "string", Summary: "The host name that the guest starts with: letters, digits, - and _, in parts\nseparated by points, 64 characters at most.", Default: "the guest's name", Change: "restart", Example: "\"web1.example.org\""},
+		{Key: "hostname", Type: "string", Summary: "The host name that the guest starts with: letters, digits, - and _, in parts\nseparated by points, 64 characters at most. An init that reads /etc/hostname, as\nsystemd does, sets the name that is there afterwards.", Default: "the guest's name", Change: "restart", Example: "\"web1.example.org\""},
 		{Key: "restart", Type: "string", Summary: "Whether a guest that broke down is started again: \"no\" or \"on-failure\". Broken\ndown means that its init was killed by a signal that sysct didn't send, or\nended with a status other than 0. The pause before a new start doubles from\n1 s to 60 s; after the fifth start in ten minutes the guest stays stopped.", Default: "\"no\"", Change: "restart"},
 		{Key: "protect", Type: "list of strings", Summary: "What the guest is protected from: \"delete\" refuses to destroy it, even by force,\n\"start\" refuses to start it. A verb for all guests passes over it.", Default: "none", Change: "live", Example: "[\"delete\"]"},
 		{Key: "ephemeral", Type: "true or false", Summary: "Whether the guest is destroyed when it stops: by its own poweroff, by a stop, a\nkill or a failure, but not by a reboot or a restart.", Default: "false", Change: "restart"},

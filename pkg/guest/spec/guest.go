@@ -13,7 +13,8 @@ type Guest struct {
 	Version int `toml:"version"`
 
 	// The host name that the guest starts with: letters, digits, - and _, in parts
-	// separated by points, 64 characters at most.
+	// separated by points, 64 characters at most. An init that reads /etc/hostname, as
+	// systemd does, sets the name that is there afterwards.
 	// Default: the guest's name
 	// Change: restart
 	// Example: "web1.example.org"
