@@ -57,6 +57,7 @@ fmt: ## format the Go files
 	@$(go) fmt ./...
 
 generate: ## write anew what is made from the code: manuals and reference of keys, diagrams
+	@$(go) generate ./pkg/guest/spec # the rest is made from its tables
 	@$(go) generate ./...
 
 # N runs of each row, or only some rows: make bench N=5 ROWS=start,exec
