@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/sysct/sysct/pkg/guest/holder"
 	"github.com/sysct/sysct/pkg/guest/monitor"
@@ -56,6 +57,7 @@ func (e *earlyMonitor) close() {
 
 // begin tells the monitor to start the guest, and waits for its report.
 func (m *Manager) begin(ctx context.Context, e *earlyMonitor, plan *monitor.Plan) error {
+	began := time.Now()
 	if err := e.order.Begin(plan); err != nil {
 		return err
 	}
@@ -75,6 +77,7 @@ func (m *Manager) begin(ctx context.Context, e *earlyMonitor, plan *monitor.Plan
 		m.opt.Warn(warning)
 	}
 	if report.Error != nil {
+		m.noteFailure(plan, report.Error, began)
 		return startFailure(report.Error)
 	}
 	return nil

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 
@@ -33,7 +32,7 @@ func (m *Manager) Doctor(ctx context.Context, names []string) ([]doctor.Finding,
 	h.Guests = len(all)
 	infos := m.census(ctx, h, all)
 	h.Templates = m.buildable()
-	h.Leftovers = func() ([]string, error) { return m.leftovers(ctx) }
+	h.Leftovers = func() ([]string, error) { return m.GC(ctx, GCOptions{DryRun: true}) }
 	findings := doctor.Examine(h)
 	for _, name := range all {
 		if ctx.Err() != nil {
@@ -107,15 +106,6 @@ func (m *Manager) buildable() []doctor.Template {
 		all = append(all, doctor.Template{Name: "a file of " + fmt.Sprint(m.opt.TemplateDirs), Err: err})
 	}
 	return all
-}
-
-// leftovers are what gc would remove. Without a run directory there is nothing of a
-// life, and it isn't made for the question.
-func (m *Manager) leftovers(ctx context.Context) ([]string, error) {
-	if _, err := os.Lstat(filepath.Join(m.dirs.Run, ".lock")); errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	return m.GC(ctx, GCOptions{DryRun: true})
 }
 
 // layersThere says whether what an overlay guest's own files are upon is there.

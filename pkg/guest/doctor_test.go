@@ -128,23 +128,34 @@ func TestLeftoversOfTrials(t *testing.T) {
 	ctx := context.Background()
 	in := newInstance(t)
 	in.create("tiny", "busybox", "dir")
+	half := in.dirs.State + "/.new-half"
+	if err := os.Mkdir(half, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	old, fresh := in.dirs.State+"/.probe-1", in.dirs.State+"/.probe-2"
 	for _, dir := range []string{old, fresh} {
 		if err := os.MkdirAll(dir+"/guest", 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
+	// Only the run directory is gone, as after a boot of the host, and stays so.
+	if err := os.RemoveAll(in.dirs.Run); err != nil {
+		t.Fatal(err)
+	}
 	hour := time.Now().Add(-time.Hour)
 	if err := os.Chtimes(old, hour, hour); err != nil {
 		t.Fatal(err)
 	}
-	want := "directory " + old
+	want := []string{"directory " + half, "directory " + old}
 	findings, err := in.Doctor(ctx, nil)
 	i := slices.IndexFunc(findings, func(f doctor.Finding) bool { return f.Check == "leftovers" })
-	if err != nil || i < 0 || findings[i].Found != "1: "+want || findings[i].Mend != "sysct gc" {
+	if err != nil || i < 0 || findings[i].Found != "2: "+want[0]+" and 1 more" || findings[i].Mend != "sysct gc" {
 		t.Errorf("doctor: %v %+v", err, findings)
 	}
-	if lines, err := in.GC(ctx, guest.GCOptions{}); err != nil || !slices.Equal(lines, []string{want}) {
+	if _, err := os.Lstat(in.dirs.Run); err == nil {
+		t.Error("doctor made the run directory")
+	}
+	if lines, err := in.GC(ctx, guest.GCOptions{}); err != nil || !slices.Equal(lines, want) {
 		t.Errorf("gc: %q %v", lines, err)
 	}
 	if _, err := os.Stat(fresh); err != nil {

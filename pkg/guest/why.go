@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sysct/sysct/pkg/guest/monitor"
 	"github.com/sysct/sysct/pkg/guest/state"
 )
 
@@ -96,6 +97,22 @@ func (m *Manager) readBoot(name string) (*state.Boot, error) {
 		return nil, nil
 	}
 	return b, err
+}
+
+// noteFailure notes a start that failed before its monitor could note it.
+func (m *Manager) noteFailure(plan *monitor.Plan, f *monitor.Failure, began time.Time) {
+	if b, err := m.readBoot(plan.Name); err == nil && b != nil && !b.EndedAt.Before(began) {
+		return
+	}
+	dir, err := unix.Open(m.dirs.Log, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		defer unix.Close(dir)
+		err = state.WriteBoot(dir, plan.Name, &state.Boot{BootID: plan.BootID, Number: 1, BeganAt: began, EndedAt: time.Now(),
+			Failure: &state.Failure{Step: f.Step, Call: f.Call, Path: f.Path, Errno: f.Errno, Message: f.Message}})
+	}
+	if err != nil {
+		m.opt.Warn("cannot note why it failed: " + oneLine(err))
+	}
 }
 
 // shows says whether the record explains the verdict.
