@@ -3,12 +3,14 @@ package guest_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/sysct/sysct/pkg/guest"
+	"github.com/sysct/sysct/pkg/guest/state"
 )
 
 // TestWhyNamesTheStep has each of some steps of a start fail.
@@ -44,5 +46,28 @@ func TestWhyNamesTheStep(t *testing.T) {
 				t.Errorf("log: %q", log)
 			}
 		})
+	}
+}
+
+// TestWhyShowsOneBoot: of a guest that is started again and again only the last.
+func TestWhyShowsOneBoot(t *testing.T) {
+	ctx := context.Background()
+	in := newInstance(t)
+	in.create("tiny", "busybox", "dir")
+	in.configure("tiny", "restart = \"on-failure\"\n[init]\ncmd = [\"/bin/sh\", \"-c\", \"echo x >>/count; echo boot $(wc -l </count); exit 1\"]\n")
+	in.start("tiny")
+	var boot *state.Boot
+	eventually(t, "it has failed twice", func() error {
+		w, err := in.Why(ctx, "tiny")
+		if err == nil && (w.Boot == nil || w.Boot.Number < 2) {
+			err = fmt.Errorf("%+v", w)
+		}
+		if err == nil {
+			boot = w.Boot
+		}
+		return err
+	})
+	if want := fmt.Sprint("boot ", boot.Number); len(boot.Console) != 1 || boot.Console[0] != want {
+		t.Errorf("the console shows %q, want %q", boot.Console, want)
 	}
 }
