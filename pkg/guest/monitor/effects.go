@@ -10,6 +10,20 @@ import (
 	"github.com/sysct/sysct/pkg/guest/state"
 )
 
+// doAll carries out what follows from one event. run.json, which others read, is
+// written last: a guest that is being started needn't wait for it. But whoever is
+// answered finds it written.
+func (m *monitor) doAll(actions []Action) {
+	for _, a := range actions {
+		switch a.(type) {
+		case Reply, Tell, LetGo, Exit:
+			m.publish()
+		}
+		m.do(a)
+	}
+	m.publish()
+}
+
 // do carries an action out. What takes time becomes a job.
 func (m *monitor) do(a Action) {
 	switch a := a.(type) {
@@ -61,12 +75,20 @@ func (m *monitor) do(a Action) {
 	}
 }
 
-// save keeps the core's state for a successor, and tells those who ask when no
-// monitor answers.
+// save keeps the core's state for a successor.
 func (m *monitor) save() {
 	if err := m.slots.save(&m.core.Life); err != nil {
 		m.log.say(err.Error())
 	}
+	m.stale = true
+}
+
+// publish tells the core's state to those who ask when no monitor answers.
+func (m *monitor) publish() {
+	if !m.stale {
+		return
+	}
+	m.stale = false
 	run := m.core.Run()
 	if m.lastRun != nil && reflect.DeepEqual(*m.lastRun, run) {
 		return

@@ -27,9 +27,7 @@ func Main(args []string) int {
 	}
 	m.start(h)
 	for ev := range m.events {
-		for _, a := range m.core.Step(now(), ev) {
-			m.do(a)
-		}
+		m.doAll(m.core.Step(now(), ev))
 	}
 	if !m.ended {
 		return 1

@@ -33,8 +33,9 @@ type monitor struct {
 
 	dir     int // the guest's run directory
 	slots   *slots
-	lastRun *state.Run
-	report  int // -1: nobody waits for it
+	lastRun *state.Run // what run.json says
+	stale   bool       // and that it may not be so any more
+	report  int        // -1: nobody waits for it
 	warned  []string
 
 	listen  int
