@@ -20,23 +20,35 @@ func (t *TTY) output(now time.Time) {
 	}
 }
 
-// take does one read and passes it on to the log and the ring. It returns 0 when
+// take reads and passes what there was on to the log and the ring. It returns 0 when
 // there is nothing to be had until the next event.
 func (t *TTY) take(now time.Time) int {
-	for {
-		n, err := unix.Read(t.o.Master, t.buf)
+	n := t.fill()
+	if n > 0 {
+		t.keep(now, t.buf[:n])
+	}
+	return n
+}
+
+// fill reads until the pty is empty or a batch is full: one read gives less than 4 KiB,
+// and a write into the log costs as much as a read. What a monitor that is killed has
+// read and not yet kept is lost, so a batch is small.
+func (t *TTY) fill() int {
+	n := 0
+	for n < batchSize {
+		k, err := unix.Read(t.o.Master, t.buf[n:])
 		if err == unix.EINTR {
 			continue
 		}
-		if n <= 0 || err != nil {
+		if k <= 0 || err != nil {
 			// EIO: nobody has the slave open, or it was hung up. That is no end: a
 			// slave that is opened again raises an event with its first output.
 			t.readable = false
-			return 0
+			break
 		}
-		t.keep(now, t.buf[:n])
-		return n
+		n += k
 	}
+	return n
 }
 
 func (t *TTY) keep(now time.Time, p []byte) {

@@ -13,7 +13,8 @@ import (
 const Events = unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET
 
 const (
-	readSize = 64 << 10
+	readSize  = 64 << 10
+	batchSize = 16 << 10 // the reads that are kept in one go
 	// Output taken in one go, before other descriptors have their turn.
 	outputBudget = 4 * readSize
 	inputBudget  = 64 << 10
