@@ -1,7 +1,9 @@
 package console
 
 import (
+	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -36,11 +38,11 @@ func (t *TTY) take(now time.Time) int {
 func (t *TTY) fill() int {
 	n := 0
 	for n < batchSize {
-		k, err := unix.Read(t.o.Master, t.buf[n:])
+		k, err := readNow(t.o.Master, t.buf[n:])
 		if err == unix.EINTR {
 			continue
 		}
-		if k <= 0 || err != nil {
+		if k <= 0 {
 			// EIO: nobody has the slave open, or it was hung up. That is no end: a
 			// slave that is opened again raises an event with its first output.
 			t.readable = false
@@ -49,6 +51,16 @@ func (t *TTY) fill() int {
 		n += k
 	}
 	return n
+}
+
+// readNow is read(2) on a descriptor that never blocks. The scheduler isn't told of
+// it: of thousands of short calls it takes some for ones that wait, and starts threads.
+func readNow(fd int, p []byte) (int, error) {
+	n, _, errno := syscall.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&p[0])), uintptr(len(p)))
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
 }
 
 func (t *TTY) keep(now time.Time, p []byte) {
