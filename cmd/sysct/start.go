@@ -57,7 +57,7 @@ func runStart(cmd *cobra.Command, a *app, o *startOptions, args []string) error 
 			return a.attach(ctx, m, name, consoleOptions{escape: defaultEscape})
 		case o.wait:
 			patience := o.timeout.or(5 * time.Minute)
-			return m.Wait(ctx, name, guest.WaitOptions{Ready: true, Timeout: &patience})
+			return hintWhy(name, m.Wait(ctx, name, guest.WaitOptions{Ready: true, Timeout: &patience}))
 		}
 		return nil
 	})

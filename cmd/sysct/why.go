@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -43,6 +44,14 @@ func newWhy(a *app) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "as one JSON object")
 	return cmd
+}
+
+// hintWhy is for a guest that was started and isn't ready: it ended, or takes long.
+func hintWhy(name string, err error) error {
+	if errors.Is(err, guest.ErrState) || errors.Is(err, guest.ErrTimeout) {
+		return fmt.Errorf("%w\nhint: sysct why %s", err, name)
+	}
+	return err
 }
 
 // page collects the parts of a page; every text in it may be a guest's.

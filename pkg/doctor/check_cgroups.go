@@ -38,12 +38,12 @@ func controlGroups(h *Host) []Finding {
 	}{{TryIntoGroup, "a guest is born in its group"}, {TryKill, "stop -k and destroy kill a guest by it"}, {TryFreeze, "freeze needs it"}} {
 		if err := h.Try(t.trial); err != nil {
 			all = append(all, Finding{Severity: Problem, Found: fmt.Sprintf("%s doesn't work: %v", t.trial, err), Why: t.why,
-				Mend: "use a newer kernel (uname -r), or give the container that this is a writable cgroup2 tree"})
+				Mend: mendOf(err, "use a newer kernel (uname -r), or give the container that this is a writable cgroup2 tree")})
 		}
 	}
 	if err := h.Try(TryDevices); err != nil {
 		all = append(all, Finding{Severity: Warning, Found: fmt.Sprintf("no device rules can be attached to a group: %v", err),
-			Why: "a guest is kept from the host's devices by its user namespace alone", Mend: "grep CONFIG_CGROUP_BPF /boot/config-$(uname -r)"})
+			Why: "a guest is kept from the host's devices by its user namespace alone", Mend: mendOf(err, "grep CONFIG_CGROUP_BPF /boot/config-$(uname -r)")})
 	}
 	return all
 }

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -22,10 +23,14 @@ func kernelFeatures(h *Host) []Finding {
 		{TryPidfd, Warning, "descriptors of a guest's processes can't be fetched"},
 		{TryPidInfo, Note, "how a guest ended whose monitor and holder had died isn't known"},
 	} {
-		if err := h.Try(c.trial); err != nil {
+		err := h.Try(c.trial)
+		if errors.Is(err, errUntried) {
+			continue
+		}
+		if err != nil {
 			f := Finding{Severity: c.none, Found: fmt.Sprintf("no %s: %v", c.trial, err), Why: c.why}
 			if c.none != Note {
-				f.Mend = "use a newer kernel: uname -r"
+				f.Mend = mendOf(err, "use a newer kernel: uname -r")
 			}
 			all = append(all, f)
 			continue
@@ -36,6 +41,14 @@ func kernelFeatures(h *Host) []Finding {
 		all = append(all, Fine("%s", strings.Join(good, ", ")))
 	}
 	return all
+}
+
+// mendOf is the usual mend, unless it is a privilege that is lacking.
+func mendOf(err error, usual string) string {
+	if errors.Is(err, unix.EPERM) {
+		return "run sysct as root of the host itself: not in a user namespace, nor in a container that forbids it"
+	}
+	return usual
 }
 
 // needed are the capabilities that sysct can't do without.

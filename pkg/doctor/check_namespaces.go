@@ -21,6 +21,7 @@ func namespaces(h *Host) []Finding {
 		if t == TryUser {
 			f.Mend = "sysctl -w user.max_user_namespaces=65536"
 		}
+		f.Mend = mendOf(err, f.Mend)
 		bad = append(bad, f)
 	}
 	return orFine(bad, "%s", strings.Join(good, " "))

@@ -75,7 +75,7 @@ func idmappedMounts(h *Host) []Finding {
 		if err := h.Try(TryIDMap.On(d.path)); err != nil {
 			all = append(all, Finding{Severity: Problem, Found: fmt.Sprintf("%s, the file system of the %s directory %s, can't map ids: %v", kind, d.name, d.path, cause(err)),
 				Why:  "files have a guest's own ids on disk and are mapped when they are mounted",
-				Mend: fmt.Sprintf("use a directory on ext4, xfs, btrfs or f2fs: --%s-dir DIR, SYSCT_%s_DIR, or %s_dir in /etc/sysct/sysct.toml", d.name, strings.ToUpper(d.name), d.name)})
+				Mend: mendOf(err, fmt.Sprintf("use a directory on ext4, xfs, btrfs or f2fs: --%s-dir DIR, SYSCT_%s_DIR, or %s_dir in /etc/sysct/sysct.toml", d.name, strings.ToUpper(d.name), d.name))})
 			continue
 		}
 		all = append(all, Fine("%s directory: %s maps ids", d.name, kind))

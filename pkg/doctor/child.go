@@ -166,7 +166,7 @@ func (c *child) tryIDMap(dir string) error {
 // tryPidfd fetches the child's standard input: a traced child's files are there.
 func (c *child) tryPidfd() error {
 	if c.pidfd < 0 {
-		return errors.New("no process to try it with")
+		return fmt.Errorf("%w: there is no process for it", errUntried)
 	}
 	fd, err := unix.PidfdGetfd(c.pidfd, 0, 0)
 	if err == nil {
@@ -180,7 +180,7 @@ func (c *child) tryPidfd() error {
 
 func (c *child) tryPidInfo() error {
 	if c.pidfd < 0 {
-		return errors.New("no process to try it with")
+		return fmt.Errorf("%w: there is no process for it", errUntried)
 	}
 	info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_PID}
 	return os.NewSyscallError("ioctl", unix.IoctlPidfdInfo(c.pidfd, &info))

@@ -154,6 +154,12 @@ func sicknesses() []struct {
 				m.failed[t] = unix.ENOSYS
 			}
 		}},
+		{"in a user namespace", func(m *made) {
+			for _, t := range []Trial{TryUser, TryMountAPI, TryDevices, TryIDMap.On(state)} {
+				m.failed[t] = fmt.Errorf("fsopen: %w", unix.EPERM)
+			}
+			m.failed[TryPidfd] = fmt.Errorf("%w: why", errUntried)
+		}},
 		{"a container's root", func(m *made) { m.files["/proc/self/status"] = "x\nCapEff:\t00000000a80425fb\ny" }},
 		{"a PC with SELinux", func(m *made) { m.Arch = "amd64"; m.files["/sys/fs/selinux/enforce"] = "1" }},
 		{"directories of others", func(m *made) {

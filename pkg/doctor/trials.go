@@ -11,8 +11,8 @@ import (
 	"github.com/sysct/sysct/pkg/images/store"
 )
 
-// errUntried is why something wasn't tried: what it would be tried in isn't there.
-var errUntried = errors.New("not tried: the state directory isn't there yet")
+// errUntried is in the error of what couldn't be tried: what it takes isn't there.
+var errUntried = errors.New("not tried")
 
 // trials tries each thing once, when it is first asked for.
 type trials struct {
@@ -71,7 +71,7 @@ func (t *trials) now(trial Trial) error {
 // inState is for what is tried in the state directory itself.
 func (t *trials) inState(trial Trial) error {
 	if existing(t.dirs.State) != t.dirs.State {
-		return errUntried
+		return fmt.Errorf("%w: the state directory isn't there yet", errUntried)
 	}
 	if trial == TryOverlay {
 		return store.TryOverlay(t.dirs.State)

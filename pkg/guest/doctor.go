@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/sysct/sysct/internal/idledger"
 	"github.com/sysct/sysct/pkg/doctor"
@@ -34,15 +35,33 @@ func (m *Manager) Doctor(ctx context.Context, names []string) ([]doctor.Finding,
 	h.Templates = m.buildable()
 	h.Leftovers = func() ([]string, error) { return m.GC(ctx, GCOptions{DryRun: true}) }
 	findings := doctor.Examine(h)
-	for _, name := range all {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if len(names) == 0 || slices.Contains(names, name) {
-			findings = append(findings, examineGuest(m.look(ctx, infos[name], used))...)
-		}
+	if len(names) > 0 {
+		all = slices.DeleteFunc(all, func(name string) bool { return !slices.Contains(names, name) })
 	}
-	return findings, nil
+	for _, p := range m.lookAtAll(ctx, all, infos, used) {
+		findings = append(findings, examineGuest(p)...)
+	}
+	return findings, ctx.Err()
+}
+
+// looks is how many guests are looked at at a time: one may take long to answer.
+const looks = 8
+
+// lookAtAll looks at guests, and gives what it saw in their order.
+func (m *Manager) lookAtAll(ctx context.Context, names []string, infos map[string]*Info, used []idledger.Entry) []*patient {
+	patients := make([]*patient, len(names))
+	slots := make(chan struct{}, looks)
+	var wg sync.WaitGroup
+	for i, name := range names {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			patients[i] = m.look(ctx, infos[name], used)
+		})
+	}
+	wg.Wait()
+	// One that was destroyed meanwhile looked odd.
+	return slices.DeleteFunc(patients, func(p *patient) bool { return !m.isGuest(p.name) })
 }
 
 // census looks at all guests, for what the host has to bear.
