@@ -39,10 +39,13 @@ func inotify(h *Host) []Finding {
 		if most >= want {
 			return
 		}
-		f := Finding{Severity: Warning, Found: fmt.Sprintf("%s%d of %d inotify %s in use, %d guests", least, used, most, what, h.Guests),
+		f := Finding{Severity: Note, Found: fmt.Sprintf("%s%d of %d inotify %s in use; %d guests with systemd may want %d", least, used, most, what, h.Guests, int64(h.Guests)*each),
 			Why: "all guests together have this many; programs fail with \"too many open files\" when they run out", Mend: persist(key, want*4)}
-		if used >= most {
+		switch {
+		case used >= most:
 			f.Severity = Problem
+		case used*10 >= most*8:
+			f.Severity = Warning
 		}
 		bad = append(bad, f)
 	}

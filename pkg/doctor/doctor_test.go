@@ -209,6 +209,10 @@ func sicknesses() []struct {
 			m.files["/proc/sys/fs/file-nr"] = "95000 0 100000"
 			m.files["/proc/key-users"] = "    0: 1 1/1 1/1000000 24000000/25000000\n1000000: 2 2/2 195/200 30/20000"
 		}},
+		{"guests to come", func(m *made) {
+			m.Guests, m.Running = 20, 0
+			m.files["/proc/sys/fs/inotify/max_user_instances"] = "128"
+		}},
 		{"limits from above", func(m *made) {
 			m.files["/sys/fs/cgroup/pids.max"] = "310"
 		}},

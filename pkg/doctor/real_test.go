@@ -31,7 +31,7 @@ func TestThisHost(t *testing.T) {
 	findings := Examine(h)
 	end()
 	for _, f := range findings {
-		if f.Severity == Problem {
+		if f.Severity == Problem && f.Check != "inotify" { // other programs may use that up
 			t.Errorf("%+v", f)
 		}
 		if strings.Contains(f.Found, "not known") {
@@ -50,7 +50,7 @@ func TestBeforeTheFirstGuest(t *testing.T) {
 	defer end()
 	h.IDs.Free = 100
 	for _, f := range Examine(h) {
-		if f.Severity == Problem || f.Check == "overlay" && f.Severity != OK {
+		if f.Severity == Problem && f.Check != "inotify" || f.Check == "overlay" && f.Severity != OK {
 			t.Errorf("%+v", f)
 		}
 	}

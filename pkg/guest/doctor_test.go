@@ -24,7 +24,8 @@ func (in *instance) doctor(names ...string) map[string]string {
 	}
 	all := map[string]string{}
 	for _, f := range findings {
-		if f.Guest == "" && f.Severity == doctor.Problem {
+		// Other programs may use inotify up.
+		if f.Guest == "" && f.Severity == doctor.Problem && f.Check != "inotify" {
 			in.t.Errorf("the host: %+v", f)
 		}
 		all[f.Guest] = strings.TrimPrefix(all[f.Guest]+", "+string(f.Severity)+" "+f.Check, ", ")
