@@ -3,10 +3,12 @@ package guest_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -318,4 +320,61 @@ func TestDebianCloneIsRunning(t *testing.T) {
 	if one == two || !strings.HasPrefix(one, "running\n") || !strings.HasPrefix(two, "running\n") {
 		t.Errorf("source: %q, copy: %q", one, two)
 	}
+}
+
+// Clones of one guest at once, while it starts and stops: each is made, boots and has ids
+// of its own. Of two for one name one wins.
+func TestClonesWhileTheSourceStartsAndStops(t *testing.T) {
+	ctx := context.Background()
+	in := newInstance(t)
+	in.create("web", "busybox", "overlay")
+	done := make(chan struct{})
+	var working sync.WaitGroup
+	working.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			if err := in.Start(ctx, "web", guest.StartOptions{}); err != nil {
+				t.Errorf("start: %v", err)
+			}
+			if err := in.Stop(ctx, "web", guest.StopOptions{Kill: true}); err != nil {
+				t.Errorf("stop: %v", err)
+			}
+		}
+	})
+	var clones sync.WaitGroup
+	won := make([]error, 2)
+	for i := range 4 {
+		clones.Go(func() {
+			_, err := in.Clone(ctx, "web", fmt.Sprintf("c%d", i), guest.CloneOptions{Snapshot: i%2 == 0})
+			// One that was ended in the middle of the copy says so.
+			if err != nil && !errors.Is(err, guest.ErrState) && !strings.Contains(err.Error(), "hold still") {
+				t.Errorf("clone %d: %v", i, err)
+			}
+		})
+	}
+	for i := range won {
+		clones.Go(func() { _, won[i] = in.Clone(ctx, "web", "same", guest.CloneOptions{}) })
+	}
+	clones.Wait()
+	close(done)
+	working.Wait()
+	if (won[0] == nil) && (won[1] == nil) {
+		t.Error("two clones got one name")
+	}
+	bases := map[uint32]bool{}
+	for _, name := range strings.Fields(in.names()) {
+		bases[*in.info(name).IDBase] = true
+		in.start(name)
+		if out, _ := in.run(name, "hostname"); out != name+"\n" {
+			t.Errorf("%s calls itself %q", name, out)
+		}
+	}
+	if n := len(strings.Fields(in.names())); len(bases) != n || n < 3 {
+		t.Errorf("%d guests have %d ranges of ids", n, len(bases))
+	}
+	in.collected()
 }
