@@ -33,8 +33,8 @@ func Write(dirfd int, name string, data []byte, mode uint32) error {
 	return replaceNamed(dirfd, name, data, attributes{mode: mode, uid: keep, gid: keep, sync: true})
 }
 
-// WriteVolatile is Write for what is worth nothing after the host's next boot: it
-// syncs nothing. Readers see the old content or the new, as with Write; after a power
+// WriteVolatile is Write for what is worth nothing after the host's next boot, or is
+// synced later with all that is around it: it syncs nothing. Readers see the old content or the new, as with Write; after a power
 // loss the file may be the old one, the new one, or empty.
 func WriteVolatile(dirfd int, name string, data []byte, mode uint32) error {
 	return replaceNamed(dirfd, name, data, attributes{mode: mode, uid: keep, gid: keep})

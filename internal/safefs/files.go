@@ -90,6 +90,15 @@ func reopen(fd, flags int) (int, error) {
 // root; a symlink called name is replaced. The file belongs to the calling
 // process's user, so the tree must be one with plain ids.
 func (r *Root) WriteFile(name string, data []byte, mode uint32) error {
+	return r.writeFile(name, data, mode, atomicfile.Write)
+}
+
+// WriteVolatile is WriteFile without a sync, for a tree that the caller syncs later.
+func (r *Root) WriteVolatile(name string, data []byte, mode uint32) error {
+	return r.writeFile(name, data, mode, atomicfile.WriteVolatile)
+}
+
+func (r *Root) writeFile(name string, data []byte, mode uint32, write func(int, string, []byte, uint32) error) error {
 	dir, base, err := r.parent(name)
 	if err != nil {
 		return fmt.Errorf("cannot write %q in the guest's tree: %w", name, err)
@@ -97,7 +106,7 @@ func (r *Root) WriteFile(name string, data []byte, mode uint32) error {
 	defer unix.Close(dir)
 	// Whatever the guest renames from now on, dir was inside the root, and the
 	// last component is never followed.
-	return atomicfile.Write(dir, base, data, mode)
+	return write(dir, base, data, mode)
 }
 
 // Symlink makes name a symlink to target, which may be any text. An existing name

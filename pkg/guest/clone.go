@@ -168,14 +168,14 @@ func (c *cloning) identity() error {
 		return err
 	}
 	rootfs := filepath.Join(c.dir, "rootfs")
-	n := &newIdentity{id: &c.id, name: c.name, was: []string{c.from}}
+	n := &newIdentity{id: &c.id, name: c.name, volatile: true, was: []string{c.from}}
 	if host, err := hostnameOf(rootfs); err == nil && host != c.from {
 		n.was = append(n.was, host)
 	}
 	if err := resetIdentity(rootfs, n, c.o.Keep); err != nil {
 		return err
 	}
-	return c.inDir(func(fd int) error { return state.WriteIdentity(fd, &c.id) })
+	return c.inDir(func(fd int) error { return state.WriteNewIdentity(fd, &c.id) })
 }
 
 // config copies the configuration, but for what is the other guest's own.
@@ -188,7 +188,7 @@ func (c *cloning) config() error {
 	if err != nil {
 		return as(ErrConfig, err)
 	}
-	return c.inDir(func(fd int) error { return atomicfile.Write(fd, "config.toml", data, 0o600) })
+	return c.inDir(func(fd int) error { return atomicfile.WriteVolatile(fd, "config.toml", data, 0o600) })
 }
 
 // sync writes through what a clone that has been announced needs after a power loss:

@@ -195,15 +195,15 @@ func (c *creation) identity(backend string) error {
 	if err := store.MountPlain(c.layout); err != nil {
 		return err
 	}
-	n := &newIdentity{id: &c.id, name: c.name}
+	n := &newIdentity{id: &c.id, name: c.name, volatile: true}
 	if err := resetIdentity(filepath.Join(c.dir, "rootfs"), n, Keep{}); err != nil {
 		return err
 	}
-	return c.inDir(func(fd int) error { return state.WriteIdentity(fd, &c.id) })
+	return c.inDir(func(fd int) error { return state.WriteNewIdentity(fd, &c.id) })
 }
 
 func (c *creation) config() error {
-	return c.inDir(func(fd int) error { return atomicfile.Write(fd, "config.toml", c.text, 0o600) })
+	return c.inDir(func(fd int) error { return atomicfile.WriteVolatile(fd, "config.toml", c.text, 0o600) })
 }
 
 func (c *creation) inDir(do func(fd int) error) error {

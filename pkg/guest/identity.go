@@ -28,6 +28,8 @@ type newIdentity struct {
 	id   *state.Identity // of the guest; what is in it of the guest that it is a copy of is replaced
 	name string          // the new host name
 	was  []string        // names of the system that it is a copy of; none: it comes from an image
+
+	volatile bool // the guest is under construction: what is written is synced later
 }
 
 // identityItem is one part of what makes a system this one and no other. That it isn't
@@ -77,7 +79,11 @@ func resetIdentity(rootfs string, n *newIdentity, keep Keep, only ...string) err
 
 // write replaces a file, but not in a directory that the system doesn't have.
 func (n *newIdentity) write(name, text string, mode uint32) error {
-	err := n.root.WriteFile(name, []byte(text), mode)
+	write := n.root.WriteFile
+	if n.volatile {
+		write = n.root.WriteVolatile
+	}
+	err := write(name, []byte(text), mode)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
 		return nil
 	}

@@ -49,13 +49,23 @@ func ReadIdentity(dirfd int) (*Identity, error) {
 // WriteIdentity replaces state.json in the guest's directory dirfd, atomically and
 // durably. It refuses what ReadIdentity would refuse.
 func WriteIdentity(dirfd int, id *Identity) error {
+	return writeIdentity(atomicfile.Write, dirfd, id)
+}
+
+// WriteNewIdentity is WriteIdentity for a guest under construction: it syncs nothing,
+// which is left to whoever gives the guest its name.
+func WriteNewIdentity(dirfd int, id *Identity) error {
+	return writeIdentity(atomicfile.WriteVolatile, dirfd, id)
+}
+
+func writeIdentity(write writer, dirfd int, id *Identity) error {
 	stored := *id
 	stored.Version = identityVersion
 	stored.CreatedAt = stored.CreatedAt.UTC()
 	if err := stored.check(); err != nil {
 		return fmt.Errorf("cannot write %s: %w", identityFile, err)
 	}
-	return writeFile(atomicfile.Write, dirfd, identityFile, &stored)
+	return writeFile(write, dirfd, identityFile, &stored)
 }
 
 func (id *Identity) check() error {
