@@ -47,6 +47,7 @@ func (l *launch) clone() error {
 func (l *launch) killStage() {
 	if l.stage.pid != 0 {
 		l.stage.kill()
+		l.stage = cloned{}
 	}
 }
 
@@ -90,6 +91,9 @@ func (l *launch) newRoot() error {
 func (l *launch) dropRoot() {
 	closeFD(&l.root)
 	if l.shown {
+		// The stage may have the root in its mount namespace, and an overlay isn't
+		// gone before that is.
+		l.killStage()
 		store.Unmount(l.spec.Root)
 	}
 }
