@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -47,13 +48,9 @@ func (a *app) manager() (*guest.Manager, error) {
 	if os.Geteuid() != 0 {
 		return nil, errNotRoot
 	}
-	path := a.hostConfig
-	if path == "" {
-		path = hostConfigPath
-	}
-	host, err := spec.LoadHost(path)
+	host, err := a.loadHost()
 	if err != nil {
-		return nil, usage(err)
+		return nil, err
 	}
 	dirs := spec.ResolveDirs(a.dirs, os.Getenv, host)
 	helper, err := helperbin.Extract(filepath.Join(dirs.Cache, "lib"))
@@ -66,6 +63,18 @@ func (a *app) manager() (*guest.Manager, error) {
 		Progress: a.progress(),
 	})
 	return a.mgr, err
+}
+
+// loadHost reads the host's configuration. The one that is asked for has to be there.
+func (a *app) loadHost() (*spec.Host, error) {
+	path := a.hostConfig
+	if path == "" {
+		path = hostConfigPath
+	} else if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return nil, invalid("--host-config: there is no %s", escape(path))
+	}
+	host, err := spec.LoadHost(path)
+	return host, usage(err)
 }
 
 // progress is where long verbs say what they do: a terminal only.

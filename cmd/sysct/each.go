@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -17,6 +18,8 @@ import (
 type selection struct {
 	all  bool
 	jobs int
+	// strict: with --all too a guest in the wrong state is an error.
+	strict bool
 }
 
 func (s *selection) flags(cmd *cobra.Command, a *app, states ...state.State) {
@@ -32,13 +35,24 @@ func (s *selection) flags(cmd *cobra.Command, a *app, states ...state.State) {
 		case s.jobs < 1:
 			return usage(errors.New("--jobs must be at least 1"))
 		}
-		return nil
+		return noneTwice(args)
 	}
 }
 
+// noneTwice refuses names that stand there twice: a slip, whose second turn would
+// be an error.
+func noneTwice(names []string) error {
+	for i, name := range names {
+		if slices.Contains(names[:i], name) {
+			return invalid("%s is named twice", escape(name))
+		}
+	}
+	return nil
+}
+
 // each does something with every selected guest, s.jobs at a time. One that
-// fails doesn't keep the others from their turn; with --all a guest in the wrong
-// state is passed over. The exit status is the first error's.
+// fails doesn't keep the others from their turn; with --all a guest in a state in
+// which there is nothing to do is passed over. The exit status is the first error's.
 func (s *selection) each(cmd *cobra.Command, a *app, names []string, do func(context.Context, *guest.Manager, string) error) error {
 	m, err := a.manager()
 	if err != nil {
@@ -69,7 +83,7 @@ func (s *selection) each(cmd *cobra.Command, a *app, names []string, do func(con
 // pass drops the error of a guest that --all reached in a state that the verb has nothing to do in.
 // One that is protected is passed over too, but not without a word.
 func (s *selection) pass(a *app, err error) error {
-	if !s.all || !errors.Is(err, guest.ErrState) {
+	if !s.all || s.strict || !errors.Is(err, guest.ErrState) {
 		return err
 	}
 	if errors.Is(err, guest.ErrProtected) && !a.quiet {
@@ -102,13 +116,13 @@ func oneGuest(_ *cobra.Command, args []string) error {
 	case 1:
 		return nil
 	}
-	return usage(errors.New("too many arguments: " + args[1]))
+	return tooMany(args[1])
 }
 
 // noArgs is the argument rule of a verb without any.
 func noArgs(_ *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usage(errors.New("too many arguments: " + args[0]))
+		return tooMany(args[0])
 	}
 	return nil
 }

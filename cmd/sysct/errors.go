@@ -84,13 +84,14 @@ type guestError struct {
 	err  error
 }
 
-func (e *guestError) Error() string { return e.name + ": " + e.err.Error() }
+// Error escapes the name: a line end in it would begin a line that looks like ours.
+func (e *guestError) Error() string { return escape(e.name) + ": " + e.err.Error() }
 func (e *guestError) Unwrap() error { return e.err }
 
 // about adds the guest's name to an error.
 func about(name string, err error) error {
-	if err == nil {
-		return nil
+	if err == nil || name == "" {
+		return err
 	}
 	return &guestError{name, err}
 }
@@ -174,7 +175,7 @@ func (a *app) reportConsole(lines []string) {
 	}
 	fmt.Fprintln(a.err, "the console's last lines:")
 	for _, line := range lines {
-		fmt.Fprintln(a.err, "  | "+escape(line))
+		fmt.Fprintln(a.err, "  | "+escape(strings.ReplaceAll(line, "\t", " ")))
 	}
 }
 
@@ -182,7 +183,7 @@ func (a *app) reportConsole(lines []string) {
 func escape(s string) string {
 	var b strings.Builder
 	for _, r := range s {
-		if strconv.IsPrint(r) || r == '\t' {
+		if strconv.IsPrint(r) {
 			b.WriteRune(r)
 			continue
 		}

@@ -74,7 +74,7 @@ func (o *execOptions) flags(cmd *cobra.Command) {
 	f.StringArrayVarP(&o.env, "env", "e", nil, "set a variable, `NAME=VALUE`; may be repeated")
 	f.BoolVar(&o.tty, "tty", false, "give it a terminal")
 	f.BoolVarP(&o.noTTY, "no-tty", "T", false, "give it pipes even on a terminal")
-	cmd.MarkFlagsMutuallyExclusive("tty", "no-tty")
+	exclusive(cmd, "tty", "no-tty")
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return execFailed(flagError(cmd, err)) })
 }
 
@@ -92,7 +92,7 @@ func execArgs(cmd *cobra.Command, args []string) error {
 	if err := shellArgs(cmd, args); err != nil {
 		return err
 	}
-	if len(args) < 2 {
+	if len(args) < 2 || args[1] == "" {
 		return missing("command\nhint: sysct exec NAME -- COMMAND")
 	}
 	return nil
@@ -105,7 +105,7 @@ func shellArgs(cmd *cobra.Command, args []string) error {
 	case len(args) == 0 || dash == 0:
 		return missing("guest name")
 	case dash > 1:
-		return invalid("too many arguments before --: %s", args[1])
+		return invalid("too many arguments before --: %s", escape(args[1]))
 	case dash < 0 && len(args) > 1:
 		return invalid("put -- before the command")
 	}

@@ -22,7 +22,9 @@ func newGC(a *app) *cobra.Command {
 			}
 			removed, err := m.GC(cmd.Context(), guest.GCOptions{DryRun: dry})
 			for _, line := range removed {
-				a.printf("%s\n", escape(line))
+				if perr := a.printf("%s\n", escape(line)); err == nil {
+					err = perr
+				}
 			}
 			return err
 		},

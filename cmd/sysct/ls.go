@@ -51,6 +51,10 @@ func newLs(a *app) *cobra.Command {
 	completeFlag(cmd, "columns", completeColumns)
 	completeFlag(cmd, "sort", completeColumn)
 	completeFlag(cmd, "filter", completeFilter)
+	for _, other := range []string{"one", "fancy", "columns", "no-header"} {
+		exclusive(cmd, "json", other)
+	}
+	exclusive(cmd, "one", "fancy", "columns")
 	return cmd
 }
 
@@ -79,7 +83,7 @@ func columns() []column {
 }
 
 func runLs(cmd *cobra.Command, a *app, o *lsOptions) error {
-	chosen, err := o.choose()
+	chosen, err := o.choose(cmd.Flags().Changed("columns"))
 	if err != nil {
 		return err
 	}
@@ -110,11 +114,13 @@ func (o *lsOptions) plain() bool {
 	return !o.fancy && !o.json && o.sort == "" && len(o.columns)+len(o.filters) == 0
 }
 
-// choose gives the columns that the flags name.
-func (o *lsOptions) choose() ([]column, error) {
+// choose gives the columns that the flags name; given says that -o is there.
+func (o *lsOptions) choose(given bool) ([]column, error) {
 	names := []string{"name", "state"}
 	switch {
-	case len(o.columns) > 0:
+	case given && len(o.columns) == 0:
+		return nil, invalid("--columns is empty")
+	case given:
 		names = o.columns
 	case o.fancy:
 		names = []string{"name", "state", "pid", "memory", "pids", "cpu", "template", "backend", "started"}

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/sysct/sysct/internal/nearest"
 )
@@ -132,20 +131,6 @@ func unknownVerb(cmd *cobra.Command, args []string) error {
 	text := fmt.Sprintf("unknown verb %q", args[0])
 	if near := nearest.Of(args[0], words); near != "" {
 		text += "\nhint: did you mean " + near + "?"
-	}
-	return usage(errors.New(text))
-}
-
-// flagError suggests the flag that was meant.
-func flagError(cmd *cobra.Command, err error) error {
-	text := err.Error()
-	word, found := strings.CutPrefix(text, "unknown flag: --")
-	if found {
-		var words []string
-		cmd.Flags().VisitAll(func(f *pflag.Flag) { words = append(words, f.Name) })
-		if near := nearest.Of(word, words); near != "" {
-			text += "\nhint: did you mean --" + near + "?"
-		}
 	}
 	return usage(errors.New(text))
 }

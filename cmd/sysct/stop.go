@@ -58,7 +58,7 @@ func (o *stopOptions) flags(cmd *cobra.Command, a *app) {
 	f.VarP(&o.timeout, "timeout", "t", "how long its shutdown may take (default: its configuration's, 60s)")
 	f.BoolVar(&o.nokill, "nokill", false, "fail when the time is over instead of killing it")
 	f.BoolVarP(&o.kill, "kill", "k", false, "kill it at once")
-	cmd.MarkFlagsMutuallyExclusive("kill", "nokill")
+	exclusive(cmd, "kill", "nokill")
 }
 
 func (o *stopOptions) guest() guest.StopOptions {

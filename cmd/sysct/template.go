@@ -37,7 +37,7 @@ func newTemplate(a *app) *cobra.Command {
 		Example: "  sysct template\n  sysct template debian", ValidArgsFunction: completeTemplates,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return invalid("too many arguments: %s", args[1])
+				return tooMany(args[1])
 			}
 			return nil
 		},

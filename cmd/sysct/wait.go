@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -51,7 +52,7 @@ func waitArgs(_ *cobra.Command, args []string) error {
 	case 2:
 		return nil
 	}
-	return invalid("too many arguments: %s", args[2])
+	return tooMany(args[2])
 }
 
 func parseCondition(text string) (guest.WaitOptions, error) {
@@ -65,7 +66,7 @@ func parseCondition(text string) (guest.WaitOptions, error) {
 		case slices.Contains(known, upper):
 			o.States = append(o.States, state.State(upper))
 		default:
-			msg := "unknown state " + escape(word)
+			msg := "unknown state " + strconv.Quote(word)
 			if near := nearest.Of(upper, append(known, "READY")); near != "" {
 				msg += "\nhint: did you mean " + near + "?"
 			}

@@ -3,6 +3,7 @@ package guest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -31,7 +32,12 @@ func (m *Manager) askMonitor(ctx context.Context, name string) (*earlyMonitor, e
 	e := &earlyMonitor{order: order, asked: make(chan error, 1)}
 	cfg := holder.Config{RunDir: m.dirs.Run, LogDir: m.dirs.Log, Base: m.base(), Helper: helper}
 	go func() {
-		_, err := holder.Start(ctx, cfg, name, order.Plan, order.Theirs)
+		bounded, cancel := context.WithTimeout(ctx, lockPatience)
+		_, err := holder.Start(bounded, cfg, name, order.Plan, order.Theirs)
+		if err != nil && bounded.Err() != nil && ctx.Err() == nil {
+			err = as(ErrLocked, fmt.Errorf("the holder of %s does not answer: %w", m.dirs.Run, err))
+		}
+		cancel()
 		order.Theirs.Close()
 		e.asked <- err
 	}()

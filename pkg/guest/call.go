@@ -22,11 +22,13 @@ func (m *Manager) call(ctx context.Context, name string, req control.Request) (*
 		return nil, callError(err)
 	}
 	defer conn.Close()
+	ctx, done := m.whileHeard(ctx, name)
+	defer done()
 	var resp control.Response
 	fds, err := conn.Call(ctx, req, &resp)
 	control.CloseAll(fds)
 	if err != nil {
-		return nil, callError(err)
+		return nil, heard(ctx, name, err)
 	}
 	if resp.Note != "" {
 		m.opt.Warn(resp.Note)
@@ -37,6 +39,9 @@ func (m *Manager) call(ctx context.Context, name string, req control.Request) (*
 // noMonitor is the error for a guest that no monitor answers for.
 func (m *Manager) noMonitor(name string) error {
 	if populated, _ := m.populated(name); populated {
+		if err := m.unreachable(name); err != nil {
+			return err
+		}
 		return stateError("it runs, but its monitor does not\nhint: sysct stop -k %s, then start it again", name)
 	}
 	return stateError("it is not running")
@@ -46,7 +51,7 @@ func callError(err error) error {
 	var refused *control.Error
 	switch {
 	case errors.Is(err, control.ErrTimeout):
-		return as(ErrTimeout, errors.New("its monitor does not answer"))
+		return as(ErrTimeout, errDeaf)
 	case !errors.As(err, &refused):
 		return err
 	}

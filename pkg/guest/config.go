@@ -71,7 +71,7 @@ func (m *Manager) ConfigText(name string) (text *spec.Text, err error) {
 		return nil, err
 	}
 	err = m.inGuest(name, func(fd int) error {
-		text, err = spec.LoadText(fd, name)
+		text, err = spec.LoadText(fd, m.dir(name))
 		return as(ErrConfig, err)
 	})
 	return text, err
@@ -91,7 +91,7 @@ func (m *Manager) inGuest(name string, do func(fd int) error) error {
 // can't be is ErrConfig, and the file stays as it is.
 func (m *Manager) SetConfig(ctx context.Context, name string, changes []spec.Change) (change *ConfigChange, err error) {
 	err = m.withConfig(ctx, name, func(dir int) error {
-		text, err := spec.LoadText(dir, name)
+		text, err := spec.LoadText(dir, m.dir(name))
 		if err != nil {
 			return as(ErrConfig, err)
 		}

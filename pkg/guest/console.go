@@ -37,11 +37,13 @@ func (m *Manager) Console(ctx context.Context, name string, o ConsoleOptions) (*
 	if err != nil {
 		return nil, callError(err)
 	}
+	asking, done := m.whileHeard(ctx, name)
+	defer done()
 	var resp control.Response
-	fds, err := conn.Call(ctx, control.Request{Op: control.OpConsole, TTY: o.TTY, Rows: o.Rows, Cols: o.Cols}, &resp)
+	fds, err := conn.Call(asking, control.Request{Op: control.OpConsole, TTY: o.TTY, Rows: o.Rows, Cols: o.Cols}, &resp)
 	if err != nil {
 		conn.Close()
-		return nil, callError(err)
+		return nil, heard(asking, name, err)
 	}
 	if len(fds) != 1 {
 		control.CloseAll(fds)

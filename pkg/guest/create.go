@@ -120,7 +120,7 @@ func (m *Manager) free(name string) error {
 		return nil
 	case err != nil:
 		return fmt.Errorf("cannot check %s: %w", m.dir(name), err)
-	case st.Mode&unix.S_IFMT != unix.S_IFDIR:
+	case !m.isGuest(name):
 		return as(ErrExists, fmt.Errorf("%s is in the way and not a guest", m.dir(name)))
 	}
 	return as(ErrExists, errors.New("a guest of that name exists"))

@@ -79,7 +79,7 @@ func (m *Manager) mustBeStopped(ctx context.Context, name string, force bool) er
 		monitored := !errors.Is(err, control.ErrNoMonitor)
 		if !monitored {
 			// Before anything is killed: it may be another run directory's guest.
-			if err := m.unkept(ctx, name); err != nil {
+			if err := m.unkept(ctx, name); err != nil && !(force && errors.Is(err, errUnreachable)) {
 				return err
 			}
 		}

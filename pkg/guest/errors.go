@@ -3,6 +3,7 @@ package guest
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -40,6 +41,15 @@ func as(kind, err error) error {
 // stateError is ErrState with what the guest is instead.
 func stateError(format string, args ...any) error {
 	return as(ErrState, fmt.Errorf(format, args...))
+}
+
+// printable gives a user's word as it is, or quoted if it has bytes in it that would
+// break a line or steer a terminal.
+func printable(word string) string {
+	if quoted := strconv.Quote(word); quoted != `"`+word+`"` {
+		return quoted
+	}
+	return word
 }
 
 // StartError is a start that failed: the step, the system call and path where

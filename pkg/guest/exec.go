@@ -123,7 +123,7 @@ func (m *Manager) initPidfd(ctx context.Context, name string, in *inside) error 
 	var resp control.Response
 	fds, err := conn.Call(ctx, control.Request{Op: control.OpStatus, Enter: true}, &resp)
 	if err != nil {
-		return callError(err)
+		return heard(ctx, name, err)
 	}
 	if len(fds) < 1 || resp.Run == nil {
 		control.CloseAll(fds)
@@ -239,9 +239,9 @@ func (in *inside) start(p *enter.Process) (*enter.Child, error) {
 	if errors.As(err, &failed) {
 		switch failed.ExitStatus() {
 		case 127:
-			return nil, as(ErrNoCommand, fmt.Errorf("%s: command not found", p.Args[0]))
+			return nil, as(ErrNoCommand, fmt.Errorf("%s: command not found", printable(p.Args[0])))
 		case 126:
-			return nil, as(ErrCommand, fmt.Errorf("cannot execute %s: %w", p.Args[0], failed.Errno))
+			return nil, as(ErrCommand, fmt.Errorf("cannot execute %s: %w", printable(p.Args[0]), failed.Errno))
 		}
 	}
 	return child, err

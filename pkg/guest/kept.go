@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -40,6 +37,9 @@ func (m *Manager) unkept(ctx context.Context, name string) error {
 			return ctx.Err()
 		}
 		if time.Now().After(deadline) {
+			if err := m.unreachable(name); err != nil {
+				return err
+			}
 			return as(ErrLocked, errors.New("a monitor of another run directory keeps it\nhint: use the --run-dir or SYSCT_RUN_DIR that it was started with"))
 		}
 	}
@@ -57,30 +57,4 @@ func (m *Manager) dirHeld(name string) (bool, error) {
 		return true, nil
 	}
 	return false, err
-}
-
-// killDeaf kills a monitor that does not answer, because it is stopped or hangs:
-// its successor sees that the guest has gone and cleans up. The pid was written by
-// the monitor itself; that it still is one, and this guest's, is checked after a
-// pidfd holds it.
-func (m *Manager) killDeaf(name string) error {
-	run, err := m.readRun(name)
-	if err != nil || run == nil || run.MonitorPid == 0 {
-		return err
-	}
-	pidfd, err := unix.PidfdOpen(run.MonitorPid, 0)
-	if errors.Is(err, unix.ESRCH) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("cannot open monitor: %w", err)
-	}
-	defer unix.Close(pidfd)
-	line, err := os.ReadFile("/proc/" + strconv.Itoa(run.MonitorPid) + "/cmdline")
-	args := strings.Split(strings.TrimRight(string(line), "\x00"), "\x00")
-	if err != nil || !isMonitor(run.MonitorPid) || args[len(args)-1] != name {
-		return nil
-	}
-	m.opt.Warn(fmt.Sprintf("its monitor (pid %d) does not answer: it is replaced", run.MonitorPid))
-	return unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0)
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"golang.org/x/sys/unix"
 
@@ -46,8 +47,11 @@ func Open(o Options) (*Manager, error) {
 	dirs := spec.ResolveDirs(o.Dirs, func(string) string { return "" }, nil)
 	for _, d := range []*string{&dirs.State, &dirs.Run, &dirs.Cache, &dirs.Log} {
 		abs, err := filepath.Abs(*d)
+		if err == nil && strings.ContainsFunc(abs, unicode.IsControl) {
+			err = errors.New("it has a control character in it")
+		}
 		if err != nil {
-			return nil, as(ErrConfig, fmt.Errorf("cannot resolve directory %q: %w", *d, err))
+			return nil, as(ErrConfig, fmt.Errorf("cannot use directory %q: %w", *d, err))
 		}
 		*d = abs
 	}

@@ -28,7 +28,7 @@ func (m *Manager) config(name string) (*spec.Guest, error) {
 		return nil, err
 	}
 	defer unix.Close(fd)
-	cfg, err := spec.Load(fd, name)
+	cfg, err := spec.Load(fd, m.dir(name))
 	return cfg, as(ErrConfig, err)
 }
 

@@ -14,7 +14,7 @@ func (m *Manager) unprotected(name, from string) error {
 		return err
 	}
 	defer unix.Close(fd)
-	protected, err := spec.Protected(fd, name, from)
+	protected, err := spec.Protected(fd, m.dir(name), from)
 	if !protected {
 		return nil
 	}

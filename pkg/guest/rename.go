@@ -210,7 +210,7 @@ func (r *renaming) hostname() error {
 // forgetHostname removes the old name from the configuration, if it is there.
 func (r *renaming) forgetHostname() error {
 	return r.m.inGuest(r.to, func(dir int) error {
-		text, err := spec.LoadText(dir, r.to)
+		text, err := spec.LoadText(dir, r.m.dir(r.to))
 		if err != nil {
 			return nil // what can't be read stays as it is
 		}

@@ -87,16 +87,18 @@ func (m *Manager) kill(ctx context.Context, name string, again bool) error {
 	if err == nil {
 		return m.waitStopped(ctx, name)
 	}
-	deaf := errors.Is(err, ErrTimeout)
+	silent := errors.Is(err, ErrTimeout)
 	populated, perr := m.populated(name)
 	if perr != nil {
 		return errors.Join(err, perr)
 	}
-	if !populated && !deaf {
+	if !populated && !silent {
 		return err
 	}
-	if populated && !deaf {
-		if err := m.unkept(ctx, name); err != nil {
+	if populated && !silent {
+		err := m.unkept(ctx, name)
+		silent = errors.Is(err, errUnreachable)
+		if err != nil && !silent {
 			return err
 		}
 	}
@@ -105,7 +107,7 @@ func (m *Manager) kill(ctx context.Context, name string, again bool) error {
 			return err
 		}
 	}
-	if !deaf {
+	if !silent {
 		return nil
 	}
 	if err := m.killDeaf(name); err != nil {

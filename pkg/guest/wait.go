@@ -68,11 +68,16 @@ func (m *Manager) waitOnce(ctx context.Context, name string, o WaitOptions) (boo
 		return false, waitError(ctx, err)
 	}
 	defer conn.Close()
+	heardOf, done := m.whileHeard(ctx, name)
+	defer done()
 	var resp control.Response
-	fds, err := conn.Call(ctx, control.Request{Op: control.OpWait, States: o.States, Ready: o.Ready}, &resp)
+	fds, err := conn.Call(heardOf, control.Request{Op: control.OpWait, States: o.States, Ready: o.Ready}, &resp)
 	control.CloseAll(fds)
 	if errors.Is(err, control.ErrLost) {
 		return false, nil // the monitor ended or was replaced: look again
+	}
+	if errors.Is(context.Cause(heardOf), errDeaf) {
+		return false, deaf(name)
 	}
 	return err == nil, waitError(ctx, err)
 }

@@ -75,7 +75,7 @@ func connect(ctx context.Context, fd int, addr *unix.SockaddrUnix) error {
 		switch {
 		case err == nil:
 			return nil
-		case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ECONNREFUSED):
+		case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ECONNREFUSED), errors.Is(err, unix.EPROTOTYPE):
 			return ErrNoMonitor
 		case !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR):
 			return fmt.Errorf("connect: %w", err)

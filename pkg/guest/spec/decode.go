@@ -2,6 +2,7 @@ package spec
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/sysct/sysct/internal/nearest"
@@ -31,10 +32,16 @@ func (d *decoder) root(table map[string]any, target any) {
 func (d *decoder) fail(path, format string, args ...any) {
 	// A file can have 100,000 faults, and to find a line takes a look at the whole
 	// text: so only for one that stands before all others yet.
-	offset, _ := d.src.keys.find(path)
-	if d.first == nil || offset < d.offset {
-		d.first, d.offset = d.src.error(path, format, args...), offset
+	if d.before(path) {
+		d.first = d.src.error(path, format, args...)
+		d.offset, _ = d.src.keys.find(path)
 	}
+}
+
+// before tells whether the key at path stands before all faults yet.
+func (d *decoder) before(path string) bool {
+	offset, _ := d.src.keys.find(path)
+	return d.first == nil || offset < d.offset
 }
 
 // err returns the first fault, or nil.
@@ -174,6 +181,10 @@ func (d *decoder) slice(path string, value any, v reflect.Value) {
 
 // unknown refuses a key that the table v doesn't have, with a guess at what was meant.
 func (d *decoder) unknown(path, key string, v reflect.Value) {
+	path = joinPath(path, key)
+	if !d.before(path) {
+		return // a guess takes time, and a file can have 100,000 unknown keys
+	}
 	var known []string
 	for i := range v.NumField() {
 		known = append(known, v.Type().Field(i).Tag.Get("toml"))
@@ -182,20 +193,25 @@ func (d *decoder) unknown(path, key string, v reflect.Value) {
 	if near := nearest.Of(key, known); near != "" {
 		hint = ": did you mean " + near + "?"
 	}
-	d.fail(joinPath(path, key), "unknown key%s", hint)
+	d.fail(path, "unknown key%s", hint)
 }
 
-// elsewhere says which table the key belongs in, if another one has it.
+// elsewhere says which table the key belongs in, if another one has it or one that
+// is spelled nearly so.
 func (d *decoder) elsewhere(key string) string {
+	var names, keys []string
 	for _, f := range d.fields {
 		table, name, nested := cutLast(f.Key)
 		switch {
-		case name != key:
-		case nested:
+		case name == key && nested:
 			return ": it belongs in the table " + table
-		default:
+		case name == key:
 			return ": it belongs before the first table"
 		}
+		names, keys = append(names, name), append(keys, f.Key)
+	}
+	if i := slices.Index(names, nearest.Of(key, names)); i >= 0 {
+		return ": did you mean " + keys[i] + "?"
 	}
 	return ""
 }

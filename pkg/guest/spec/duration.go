@@ -21,6 +21,9 @@ func ParseDuration(s string) (Duration, error) {
 		}
 		return Duration(n) * Duration(time.Second), nil
 	}
+	if rest, found := strings.CutPrefix(s, "-"); found && rest != "" && madeOf(rest, digits) {
+		return 0, fmt.Errorf("%s is negative", show(s))
+	}
 	d, err := time.ParseDuration(s)
 	if err != nil {
 		return 0, fmt.Errorf("%s is not a duration: write a number of seconds, or one with a unit as in \"90s\" or \"2m\"", show(s))

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
+	"path/filepath"
 
 	"github.com/sysct/sysct/internal/atomicfile"
 	"golang.org/x/sys/unix"
@@ -15,12 +15,12 @@ import (
 // configFile is the name of a guest's configuration in its directory.
 const configFile = "config.toml"
 
-// Load reads config.toml in the directory dirfd of the guest called name. A missing
-// file is fs.ErrNotExist. All else that is wrong is a *ParseError whose File is
-// NAME/config.toml: a symlink, a FIFO or the like, a file that others than root can
-// write to, and what Parse refuses.
-func Load(dirfd int, name string) (*Guest, error) {
-	text, err := LoadText(dirfd, name)
+// Load reads config.toml in a guest's directory, which dirfd is open on and whose path
+// is dir. A missing file is fs.ErrNotExist. All else that is wrong is a *ParseError
+// whose File is DIR/config.toml: a symlink, a FIFO or the like, a file that others
+// than root can write to, and what Parse refuses.
+func Load(dirfd int, dir string) (*Guest, error) {
+	text, err := LoadText(dirfd, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -29,7 +29,7 @@ func Load(dirfd int, name string) (*Guest, error) {
 
 // Text is a configuration file as it was read.
 type Text struct {
-	Name string // NAME/config.toml
+	Name string // DIR/config.toml
 	Data []byte
 	Stat unix.Stat_t
 }
@@ -38,12 +38,12 @@ type Text struct {
 func (t *Text) Parse() (*Guest, error) { return Parse(t.Data, t.Name) }
 
 // LoadText is Load for the text, which can be anything.
-func LoadText(dirfd int, name string) (*Text, error) {
-	shown := name + "/" + configFile
+func LoadText(dirfd int, dir string) (*Text, error) {
+	shown := dir + "/" + configFile
 	flags := unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
 	fd, err := unix.Openat(dirfd, configFile, flags, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("cannot open %q: %w", shown, err)
+		return nil, &ParseError{File: shown, Msg: "is missing", Err: err}
 	}
 	if errors.Is(err, unix.ELOOP) {
 		return nil, &ParseError{File: shown, Msg: "is a symlink", Err: err}
@@ -67,8 +67,7 @@ var ErrChanged = errors.New("was changed by another program in the meantime")
 // from, with the mode and the owner of that file. The file is read once more before:
 // if it is another one now, it stays, and the error is ErrChanged.
 func (t *Text) Replace(dirfd int, data []byte) error {
-	guest, _, _ := strings.Cut(t.Name, "/")
-	now, err := LoadText(dirfd, guest)
+	now, err := LoadText(dirfd, filepath.Dir(t.Name))
 	if err != nil || !bytes.Equal(now.Data, t.Data) {
 		return fmt.Errorf("%s %w", t.Name, ErrChanged)
 	}

@@ -181,7 +181,7 @@ func TestParseRefuses(t *testing.T) {
 		"[init]\nhalt = ''":                          "neither",
 		"[init]\nready_cmd = ['']":                   "f:2:1: init.ready_cmd: the command is empty",
 		"[init]\nstop_timeout = '-1s'":               "is negative",
-		"[init]\nstop_timeout = -1":                  "is not a duration",
+		"[init]\nstop_timeout = -1":                  "is negative",
 		"[init]\nstop_timeout = 86401":               "f:2:1: init.stop_timeout: 24h0m1s is too much: the most is 24h",
 		"[env]\n\"A B\" = 'x'":                       `f:2:1: env."A B": "A B" is not the name of a variable`,
 		"[env]\n1A = 'x'":                            "is not the name of a variable",

@@ -48,6 +48,9 @@ func (k *keys) find(path string) (offset int, ok bool) {
 		if offset, ok := k.implied[path]; ok {
 			return offset, true
 		}
+		if offset, ok := k.found[indexPath(path, 0)]; ok {
+			return offset, true
+		}
 		path = path[:max(0, strings.LastIndexAny(path, ".["))]
 	}
 	return 0, false

@@ -12,16 +12,16 @@ const (
 	ProtectStart  = "start"
 )
 
-// Protected tells whether the guest called name, whose directory is open at dirfd,
+// Protected tells whether the guest whose directory is dir, open at dirfd,
 // is protected from something. A configuration that can't be read protects nothing,
 // unless a line of it begins with the key: a slip elsewhere in the file must not
 // take the protection away. The error is then why it can't be read.
-func Protected(dirfd int, name, from string) (bool, error) {
-	g, err := Load(dirfd, name)
+func Protected(dirfd int, dir, from string) (bool, error) {
+	g, err := Load(dirfd, dir)
 	if err == nil {
 		return slices.Contains(g.Protect, from), nil
 	}
-	text, rerr := LoadText(dirfd, name)
+	text, rerr := LoadText(dirfd, dir)
 	if rerr != nil || !mentions(text.Data, "protect") {
 		return false, nil
 	}

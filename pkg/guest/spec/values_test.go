@@ -86,7 +86,7 @@ func TestParseDuration(t *testing.T) {
 	}
 	for s, want := range map[string]string{
 		"": "is not a duration", "NaN": "is not a duration", "1d": "is not a duration", "s": "is not a duration",
-		"-1": "is not a duration", "-1s": "is negative", "1.5": "is not a duration", "60 s": "is not a duration",
+		"-1": "is negative", "-1s": "is negative", "1.5": "is not a duration", "60 s": "is not a duration",
 		"9223372037": "too many", "99999999999999999999": "too many", "\n": "is not a duration",
 		"999999999h": "is not a duration", "inf": "is not a duration",
 	} {

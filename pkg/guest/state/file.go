@@ -41,7 +41,7 @@ func decode(data []byte, version int, v any) error {
 	}
 	// The version alone first: the fields of a newer schema are not ours to judge.
 	var head struct{ Version *int }
-	if err := json.Unmarshal(data, &head); err != nil {
+	if err := json.NewDecoder(bytes.NewReader(data)).Decode(&head); err != nil {
 		return damaged(err)
 	}
 	if err := checkVersion(head.Version, version); err != nil {
@@ -52,14 +52,23 @@ func decode(data []byte, version int, v any) error {
 	if err := decoder.Decode(v); err != nil {
 		return damaged(err)
 	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("the file is damaged: more follows its end")
+	}
 	return nil
 }
 
 // damaged words an error of encoding/json, whose texts are one line and quote
 // what they show of the input.
 func damaged(err error) error {
-	if errors.Is(err, io.ErrUnexpectedEOF) {
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("the file is damaged: it ends too early")
+	case errors.As(err, &kind) && kind.Field == "":
+		return fmt.Errorf("the file is damaged: it is no object but %s", kind.Value)
+	case errors.As(err, &kind):
+		return fmt.Errorf("the file is damaged: %s can't be %s", kind.Field, kind.Value)
 	}
 	return fmt.Errorf("the file is damaged: %w", err)
 }

@@ -3,6 +3,7 @@ package state
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -79,8 +80,8 @@ func (id *Identity) check() error {
 	if id.Name == "" || id.Name[0] == '.' || strings.Contains(id.Name, "/") {
 		return fmt.Errorf("name: %.80q is not a guest's", id.Name)
 	}
-	if id.Backend == "" {
-		return errors.New("backend: missing")
+	if !slices.Contains([]string{"dir", "overlay", "btrfs"}, id.Backend) {
+		return fmt.Errorf("backend: %.80q is unknown", id.Backend)
 	}
 	if year := id.CreatedAt.UTC().Year(); year < 1970 || year > 9999 {
 		return errors.New("created_at: missing or impossible")
@@ -107,14 +108,17 @@ func checkLayers(layers []string) error {
 // LayerDigits is how many lower-case hexadecimal digits the name of a layer has.
 const LayerDigits = 16
 
+// minIDs is how many ids a guest needs at least: nobody, 65534, is one of them.
+const minIDs = 65536
+
 // checkIDs refuses ranges that reach into the host's own ids or past the last one.
 // 2^32-1 is no id but "unchanged" for the kernel.
 func checkIDs(base, size uint32) error {
 	switch {
 	case base == 0:
 		return errors.New("id_base: 0 is the host's root")
-	case size == 0:
-		return errors.New("id_size: 0 ids are not enough")
+	case size < minIDs:
+		return fmt.Errorf("id_size: %d ids are not enough: a guest needs %d", size, minIDs)
 	case uint64(base)+uint64(size) > 1<<32-1:
 		return fmt.Errorf("id_size: %d ids from %d on are more than there are", size, base)
 	}

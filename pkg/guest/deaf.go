@@ -1,0 +1,137 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/pkg/guest/control"
+)
+
+// A monitor that is stopped or hangs, or whose socket somebody has replaced, keeps
+// its guest running and can be asked nothing. It must neither hang a verb nor keep
+// the guest from being killed.
+
+// Whether a monitor is there is asked while something else is waited for: soon at
+// first, less often later.
+const (
+	deafPause    = 2 * time.Second
+	maxDeafPause = 30 * time.Second
+	deafPatience = 8 * time.Second
+)
+
+var (
+	errDeaf        = errors.New("its monitor does not answer")
+	errUnreachable = errors.New("its monitor can't be reached")
+)
+
+// deaf is the error for a guest whose monitor doesn't answer.
+func deaf(name string) error {
+	return as(ErrTimeout, fmt.Errorf("%w\nhint: sysct stop -k %s", errDeaf, name))
+}
+
+// whileHeard gives a context that ends when the guest's monitor doesn't answer any
+// more, its cause being errDeaf: what is asked of it may take as long as it likes.
+func (m *Manager) whileHeard(ctx context.Context, name string) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		for pause := deafPause; ; pause = min(2*pause, maxDeafPause) {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(pause):
+			}
+			bounded, done := context.WithTimeout(ctx, deafPatience)
+			_, err := m.status(bounded, name)
+			done()
+			if errors.Is(err, control.ErrTimeout) {
+				cancel(errDeaf)
+			}
+		}
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
+// heard words an error of a call under whileHeard's context.
+func heard(ctx context.Context, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(context.Cause(ctx), errDeaf) || errors.Is(err, control.ErrTimeout) {
+		return deaf(name)
+	}
+	return callError(err)
+}
+
+// ownMonitor opens the process that this run directory's run.json has as the
+// guest's monitor, if it still is that; else pidfd is -1. It is looked at after a
+// pidfd holds it.
+func (m *Manager) ownMonitor(name string) (pidfd, pid int, err error) {
+	run, err := m.readRun(name)
+	if err != nil || run == nil || run.MonitorPid == 0 {
+		return -1, 0, err
+	}
+	pidfd, err = unix.PidfdOpen(run.MonitorPid, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return -1, 0, nil
+	}
+	if err != nil {
+		return -1, 0, fmt.Errorf("cannot open monitor: %w", err)
+	}
+	if !m.isOwnMonitor(name, run.MonitorPid) {
+		unix.Close(pidfd)
+		return -1, 0, nil
+	}
+	return pidfd, run.MonitorPid, nil
+}
+
+// isOwnMonitor: a monitor's name, started for this guest by this instance's holder.
+func (m *Manager) isOwnMonitor(name string, pid int) bool {
+	args, environ := procList(pid, "cmdline"), procList(pid, "environ")
+	return isMonitor(pid) && len(args) > 0 && args[len(args)-1] == name &&
+		slices.ContainsFunc(environ, func(v string) bool {
+			path, found := strings.CutPrefix(v, "NOTIFY_SOCKET=")
+			return found && filepath.Dir(path) == m.dirs.Run
+		})
+}
+
+// procList reads a file of a process that is a list with zero bytes at the ends.
+func procList(pid int, file string) []string {
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/" + file)
+	if err != nil {
+		return nil
+	}
+	return strings.Split(strings.TrimRight(string(data), "\x00"), "\x00")
+}
+
+// unreachable is the error for a guest whose monitor lives but doesn't listen at its
+// socket; nil if no such monitor lives.
+func (m *Manager) unreachable(name string) error {
+	pidfd, pid, err := m.ownMonitor(name)
+	if err != nil || pidfd < 0 {
+		return nil
+	}
+	unix.Close(pidfd)
+	return as(ErrLocked, fmt.Errorf("%w: pid %d does not listen at %s\nhint: sysct stop -k %s",
+		errUnreachable, pid, filepath.Join(m.runDir(name), control.SocketName), name))
+}
+
+// killDeaf kills a monitor that can be asked nothing: its successor sees that the
+// guest has gone and cleans up.
+func (m *Manager) killDeaf(name string) error {
+	pidfd, pid, err := m.ownMonitor(name)
+	if err != nil || pidfd < 0 {
+		return err
+	}
+	defer unix.Close(pidfd)
+	m.opt.Warn(fmt.Sprintf("its monitor (pid %d) does not answer: it is replaced", pid))
+	return unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0)
+}
