@@ -130,8 +130,12 @@ func (w *badWorld) install(t *testing.T) {
 	w.copyTree(t, exe, w.top+"/bin/sysct")
 	// $ETC is laid over /etc, for the one command and what it starts.
 	script := "#!/bin/sh\nexec unshare -m --propagation private sh -c 'mount -t overlay -o lowerdir=/etc,upperdir=$ETC,workdir=$TOP/etc-work overlay /etc && exec \"$@\"' sh \"$@\"\n"
-	if err := os.WriteFile(w.top+"/bin/with-etc", []byte(script), 0o755); err != nil {
-		t.Fatal(err)
+	// A stop returns when the guest has ended; its monitor and the holder end later.
+	settle := "#!/bin/sh\nwhile [ -e $RUN/holder.sock ]; do sleep 0.05; done\n"
+	for name, text := range map[string]string{"with-etc": script, "settle": settle} {
+		if err := os.WriteFile(w.top+"/bin/"+name, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, dir := range []string{"/etc/sysct/templates", "/etc-work", "/work"} {
 		if err := os.MkdirAll(w.top+dir, 0o755); err != nil {

@@ -14,7 +14,7 @@ func (m *Manager) call(ctx context.Context, name string, req control.Request) (*
 	if err := m.check(name); err != nil {
 		return nil, err
 	}
-	conn, err := m.dial(ctx, name)
+	conn, err := m.reach(ctx, name)
 	if errors.Is(err, control.ErrNoMonitor) {
 		return nil, m.noMonitor(name)
 	}

@@ -30,7 +30,7 @@ func (m *Manager) Console(ctx context.Context, name string, o ConsoleOptions) (*
 	if err := m.check(name); err != nil {
 		return nil, err
 	}
-	conn, err := m.dial(ctx, name)
+	conn, err := m.reach(ctx, name)
 	if errors.Is(err, control.ErrNoMonitor) {
 		return nil, m.noMonitor(name)
 	}

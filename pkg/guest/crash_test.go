@@ -47,10 +47,15 @@ func (in *instance) verb(failpoint string, args ...string) (string, error) {
 		in.t.Fatal(err)
 	}
 	cmd := exec.Command(path, args...)
-	cmd.Env = append(os.Environ(), "SYSCT_FAILPOINT="+failpoint, "SYSCT_STATE_DIR="+in.dirs.State,
-		"SYSCT_RUN_DIR="+in.dirs.Run, "SYSCT_LOG_DIR="+in.dirs.Log, "SYSCT_CACHE_DIR="+in.dirs.Cache)
+	cmd.Env = in.env(failpoint)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
+}
+
+// env is the command's environment, with a failpoint.
+func (in *instance) env(failpoint string) []string {
+	return append(os.Environ(), "SYSCT_FAILPOINT="+failpoint, "SYSCT_STATE_DIR="+in.dirs.State,
+		"SYSCT_RUN_DIR="+in.dirs.Run, "SYSCT_LOG_DIR="+in.dirs.Log, "SYSCT_CACHE_DIR="+in.dirs.Cache)
 }
 
 // names are the guests.

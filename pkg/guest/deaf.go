@@ -38,6 +38,21 @@ func deaf(name string) error {
 	return as(ErrTimeout, fmt.Errorf("%w\nhint: sysct stop -k %s", errDeaf, name))
 }
 
+// reachPatience is how long a monitor may live without listening: at the beginning and
+// at the end of a guest's life.
+const reachPatience = 3 * time.Second
+
+// reach connects to the guest's monitor, as dial does. One that lives and doesn't
+// listen has just begun or is about to end: it is waited for.
+func (m *Manager) reach(ctx context.Context, name string) (*control.Conn, error) {
+	for deadline := time.Now().Add(reachPatience); ; time.Sleep(poll) {
+		conn, err := m.dial(ctx, name)
+		if !errors.Is(err, control.ErrNoMonitor) || ctx.Err() != nil || time.Now().After(deadline) || m.unreachable(name) == nil {
+			return conn, err
+		}
+	}
+}
+
 // whileHeard gives a context that ends when the guest's monitor doesn't answer any
 // more, its cause being errDeaf: what is asked of it may take as long as it likes.
 func (m *Manager) whileHeard(ctx context.Context, name string) (context.Context, func()) {

@@ -106,13 +106,13 @@ func (m *Manager) openInside(ctx context.Context, name string) (*inside, error) 
 	}
 	if err != nil {
 		in.close()
-		return nil, err
+		return nil, endedMeanwhile(err)
 	}
 	return in, nil
 }
 
 func (m *Manager) initPidfd(ctx context.Context, name string, in *inside) error {
-	conn, err := m.dial(ctx, name)
+	conn, err := m.reach(ctx, name)
 	if errors.Is(err, control.ErrNoMonitor) {
 		return m.noMonitor(name)
 	}
@@ -244,7 +244,15 @@ func (in *inside) start(p *enter.Process) (*enter.Child, error) {
 			return nil, as(ErrCommand, fmt.Errorf("cannot execute %s: %w", printable(p.Args[0]), failed.Errno))
 		}
 	}
-	return child, err
+	return child, endedMeanwhile(err)
+}
+
+// endedMeanwhile words the error of a guest that has ended since its monitor answered.
+func endedMeanwhile(err error) error {
+	if errors.Is(err, unix.ESRCH) {
+		return stateError("it has just ended")
+	}
+	return err
 }
 
 // execTTY runs the command on a terminal of the guest's own devpts.

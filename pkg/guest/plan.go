@@ -170,5 +170,8 @@ func startFailure(f *monitor.Failure) error {
 	if f.Errno != 0 && unix.Errno(f.Errno).Error() == f.Message {
 		cause = unix.Errno(f.Errno)
 	}
+	if f.Stopped {
+		return as(ErrState, cause)
+	}
 	return &StartError{Step: f.Step, Call: f.Call, Path: f.Path, Err: cause, Console: f.Console}
 }

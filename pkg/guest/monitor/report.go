@@ -28,6 +28,7 @@ type Failure struct {
 	Errno   int      `json:"errno,omitempty"`
 	Message string   `json:"message"`                // the cause alone, without the step
 	Console []string `json:"console_tail,omitempty"` // last lines of the guest's console
+	Stopped bool     `json:"stopped,omitempty"`      // it was no fault: a stop overtook the start
 }
 
 // Error is step, call and path, and the cause.
@@ -52,7 +53,7 @@ func ReadReport(r io.Reader) (*Report, error) {
 
 // newFailure words an error of a start.
 func newFailure(err error) *Failure {
-	f := &Failure{Step: "start guest", Message: err.Error()}
+	f := &Failure{Step: "start guest", Message: err.Error(), Stopped: errors.Is(err, errStopped)}
 	var step *sysctx.StepError
 	if errors.As(err, &step) {
 		f.Step, f.Call, f.Path, f.Message = step.Step, step.Call, step.Path, step.Err.Error()
