@@ -23,9 +23,9 @@ import (
 )
 
 // update writes what sysct answers into the table instead of comparing it.
-var update = flag.Bool("update", false, "write testdata/badinput.txt anew")
+var update = flag.Bool("update", false, "write testdata/badinput/table.txt anew")
 
-const badInputFile = "testdata/badinput.txt"
+const badInputFile = "testdata/badinput/table.txt"
 
 // badCase is one entry of the table. All its lines but the last prepare; the last
 // one is the bad input.

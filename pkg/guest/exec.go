@@ -112,16 +112,14 @@ func (m *Manager) openInside(ctx context.Context, name string) (*inside, error) 
 }
 
 func (m *Manager) initPidfd(ctx context.Context, name string, in *inside) error {
-	conn, err := m.reach(ctx, name)
+	resp, fds, err := m.askToEnter(ctx, name)
+	// It ended or was replaced before it answered: whoever listens now knows.
+	for try := 0; errors.Is(err, control.ErrLost) && try < lostTries; try++ {
+		resp, fds, err = m.askToEnter(ctx, name)
+	}
 	if errors.Is(err, control.ErrNoMonitor) {
 		return m.noMonitor(name)
 	}
-	if err != nil {
-		return callError(err)
-	}
-	defer conn.Close()
-	var resp control.Response
-	fds, err := conn.Call(ctx, control.Request{Op: control.OpStatus, Enter: true}, &resp)
 	if err != nil {
 		return heard(ctx, name, err)
 	}
@@ -139,6 +137,21 @@ func (m *Manager) initPidfd(ctx context.Context, name string, in *inside) error 
 	}
 	in.close()
 	return stateError("it is %s", resp.Run.State)
+}
+
+// lostTries is how often a question is asked again whose monitor went away.
+const lostTries = 5
+
+// askToEnter asks the monitor for its guest's state and what an exec enters by.
+func (m *Manager) askToEnter(ctx context.Context, name string) (*control.Response, []int, error) {
+	conn, err := m.reach(ctx, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer conn.Close()
+	var resp control.Response
+	fds, err := conn.Call(ctx, control.Request{Op: control.OpStatus, Enter: true}, &resp)
+	return &resp, fds, err
 }
 
 // findGroup opens the guest's groups if the monitor didn't hand them over.

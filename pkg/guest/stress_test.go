@@ -27,7 +27,7 @@ type act struct {
 }
 
 // acts: 2 is a guest in the wrong state, 3 one that has just been destroyed, 4 one that
-// can only be copied. Nothing may fail, hang or be killed.
+// can only be copied, 5 one that another verb freezes or thaws. Nothing may fail, hang or be killed.
 func acts() []act {
 	return []act{
 		{[]string{"create", "NAME", "-t", "busybox"}, []int{0, exists}},
@@ -43,8 +43,8 @@ func acts() []act {
 		{[]string{"destroy", "-f", "NAME"}, []int{0, 3}},
 		{[]string{"launch", "NAME", "-t", "busybox"}, []int{0, exists, 2, 3}},
 		{[]string{"launch", "NAME", "-t", "busybox", "-B", "dir"}, []int{0, exists, 2, 3}},
-		{[]string{"freeze", "NAME"}, []int{0, 2, 3}},
-		{[]string{"thaw", "NAME"}, []int{0, 2, 3}},
+		{[]string{"freeze", "NAME"}, []int{0, 2, 3, 5}},
+		{[]string{"thaw", "NAME"}, []int{0, 2, 3, 5}},
 		{[]string{"exec", "NAME", "--", "true"}, []int{0, 2, 3, 129, 137, 143}}, // the guest's end ends it
 		{[]string{"exec", "NAME", "--", "sleep", "0.2"}, []int{0, 2, 3, 129, 137, 143}},
 		{[]string{"clone", "NAME", "OTHER"}, []int{0, exists, 2, 3}},
