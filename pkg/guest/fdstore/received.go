@@ -13,6 +13,10 @@ import (
 // firstFD is SD_LISTEN_FDS_START.
 const firstFD = 3
 
+// firstVar is where the descriptors of a process begin that executed itself anew: those
+// from 3 on were in use. It is this project's own.
+const firstVar = "SYSCT_LISTEN_FIRST"
+
 // maxFDs bounds LISTEN_FDS, so that a wrong value costs no long loop.
 const maxFDs = 4096
 
@@ -32,7 +36,7 @@ type Stored struct {
 // no child an environment that it got from someone else.
 func Received() ([]Stored, error) {
 	env := map[string]string{}
-	for _, key := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID"} {
+	for _, key := range []string{"LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID", firstVar} {
 		env[key] = os.Getenv(key)
 		os.Unsetenv(key)
 	}
@@ -43,9 +47,13 @@ func Received() ([]Stored, error) {
 	if err := unix.CloseRange(firstFD, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return nil, fmt.Errorf("cannot make descriptors close-on-exec: %w", err)
 	}
+	first := firstFD
+	if n, err := strconv.Atoi(env[firstVar]); err == nil && n > firstFD {
+		first = n
+	}
 	stored := make([]Stored, 0, len(names))
 	for i, name := range names {
-		fd := firstFD + i
+		fd := first + i
 		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil {
 			return nil, fmt.Errorf("cannot take over descriptor %d (%s): %w", fd, name, err)
 		}
@@ -75,6 +83,12 @@ func names(env map[string]string, pid int) ([]string, error) {
 		}
 	}
 	return out, nil
+}
+
+// EnvironAt is Environ for descriptors from another number on, which only this
+// package's Received understands.
+func EnvironAt(first int, names []string) []string {
+	return append(Environ(names), firstVar+"="+strconv.Itoa(first))
 }
 
 // Environ are the variables that tell a child of its descriptors, which are

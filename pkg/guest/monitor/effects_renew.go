@@ -49,11 +49,8 @@ func (m *monitor) renewIfDue(mono time.Duration) {
 		m.renewAt = mono + renewDelay
 		return
 	}
-	if err := m.renew(); err != nil {
-		// The descriptors have other numbers by now: the service manager's are right.
-		m.log.say("cannot begin anew: " + err.Error())
-		os.Exit(1)
-	}
+	m.renewAt = 0
+	m.log.say("cannot begin anew: " + m.renew().Error())
 }
 
 // calm says whether this process has nothing in its memory that a successor would miss.
@@ -75,37 +72,56 @@ func (m *monitor) renew() error {
 	if err != nil {
 		return err
 	}
-	names, err := m.lineUp()
+	first, names, err := m.lineUp()
 	if err != nil {
 		return err
 	}
-	env := append(os.Environ(), fdstore.Environ(names)...)
+	env := append(os.Environ(), fdstore.EnvironAt(first, names)...)
 	// From now on little is allocated: a heap of 2 MiB would be large.
 	env = append(env, "GOGC=50", "NOTIFY_SOCKET="+m.manager.Notify, "SYSCT_MANAGER="+string(manager), fmt.Sprintf("%s=%d", renewedVar, m.core.Life.Boots))
-	return os.NewSyscallError("execve", syscall.Exec("/proc/self/exe", []string{"sysct-helper", "monitor", m.plan.Name}, env))
+	err = syscall.Exec("/proc/self/exe", []string{"sysct-helper", "monitor", m.plan.Name}, env)
+	closeRow(first, len(names))
+	return os.NewSyscallError("execve", err)
 }
 
-// lineUp gives the kept descriptors the numbers from 3 on, and leaves no other one
-// open across an execution but the standard ones.
-func (m *monitor) lineUp() ([]string, error) {
-	const first = 3
-	beyond := first + len(m.kept)
-	var names []string
-	var apart []int
+// closeRow closes n descriptors from first on.
+func closeRow(first, n int) {
+	for fd := first; fd < first+n; fd++ {
+		unix.Close(fd)
+	}
+}
+
+// Where the kept descriptors go for an execution, by turns: in one of the two places
+// they may be from the one before.
+const (
+	place1 = 128
+	place2 = 256
+)
+
+// lineUp duplicates the kept descriptors to numbers in a row that nobody uses, and has
+// none of the others but the standard ones left open across an execution. The numbers
+// below are the runtime's as well: it polls one of them at any time.
+func (m *monitor) lineUp() (first int, names []string, err error) {
+	first = place1
 	for _, s := range m.kept {
-		fd, err := unix.FcntlInt(uintptr(s.FD), unix.F_DUPFD_CLOEXEC, beyond)
+		if s.FD >= place1 && s.FD < place2 {
+			first = place2
+		}
+	}
+	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return 0, nil, os.NewSyscallError("close_range", err)
+	}
+	for i, s := range m.kept {
+		fd, err := unix.FcntlInt(uintptr(s.FD), unix.F_DUPFD, first+i)
+		if err == nil && fd != first+i {
+			unix.Close(fd)
+			err = fmt.Errorf("number %d is taken", first+i)
+		}
 		if err != nil {
-			return nil, fmt.Errorf("cannot duplicate descriptor of %s: %w", s.Name, err)
+			closeRow(first, i)
+			return 0, nil, fmt.Errorf("cannot duplicate descriptor of %s: %w", s.Name, err)
 		}
-		names, apart = append(names, s.Name), append(apart, fd)
+		names = append(names, s.Name)
 	}
-	for i, fd := range apart {
-		if err := unix.Dup3(fd, first+i, 0); err != nil {
-			return nil, fmt.Errorf("cannot hand over descriptor of %s: %w", names[i], err)
-		}
-	}
-	if err := unix.CloseRange(uint(beyond), math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
-		return nil, os.NewSyscallError("close_range", err)
-	}
-	return names, nil
+	return first, names, nil
 }
