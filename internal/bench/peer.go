@@ -12,6 +12,7 @@ const (
 	doThaw
 	doConsole
 	doDestroy
+	doInfo
 	doList
 	doListFancy
 	doClone    // and the new name

@@ -1,12 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 )
 
 // lxc is Debian's LXC with a directory of its own and some lines of configuration.
@@ -42,7 +39,7 @@ func (l *lxc) argv(v verb, name string, more ...string) []string {
 		doExec: {"attach", "--"}, doFreeze: {"freeze"}, doThaw: {"unfreeze"},
 		doConsole: {"console", "-t", "0"}, doDestroy: {"destroy"},
 		doClone: {"copy", "-N"}, doSnapshot: {"copy", "-s", "-B", "overlay", "-N"},
-		doList: {"ls"}, doListFancy: {"ls", "-f"},
+		doInfo: {"info"}, doList: {"ls"}, doListFancy: {"ls", "-f"},
 	}[v]
 	argv := []string{"/usr/bin/lxc-" + args[0], "-P", l.path()}
 	if name != "" {
@@ -79,22 +76,7 @@ func (l *lxc) make(name string, k kind) error {
 // lxcCommon are the lines of all LXC guests here.
 const lxcCommon = "lxc.net.0.type = empty\nlxc.apparmor.profile = unconfined\n"
 
-// monitor finds the process by the title that LXC gives it.
+// monitor has the title that LXC gives it.
 func (l *lxc) monitor(name string) (int, error) {
-	title := "[lxc monitor] " + l.path() + " " + name
-	procs, err := os.ReadDir("/proc")
-	if err != nil {
-		return 0, err
-	}
-	for _, p := range procs {
-		pid, err := strconv.Atoi(p.Name())
-		if err != nil {
-			continue
-		}
-		line, err := os.ReadFile("/proc/" + p.Name() + "/cmdline")
-		if err == nil && strings.TrimRight(string(bytes.TrimRight(line, "\x00")), " ") == title {
-			return pid, nil
-		}
-	}
-	return 0, fmt.Errorf("no process is called %q", title)
+	return process("[lxc monitor] " + l.path() + " " + name)
 }

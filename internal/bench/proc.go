@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -64,6 +65,25 @@ func (b *bench) failed(argv []string, err error) error {
 		lines = lines[:3]
 	}
 	return fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, strings.Join(lines, "; "))
+}
+
+// process finds a process by its arguments.
+func process(args string) (int, error) {
+	procs, err := os.ReadDir("/proc")
+	if err != nil {
+		return 0, err
+	}
+	for _, p := range procs {
+		pid, err := strconv.Atoi(p.Name())
+		if err != nil {
+			continue
+		}
+		line, err := os.ReadFile("/proc/" + p.Name() + "/cmdline")
+		if err == nil && strings.TrimRight(strings.ReplaceAll(string(line), "\x00", " "), " ") == args {
+			return pid, nil
+		}
+	}
+	return 0, fmt.Errorf("no process is called %q", args)
 }
 
 // waitFor polls for what has no event; it is never within a measurement.

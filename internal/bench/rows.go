@@ -22,8 +22,9 @@ func rows() []row {
 		{"console-client", "50 MB to the console, a client attached", "MB/s", 0, two, consoleRow(true)},
 		{"starts-row", "100 starts in a row", "ms", 5, two, startsRow(1)},
 		{"starts-4", "100 starts, 4 at once", "ms", 5, two, startsRow(4)},
-		{"memory-20", "PSS of a monitor at 20 guests", "KiB", 1, two, monitorRow(20)},
-		{"memory-100", "PSS of a monitor at 100 guests", "KiB", 1, two, monitorRow(100)},
+		{"memory-20", "PSS of a monitor at 20 guests", "KiB", 1, two, monitorRow(20, false)},
+		{"memory-asked", "the same after each was asked for its state", "KiB", 1, two, monitorRow(20, true)},
+		{"memory-100", "PSS of a monitor at 100 guests", "KiB", 1, two, monitorRow(100, false)},
 		{"host-20", "the host's memory a guest at 20", "KiB", 3, two, hostRow(20)},
 		{"host-100", "the host's memory a guest at 100", "KiB", 3, two, hostRow(100)},
 	}

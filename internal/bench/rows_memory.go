@@ -12,11 +12,17 @@ import (
 // back what the launch needed some seconds later.
 const settle = 8 * time.Second
 
-// monitorRow gives the proportional memory of each monitor.
-func monitorRow(n int) func(*bench, peer) (*probe, error) {
+// monitorRow gives the proportional memory of each monitor, or with asked, after each
+// has answered a user's question.
+func monitorRow(n int, asked bool) func(*bench, peer) (*probe, error) {
 	return func(b *bench, p peer) (*probe, error) {
 		run := func() (values []float64, err error) {
 			err = b.atRest(p, n, func(names []string) error {
+				if asked {
+					if err := b.each(p, doInfo, names, 1); err != nil {
+						return err
+					}
+				}
 				sum := 0.0
 				for _, name := range names {
 					pid, err := p.monitor(name)
@@ -29,7 +35,7 @@ func monitorRow(n int) func(*bench, peer) (*probe, error) {
 					}
 					values, sum = append(values, kib), sum+kib
 				}
-				b.note("mean PSS of the monitors of %d guests, %s: %.0f KiB", n, p.title(), sum/float64(n))
+				b.note("mean PSS of the monitors of %d guests (asked: %v), %s: %.0f KiB", n, asked, p.title(), sum/float64(n))
 				return nil
 			})
 			return values, err
