@@ -3,6 +3,7 @@ package monitor
 import (
 	"fmt"
 	"reflect"
+	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,6 +21,9 @@ func (m *monitor) doAll(actions []Action) {
 			m.publish()
 		}
 		m.do(a)
+	}
+	if m.stale && m.jobs > 0 {
+		runtime.Gosched() // to the job: on one processor it would wait for the file
 	}
 	m.publish()
 }
