@@ -8,7 +8,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/sysct/sysct/internal/atomicfile"
 	"github.com/sysct/sysct/internal/flock"
 	"github.com/sysct/sysct/internal/idledger"
 	"github.com/sysct/sysct/pkg/guest/spec"
@@ -86,8 +85,12 @@ func (c *cloning) look() (err error) {
 	if c.o.Snapshot && c.was.Backend == store.Dir {
 		return as(ErrConfig, fmt.Errorf("its backend is dir, which can only be copied\nhint: sysct clone %s %s; guests of the backends overlay and btrfs can be shared", c.from, c.name))
 	}
-	if _, err := c.m.config(c.from); err != nil {
+	text, err := c.m.ConfigText(c.from)
+	if err != nil {
 		return err
+	}
+	if c.text, err = cloneConfig(text, c.o); err != nil {
+		return as(ErrConfig, err)
 	}
 	c.source, err = c.m.guestLayout(c.from, c.was)
 	return err
@@ -176,19 +179,6 @@ func (c *cloning) identity() error {
 		return err
 	}
 	return c.inDir(func(fd int) error { return state.WriteNewIdentity(fd, &c.id) })
-}
-
-// config copies the configuration, but for what is the other guest's own.
-func (c *cloning) config() error {
-	text, err := c.m.ConfigText(c.from)
-	if err != nil {
-		return err
-	}
-	data, err := cloneConfig(text, c.o)
-	if err != nil {
-		return as(ErrConfig, err)
-	}
-	return c.inDir(func(fd int) error { return atomicfile.WriteVolatile(fd, "config.toml", data, 0o600) })
 }
 
 // sync writes through what a clone that has been announced needs after a power loss:
