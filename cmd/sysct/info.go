@@ -65,6 +65,7 @@ func (a *app) printInfo(i *guest.Info) error {
 	row("Started", startedCell(i))
 	row("Boots", optional(i.Boots))
 	row("Template", optional(i.Template))
+	row("Image", optional(i.Image)) // its name begins with release, architecture and init
 	row("Backend", optional(i.Backend))
 	row("Rootfs", i.Rootfs)
 	if i.CreatedAt != nil {

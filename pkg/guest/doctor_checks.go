@@ -139,6 +139,10 @@ func checkInit(p *patient) *doctor.Finding {
 	if r.closed {
 		return found(doctor.Problem, "the guest doesn't start", "chmod +x "+p.dir+"/rootfs"+r.init, "its init %s is not executable", r.init)
 	}
+	if r.old != "" {
+		return found(doctor.Problem, "the guest doesn't start", "make a guest of a newer release, or name another init: sysct set "+p.name+" init.cmd=/PATH",
+			"its init %s %s", r.init, r.old)
+	}
 	if r.odd != "" {
 		return found(doctor.Warning, "unless the host runs such programs by an emulator, the guest doesn't start",
 			"ls -lL "+p.dir+"/rootfs"+r.init+"; file "+p.dir+"/rootfs"+r.init, "its init %s %s", r.init, r.odd)

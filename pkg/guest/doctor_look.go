@@ -52,9 +52,9 @@ type rootFacts struct {
 	mode  uint32
 	empty bool
 	// init is the first of the inits that is there, "" if none is; closed, that its
-	// mode lets nobody execute it; odd, what else is in the way, "" if nothing is known.
-	init, odd string
-	closed    bool
+	// mode lets nobody execute it; odd and old, what else is in the way, "" if nothing is known.
+	init, odd, old string
+	closed         bool
 }
 
 // look finds out what the checks want to know. A running guest with systemd is
@@ -149,6 +149,7 @@ func lookAtRoot(rootfs string, cfg *spec.Guest) rootFacts {
 			file.Close()
 			f.init = path
 			f.closed, f.odd = lookAtProgram(root, path)
+			f.old = inits.Odd(root, path)
 			break
 		}
 	}
@@ -162,10 +163,7 @@ func lookAtProgram(root *safefs.Root, path string) (closed bool, odd string) {
 	if err != nil {
 		return false, "can't be read: " + err.Error()
 	}
-	if odd = oddHead(head, runtime.GOARCH); odd == "" {
-		odd = inits.Odd(root, path)
-	}
-	return mode&0o111 == 0, odd
+	return mode&0o111 == 0, oddHead(head, runtime.GOARCH)
 }
 
 // oddHead judges a program's first bytes: of ELF the machine, see elf(5).

@@ -56,6 +56,7 @@ func TestGuestChecks(t *testing.T) {
 		{"no init", func(p *patient) { p.root.init = "" }},
 		{"closed init", func(p *patient) { p.root.closed = true }},
 		{"odd init", func(p *patient) { p.root.odd = "is a program for another machine (EM_S390)" }},
+		{"old init", func(p *patient) { p.root.old = "is systemd 215" }},
 		{"no monitor", func(p *patient) { running(p); p.errAsk = ErrState }},
 		{"deaf monitor", func(p *patient) { running(p); p.errAsk = errors.New("timeout") }},
 		{"a failed boot", func(p *patient) { p.boot = failed }},

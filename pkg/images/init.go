@@ -11,7 +11,7 @@ func checkInits(t *Template) error {
 	named := map[string]bool{}
 	for _, one := range t.Debootstrap.Inits {
 		named[one.Name] = true
-		if err := errors.Join(checkPackages(one.Include), one.checkTrees(t.Debootstrap.Parts)); err != nil {
+		if err := errors.Join(checkPackages(one.Include), checkPackages(one.Exclude), one.checkTrees(t.Debootstrap.Parts)); err != nil {
 			return fmt.Errorf("init %q: %w", one.Name, err)
 		}
 	}

@@ -77,8 +77,9 @@ type Init struct {
 	Name     string   `toml:"name"`     // as the argument "init" has it
 	Releases []string `toml:"releases"` // those that this is for; none: all that no other Init of the name lists
 	Include  []string `toml:"include"`
-	Parts    []string `toml:"parts"` // done after the template's own tree
-	Tree     Tree     `toml:"tree"`  // and this after them
+	Exclude  []string `toml:"exclude"` // what debootstrap would choose where a package has alternatives
+	Parts    []string `toml:"parts"`   // done after the template's own tree
+	Tree     Tree     `toml:"tree"`    // and this after them
 }
 
 // Busybox says where the host's static busybox is looked for.

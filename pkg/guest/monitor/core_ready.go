@@ -50,11 +50,18 @@ func (c *Core) readyChecked(ready bool) {
 	c.checkAt = c.now.Mono + checkEvery
 }
 
+// ready notes it once. An init that comes up after it was asked to stop has
+// thrown the request away, as runit does and OpenRC's: it is asked again.
 func (c *Core) ready(why string) {
-	if !c.Life.Ready {
-		c.Life.Ready = true
-		c.say("ready: %s", why)
-		c.do(Forget{})
+	if c.Life.Ready {
+		return
+	}
+	c.Life.Ready = true
+	c.say("ready: %s", why)
+	c.do(Forget{})
+	if s := c.Life.Stop; s != nil && s.Asked {
+		s.Asked = false
+		c.pursueStop()
 	}
 }
 

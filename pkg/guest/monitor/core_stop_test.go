@@ -90,6 +90,24 @@ func TestNobodyToAsk(t *testing.T) {
 	}))
 }
 
+func TestAskedTooEarly(t *testing.T) {
+	tell(t, policy, nil, slices.Concat(boot(), []row{
+		{0, ask(1, control.OpStop, 20*sec), "Halt", state.Stopping},
+		{0, Halted{How: "runit-init 0"}, "", state.Stopping},
+		{sec, Prompted{}, "Halt", state.Stopping},
+		{sec, Halted{How: "runit-init 0"}, "", state.Stopping},
+		{2 * sec, Prompted{}, "", state.Stopping}, // it is ready only once
+		{3 * sec, signalled(unix.SIGINT), "Cleanup", state.Stopping},
+	}, end(3*sec, "Reply 1 ok, Exit")))
+	// Nobody is asked after a kill.
+	tell(t, policy, nil, slices.Concat(boot(), []row{
+		{0, ask(1, control.OpStop, sec), "Halt", state.Stopping},
+		{0, Halted{How: "runit-init 0"}, "", state.Stopping},
+		{sec, Tick{}, "KillAll", state.Stopping},
+		{sec, Prompted{}, "", state.Stopping},
+	}))
+}
+
 func TestTerminate(t *testing.T) {
 	tell(t, policy, nil, slices.Concat(boot(), []row{
 		{0, Terminate{}, "Halt", state.Stopping},

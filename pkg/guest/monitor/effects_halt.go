@@ -55,7 +55,7 @@ func (m *monitor) haltJob() func() func() {
 // halt asks init to shut down, in the first way that works. An init that
 // doesn't listen yet is to be asked again, for as long as patience lasts.
 func (in inside) halt(patient bool) Halted {
-	ways, err := in.ways(patient)
+	ways, boots, err := in.ways(patient)
 	if errors.Is(err, errEnded) {
 		return Halted{How: err.Error()}
 	}
@@ -72,26 +72,31 @@ func (in inside) halt(patient bool) Halted {
 		}
 		errs = append(errs, fmt.Errorf("%s: %w", w, err))
 	}
+	if patient && boots {
+		return Halted{Retry: true}
+	}
 	return Halted{Err: errors.Join(errs...)}
 }
 
-func (in inside) ways(patient bool) ([]way, error) {
+// ways are how init is to be asked. boots: it is one that may have to boot
+// further before any of them works.
+func (in inside) ways(patient bool) (ways []way, boots bool, err error) {
 	if h := in.plan.Halt; h != "" && h != HaltAuto {
 		sig, err := signame.Parse(h)
-		return []way{{signal: sig}}, err
+		return []way{{signal: sig}}, false, err
 	}
 	facts, err := readInit(in.pid)
 	if err != nil {
 		if !alive(in.pidfd) {
-			return nil, errEnded
+			return nil, false, errEnded
 		}
-		return nil, err
+		return nil, false, err
 	}
-	ways := waysToHalt(facts)
+	ways = waysToHalt(facts)
 	if len(ways) == 0 && !patient {
 		ways = commands("poweroff", "/sbin/poweroff")
 	}
-	return ways, nil
+	return ways, facts.asksByCommand(), nil
 }
 
 func (in inside) try(w way) error {

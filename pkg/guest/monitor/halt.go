@@ -65,10 +65,18 @@ func waysToHalt(f *initFacts) []way {
 		return commands("runit-init 0", "init 0", "poweroff")
 	case f.is("openrc-init"):
 		return commands("openrc-shutdown -p now", "poweroff")
+	case f.is("s6-svscan"):
+		return commands("poweroff", "/sbin/poweroff")
 	case f.exe == "init":
 		return commands("/sbin/shutdown -h now", "telinit 0", "poweroff")
 	}
 	return commands("poweroff", "/sbin/poweroff", "halt")
+}
+
+// asksByCommand says whether it is an init that has commands of its own to be
+// asked by, which speak to it over a FIFO or file that it makes in its boot.
+func (f *initFacts) asksByCommand() bool {
+	return f.is("runit") || f.is("runit-init") || f.is("openrc-init") || f.is("s6-svscan") || f.is("init")
 }
 
 func firstHeard(f *initFacts, signals ...unix.Signal) []way {

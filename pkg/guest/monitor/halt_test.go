@@ -30,7 +30,7 @@ func TestWaysToHalt(t *testing.T) {
 		"sysvinit":            {initFacts{exe: "init", comm: "init"}, "`/sbin/shutdown -h now` inside", 2},
 		"openrc-init":         {initFacts{exe: "openrc-init"}, "`openrc-shutdown -p now` inside", 1},
 		"runit":               {initFacts{exe: "runit"}, "`runit-init 0` inside", 2},
-		"s6":                  {initFacts{exe: "s6-svscan"}, "`poweroff` inside", 2},
+		"s6":                  {initFacts{exe: "s6-svscan"}, "`poweroff` inside", 1},
 		"some program":        {initFacts{exe: "sleep", caught: signals(unix.SIGTERM)}, "`poweroff` inside", 2},
 	} {
 		ways := waysToHalt(&c.f)
