@@ -24,6 +24,9 @@ func buildDebootstrap(ctx context.Context, b *build) error {
 	if err != nil {
 		return err
 	}
+	if chosen, _ := r.chosenInit(); tool == "debootstrap" && len(chosen.Exclude) > 0 {
+		return fmt.Errorf("debootstrap can't make a system with init %q (apt-get install mmdebstrap)", chosen.Name)
+	}
 	if err := needsKeyring(r); err != nil {
 		return err
 	}

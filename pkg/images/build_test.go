@@ -56,6 +56,20 @@ func TestNoTool(t *testing.T) {
 	}
 }
 
+// debootstrap would take the first of alternatives, which is another init's.
+func TestInitWithoutMmdebstrap(t *testing.T) {
+	dir := tool(t, "exit 0")
+	if err := os.Rename(filepath.Join(dir, "mmdebstrap"), filepath.Join(dir, "debootstrap")); err != nil {
+		t.Fatal(err)
+	}
+	s := testStore(t, dir)
+	_, err := s.Ensure(t.Context(), debianRecipe(t, testHost(t), "--init", "openrc"), nil, nil)
+	want := `cannot build debian trixie amd64 openrc: debootstrap can't make a system with init "openrc" (apt-get install mmdebstrap)`
+	if err == nil || err.Error() != want {
+		t.Errorf("%v\nwant %s", err, want)
+	}
+}
+
 func TestCancel(t *testing.T) {
 	s, r := testStore(t, tool(t, "echo I: downloading packages; sleep 1000")), debianRecipe(t, testHost(t))
 	ctx, cancel := context.WithCancel(t.Context())

@@ -77,7 +77,7 @@ type Init struct {
 	Name     string   `toml:"name"`     // as the argument "init" has it
 	Releases []string `toml:"releases"` // those that this is for; none: all that no other Init of the name lists
 	Include  []string `toml:"include"`
-	Exclude  []string `toml:"exclude"` // what debootstrap would choose where a package has alternatives
+	Exclude  []string `toml:"exclude"` // what debootstrap, which knows no alternatives, would install instead: it can't make such a system
 	Parts    []string `toml:"parts"`   // done after the template's own tree
 	Tree     Tree     `toml:"tree"`    // and this after them
 }

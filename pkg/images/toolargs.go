@@ -67,9 +67,6 @@ func debootstrapArgs(r *Recipe) []string {
 		"--variant=" + d.Variant, "--arch=" + r.Arch, "--merged-usr", "--components=" + strings.Join(d.Components, ","),
 		"--include=" + strings.Join(r.packages(), ","),
 	}
-	if chosen, _ := r.chosenInit(); len(chosen.Exclude) > 0 {
-		args = append(args, "--exclude="+strings.Join(chosen.Exclude, ","))
-	}
 	if len(r.Source.Mirrors) == 0 {
 		return append(args, "--keyring="+d.Keyring, r.Release, confine.Tree)
 	}
