@@ -32,7 +32,7 @@ func (e *TooOldError) odd() string {
 // How much of an init is read, in bytes: the libraries that it needs are named
 // near its beginning, its own version may be anywhere.
 const (
-	firstRead = 128 << 10
+	firstRead = 64 << 10
 	maxRead   = 8 << 20
 )
 
