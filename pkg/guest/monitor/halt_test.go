@@ -43,6 +43,20 @@ func TestWaysToHalt(t *testing.T) {
 	}
 }
 
+// An init that speaks through a FIFO of its own isn't given up while it boots.
+func TestAsksByCommand(t *testing.T) {
+	for want, all := range map[bool][]initFacts{
+		true:  {{exe: "init", comm: "init"}, {exe: "runit"}, {exe: "openrc-init"}, {exe: "s6-svscan"}, {exe: "dash", comm: "init", argv0: "sh"}},
+		false: {{exe: "systemd", comm: "systemd"}, {exe: "sleep", comm: "sleep"}, {exe: "bash", comm: "sh"}},
+	} {
+		for _, f := range all {
+			if f.asksByCommand() != want {
+				t.Errorf("%+v: %v", f, !want)
+			}
+		}
+	}
+}
+
 const systemdStatus = `Name:	systemd
 Umask:	0000
 State:	S (sleeping)
