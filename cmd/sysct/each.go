@@ -80,13 +80,15 @@ func (s *selection) each(cmd *cobra.Command, a *app, names []string, do func(con
 	return a.reportAll(cmd.Name(), errs)
 }
 
-// pass drops the error of a guest that --all reached in a state that the verb has nothing to do in.
-// One that is protected is passed over too, but not without a word.
+// pass drops the error of a guest that --all reached in a state that the verb has nothing
+// to do in, unless that is an error of the verb. One that is protected is passed over by
+// every verb, but not without a word.
 func (s *selection) pass(a *app, err error) error {
-	if !s.all || s.strict || !errors.Is(err, guest.ErrState) {
+	protected := errors.Is(err, guest.ErrProtected)
+	if !s.all || !errors.Is(err, guest.ErrState) || s.strict && !protected {
 		return err
 	}
-	if errors.Is(err, guest.ErrProtected) && !a.quiet {
+	if protected && !a.quiet {
 		line, _, _ := strings.Cut(err.Error(), "\n")
 		fmt.Fprintf(a.err, "sysct: warning: %s: passed over\n", escape(line))
 	}
