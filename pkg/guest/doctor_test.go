@@ -8,7 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/sysct/sysct/internal/proctest"
 	"github.com/sysct/sysct/pkg/doctor"
@@ -133,8 +134,8 @@ func TestLeftoversOfTrials(t *testing.T) {
 	if err := os.Mkdir(half, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	old, fresh := in.dirs.State+"/.probe-1", in.dirs.State+"/.probe-2"
-	for _, dir := range []string{old, fresh} {
+	left, used := in.dirs.State+"/.probe-1", in.dirs.State+"/.probe-2"
+	for _, dir := range []string{left, used} {
 		if err := os.MkdirAll(dir+"/guest", 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -143,11 +144,15 @@ func TestLeftoversOfTrials(t *testing.T) {
 	if err := os.RemoveAll(in.dirs.Run); err != nil {
 		t.Fatal(err)
 	}
-	hour := time.Now().Add(-time.Hour)
-	if err := os.Chtimes(old, hour, hour); err != nil {
+	lock, err := os.Open(used)
+	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"directory " + half, "directory " + old}
+	defer lock.Close()
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"directory " + half, "directory " + left}
 	findings, err := in.Doctor(ctx, nil)
 	i := slices.IndexFunc(findings, func(f doctor.Finding) bool { return f.Check == "leftovers" })
 	if err != nil || i < 0 || findings[i].Found != "2: "+want[0]+" and 1 more" || findings[i].Mend != "sysct gc" {
@@ -159,7 +164,7 @@ func TestLeftoversOfTrials(t *testing.T) {
 	if lines, err := in.GC(ctx, guest.GCOptions{}); err != nil || !slices.Equal(lines, want) {
 		t.Errorf("gc: %q %v", lines, err)
 	}
-	if _, err := os.Stat(fresh); err != nil {
+	if _, err := os.Stat(used); err != nil {
 		t.Errorf("what is in use: %v", err)
 	}
 }

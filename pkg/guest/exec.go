@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -105,8 +106,9 @@ func (m *Manager) openInside(ctx context.Context, name string) (*inside, error) 
 		in.root, err = enter.GuestRoot(in.pidfd)
 	}
 	if err != nil {
+		err = in.unlessEnded(err, time.Second)
 		in.close()
-		return nil, endedMeanwhile(err)
+		return nil, err
 	}
 	return in, nil
 }
@@ -257,12 +259,18 @@ func (in *inside) start(p *enter.Process) (*enter.Child, error) {
 			return nil, as(ErrCommand, fmt.Errorf("cannot execute %s: %w", printable(p.Args[0]), failed.Errno))
 		}
 	}
-	return child, endedMeanwhile(err)
+	return child, in.unlessEnded(err, 0)
 }
 
-// endedMeanwhile words the error of a guest that has ended since its monitor answered.
-func endedMeanwhile(err error) error {
-	if errors.Is(err, unix.ESRCH) {
+// unlessEnded gives an error, or that the guest has ended since its monitor answered: what
+// belongs to its init is gone then, in one way or another. The kernel may say so only
+// after a while.
+func (in *inside) unlessEnded(err error, patience time.Duration) error {
+	if err == nil {
+		return nil
+	}
+	fds := []unix.PollFd{{Fd: int32(in.pidfd), Events: unix.POLLIN}}
+	if n, perr := unix.Poll(fds, int(patience.Milliseconds())); errors.Is(err, unix.ESRCH) || perr == nil && n > 0 {
 		return stateError("it has just ended")
 	}
 	return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,7 +23,9 @@ func failpoint(step string) error {
 	case "kill":
 		unix.Kill(unix.Getpid(), unix.SIGKILL)
 	case "stop":
-		return unix.Kill(unix.Getpid(), unix.SIGSTOP)
+		err := unix.Kill(unix.Getpid(), unix.SIGSTOP)
+		time.Sleep(time.Second) // the signal may reach another thread first
+		return err
 	}
 	return fmt.Errorf("failpoint before %s", step)
 }

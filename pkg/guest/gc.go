@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/sysct/sysct/internal/atomicfile"
 	"github.com/sysct/sysct/internal/flock"
@@ -75,24 +74,19 @@ func (m *Manager) gcDirs(ctx context.Context, dry bool) ([]string, error) {
 	return removed, errors.Join(errs...)
 }
 
-// probeAge is after how long a directory in which storage was tried isn't in use.
-const probeAge = time.Minute
-
 // gcProbes removes directories in which it was being tried what the storage can do.
 func (m *Manager) gcProbes(_ context.Context, dry bool) ([]string, error) {
 	entries, err := leftoversIn(m.dirs.State)
 	errs := []error{err}
 	var removed []string
 	for _, e := range entries {
-		info, err := e.Info()
-		if err != nil || !strings.HasPrefix(e.Name(), store.ProbePrefix) || time.Since(info.ModTime()) < probeAge {
+		if !strings.HasPrefix(e.Name(), store.ProbePrefix) {
 			continue
 		}
 		path := filepath.Join(m.dirs.State, e.Name())
-		if !dry {
-			err = store.RemoveTree(path)
-		}
-		if errs = append(errs, err); err == nil {
+		done, err := store.CollectProbe(path, dry)
+		errs = append(errs, err)
+		if done {
 			removed = append(removed, "directory "+path)
 		}
 	}

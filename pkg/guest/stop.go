@@ -40,7 +40,26 @@ func (m *Manager) Stop(ctx context.Context, name string, o StopOptions) error {
 		req.SetTimeout(*o.Timeout)
 	}
 	_, err := m.call(ctx, name, req)
+	if errors.Is(err, control.ErrLost) {
+		return m.stopAgain(ctx, name, req)
+	}
 	return err
+}
+
+// stopAgain is for a monitor that went away before it answered: the guest has ended
+// with it, or its successor is asked.
+func (m *Manager) stopAgain(ctx context.Context, name string, req control.Request) error {
+	for deadline := time.Now().Add(keeperPatience); ; time.Sleep(poll) {
+		populated, err := m.populated(name)
+		if err != nil || !populated {
+			return err
+		}
+		_, err = m.call(ctx, name, req)
+		passing := errors.Is(err, control.ErrLost) || errors.Is(err, ErrState)
+		if !passing || ctx.Err() != nil || time.Now().After(deadline) {
+			return err
+		}
+	}
 }
 
 // Restart stops a guest and starts it again, with the configuration as it is now:
@@ -83,7 +102,14 @@ const monitorPatience = 2 * time.Second
 func (m *Manager) kill(ctx context.Context, name string, again bool) error {
 	bounded, cancel := context.WithTimeout(ctx, monitorPatience)
 	defer cancel()
-	_, err := m.call(bounded, name, control.Request{Op: control.OpKill, Signal: int(unix.SIGKILL), Keep: again})
+	request := control.Request{Op: control.OpKill, Signal: int(unix.SIGKILL), Keep: again}
+	_, err := m.call(bounded, name, request)
+	// A monitor that went away before it answered has ended with its guest, or has a successor.
+	lost := errors.Is(err, control.ErrLost)
+	for try := 0; errors.Is(err, control.ErrLost) && try < lostTries; try++ {
+		time.Sleep(poll)
+		_, err = m.call(bounded, name, request)
+	}
 	if err == nil {
 		return m.waitStopped(ctx, name)
 	}
@@ -91,6 +117,9 @@ func (m *Manager) kill(ctx context.Context, name string, again bool) error {
 	populated, perr := m.populated(name)
 	if perr != nil {
 		return errors.Join(err, perr)
+	}
+	if !populated && lost {
+		return m.waitStopped(ctx, name)
 	}
 	if !populated && !silent {
 		return err

@@ -54,7 +54,7 @@ func (c *Core) freezeDone(err error) {
 			c.advance(state.Ran)
 		}
 	} else if err == nil {
-		err = errors.New("the guest is " + string(c.Life.State))
+		err = &state.TransitionError{State: c.Life.State, Event: state.Freeze} // a stop overtook it
 	}
 	c.replyFreezer(client, err)
 	c.heldStill(err)
@@ -93,8 +93,11 @@ func (c *Core) freezerDone() (client int) {
 }
 
 func (c *Core) replyFreezer(client int, err error) {
+	var overtaken *state.TransitionError
 	switch {
 	case client == 0:
+	case errors.As(err, &overtaken):
+		c.refuse(client, control.KindState, err)
 	case err == nil:
 		c.replyRun(client)
 	case errors.Is(err, limits.ErrTimeout):

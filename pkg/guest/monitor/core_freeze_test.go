@@ -76,7 +76,7 @@ func TestStopWhileFreezing(t *testing.T) {
 	tell(t, policy, nil, slices.Concat(boot(), []row{
 		{0, ask(1, control.OpFreeze, -1), "Freeze 10s", state.Freezing},
 		{0, ask(2, control.OpStop, -1), "", state.Stopping},
-		{0, FreezeDone{}, "Reply 1 failed, Thaw", state.Stopping},
+		{0, FreezeDone{}, "Reply 1 state, Thaw", state.Stopping},
 		{0, ThawDone{}, "Halt", state.Stopping},
 	}))
 	tell(t, policy, nil, slices.Concat(boot(), []row{

@@ -96,7 +96,7 @@ func TestStopOfAHeldGuest(t *testing.T) {
 	tell(t, policy, nil, slices.Concat(boot(), []row{
 		{0, hold(ask(1, control.OpFreeze, -1)), "Freeze 10s", state.Freezing},
 		{0, ask(2, control.OpStop, -1), "", state.Stopping},
-		{0, FreezeDone{}, "Reply 1 failed, Thaw", state.Stopping},
+		{0, FreezeDone{}, "Reply 1 state, Thaw", state.Stopping},
 	}))
 }
 

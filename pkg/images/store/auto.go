@@ -37,12 +37,66 @@ const ProbePrefix = ".probe-"
 // inProbe tries something in a new directory, which it removes again. err is that
 // there can't be such a directory.
 func inProbe(stateDir string, try func(dir string) error) (tried, err error) {
-	dir, err := os.MkdirTemp(stateDir, ProbePrefix)
+	dir, lock, err := newProbe(stateDir)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a directory to try overlay in: %w", err)
 	}
+	defer unix.Close(lock)
 	tried = try(dir)
 	return tried, RemoveTree(dir)
+}
+
+// newProbe makes a directory and takes the lock that tells it from one that a killed
+// program has left. It is made anew if it was collected before it was locked.
+func newProbe(stateDir string) (dir string, lock int, err error) {
+	for {
+		dir, err = os.MkdirTemp(stateDir, ProbePrefix)
+		if err != nil {
+			return "", -1, err
+		}
+		lock, err = lockProbe(dir)
+		if err == nil || !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EWOULDBLOCK) {
+			return dir, lock, err
+		}
+	}
+}
+
+// lockProbe locks a directory. EWOULDBLOCK: somebody has it; ENOENT: it has gone.
+func lockProbe(dir string) (int, error) {
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	var st unix.Stat_t
+	err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		err = unix.Fstat(fd, &st)
+	}
+	if err == nil && st.Nlink == 0 {
+		err = unix.ENOENT
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// CollectProbe removes a directory in which something was tried, and tells whether it
+// did, or with dry would. One that is in use stays.
+func CollectProbe(dir string, dry bool) (bool, error) {
+	lock, err := lockProbe(dir)
+	if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, unix.ENOENT) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("cannot collect %s: %w", dir, err)
+	}
+	defer unix.Close(lock)
+	if dry {
+		return true, nil
+	}
+	return true, RemoveTree(dir)
 }
 
 // tryOverlayIn makes a guest in dir, changes it, and opens it with mapped ids.
