@@ -305,11 +305,13 @@ func (w *badWorld) restore(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if w.state(t) == w.before {
+		return
+	}
+	// Mostly it is one of these.
 	for _, name := range []string{"config.toml", "state.json"} {
-		if w.state(t) != w.before {
-			os.RemoveAll(w.lib + "/web/" + name)
-			w.copyTree(t, w.whole+"/web/"+name, w.lib+"/web/"+name)
-		}
+		os.RemoveAll(w.lib + "/web/" + name)
+		w.copyTree(t, w.whole+"/web/"+name, w.lib+"/web/"+name)
 	}
 	if w.state(t) != w.before {
 		os.RemoveAll(w.lib)
