@@ -49,6 +49,9 @@ func (m *Manager) List(ctx context.Context, o ListOptions) ([]Info, error) {
 			return nil, ctx.Err()
 		}
 		info := m.stored(name)
+		if info.Error != nil && !m.isGuest(name) {
+			continue // it was destroyed meanwhile
+		}
 		m.observe(sights[name], boot, !o.Brief, &info)
 		list = append(list, info)
 	}
@@ -73,6 +76,9 @@ func (m *Manager) Info(ctx context.Context, name string) (*Info, error) {
 		return nil, err
 	}
 	info := m.stored(name)
+	if info.Error != nil && !m.isGuest(name) {
+		return nil, m.noGuest(name) // it was destroyed meanwhile
+	}
 	m.observe(sights[name], boot, true, &info)
 	if run, err := m.status(ctx, name); err == nil {
 		info.live(run)
