@@ -4,6 +4,7 @@ package main
 func rows() []row {
 	return []row{
 		{"start", "start to the guest's first command, busybox", "ms", 0, all, startRow(busybox)},
+		{"first", "the same for the first guest of the host", "ms", 0, two, firstRow(busybox)},
 		{"exec", "exec /bin/true", "ms", 0, most, runningRow(doExec, doNothing, "/bin/true")},
 		{"freeze", "freeze", "ms", 0, most, runningRow(doFreeze, doThaw)},
 		{"thaw", "thaw", "ms", 0, most, thawRow},

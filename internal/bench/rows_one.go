@@ -18,8 +18,30 @@ func (b *bench) listening(p peer, k kind) (string, *fifo, error) {
 	return name, f, err
 }
 
-// startRow is the time from the start command to the guest's word.
+// startRow is the time from the start command to the guest's word, while another guest
+// of the peer runs.
 func startRow(k kind) func(*bench, peer) (*probe, error) {
+	alone := firstRow(k)
+	return func(b *bench, p peer) (*probe, error) {
+		other, err := b.guest(p, "other", busybox)
+		if err == nil {
+			err = b.step(p.argv(doStart, other))()
+		}
+		if err != nil {
+			return nil, err
+		}
+		pr, err := alone(b, p)
+		if err != nil {
+			return nil, err
+		}
+		close := pr.close
+		pr.close = func() error { return errors.Join(close(), b.step(p.argv(doKill, other))()) }
+		return pr, nil
+	}
+}
+
+// firstRow is the same while none does: sysct starts its holder too.
+func firstRow(k kind) func(*bench, peer) (*probe, error) {
 	return func(b *bench, p peer) (*probe, error) {
 		name, f, err := b.listening(p, k)
 		if err != nil {
