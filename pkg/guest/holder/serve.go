@@ -102,7 +102,9 @@ func (h *holder) acceptAll() int {
 		if err := h.loop.Add(p.FD(), unix.EPOLLIN|unix.EPOLLRDHUP, func(uint32) { h.serveClient(p) }); err != nil {
 			h.log.printf("%v", err)
 			h.closeClient(p)
+			continue
 		}
+		h.serveClient(p) // it has mostly asked by now
 	}
 }
 

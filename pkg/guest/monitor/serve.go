@@ -34,6 +34,7 @@ func (m *monitor) acceptAll() {
 			continue
 		}
 		m.peers[id] = p
+		m.receive(id, p) // it has mostly asked by now
 	}
 	// Until somebody leaves: a queue that isn't emptied would wake the loop again
 	// and again.
