@@ -44,7 +44,7 @@ func open(ctx context.Context, o options) (*bench, error) {
 		return nil, err
 	}
 	b := &bench{ctx: ctx, out: os.Stdout, runs: o.runs, dir: o.dir, cache: o.cache, made: map[string]bool{}, pivots: pivots()}
-	b.env = append(os.Environ(), "SYSCT_STATE_DIR="+o.dir+"/lib", "SYSCT_RUN_DIR="+o.dir+"/run",
+	b.env = append(os.Environ(), "SYSCT_STATE_DIR="+o.dir+"/lib", "SYSCT_RUN_DIR="+b.runDir(),
 		"SYSCT_LOG_DIR="+o.dir+"/log", "SYSCT_CACHE_DIR="+o.cache)
 	if b.said, err = os.OpenFile(filepath.Join(o.dir, "said"), os.O_RDWR|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600); err != nil {
 		return nil, err
@@ -57,7 +57,7 @@ func open(ctx context.Context, o options) (*bench, error) {
 		&lxc{b: b, letter: "u", about: "LXC, user namespace", config: userNamespace, direct: true},
 	}
 	b.sweep()
-	for _, d := range []string{"lib", "run", "log", "lxc-c", "lxc-a", "lxc-u"} {
+	for _, d := range []string{"lib", "log", "lxc-c", "lxc-a", "lxc-u"} {
 		// LXC's guests with a user namespace have to get through.
 		if err := os.MkdirAll(filepath.Join(o.dir, d), 0o711); err != nil {
 			return nil, err
@@ -67,6 +67,16 @@ func open(ctx context.Context, o options) (*bench, error) {
 		b.note("lxcfs doesn't run here: %v; the hook of LXC as shipped finds nothing to mount", err)
 	}
 	return b, nil
+}
+
+// runDir is in memory, as /run is on a host with systemd, where that can be.
+func (b *bench) runDir() string {
+	const memory = "/dev/shm"
+	var fs unix.Statfs_t
+	if unix.Statfs(memory, &fs) == nil && fs.Type == unix.TMPFS_MAGIC {
+		return filepath.Join(memory, filepath.Base(b.dir))
+	}
+	return filepath.Join(b.dir, "run")
 }
 
 // lock keeps two calls from working in one directory. The descriptor is kept.

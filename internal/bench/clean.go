@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,7 +15,7 @@ func (b *bench) close() {
 	b.lxcfs.stop()
 	b.removeGroups()
 	b.said.Close()
-	if err := os.RemoveAll(b.dir); err != nil {
+	if err := errors.Join(os.RemoveAll(b.dir), os.RemoveAll(b.runDir())); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 	}
 }

@@ -12,8 +12,8 @@ import (
 )
 
 // doAll carries out what follows from one event. run.json, which others read, is
-// written last: a guest that is being started needn't wait for it. But whoever is
-// answered finds it written.
+// written when somebody is answered, or else last, and not for a state that passes at
+// once: a start or a freeze needn't wait for it.
 func (m *monitor) doAll(actions []Action) {
 	for _, a := range actions {
 		switch a.(type) {
@@ -25,7 +25,21 @@ func (m *monitor) doAll(actions []Action) {
 	if m.stale && m.jobs > 0 {
 		runtime.Gosched() // to the job: on one processor it would wait for the file
 	}
-	m.publish()
+	m.publishSoon()
+}
+
+// passing is how long a state may last that others needn't see.
+const passing = 20 * time.Millisecond
+
+// publishSoon gives a state that something is under way in its time to pass.
+func (m *monitor) publishSoon() {
+	if !m.stale || m.jobs == 0 {
+		m.publish()
+		return
+	}
+	if m.publishAt == 0 {
+		m.publishAt = now().Mono + passing
+	}
 }
 
 // do carries an action out. What takes time becomes a job.
@@ -92,7 +106,7 @@ func (m *monitor) publish() {
 	if !m.stale {
 		return
 	}
-	m.stale = false
+	m.stale, m.publishAt = false, 0
 	run := m.core.Run()
 	if m.lastRun != nil && reflect.DeepEqual(*m.lastRun, run) {
 		return

@@ -55,7 +55,7 @@ func (m *monitor) renewIfDue(mono time.Duration) {
 
 // calm says whether this process has nothing in its memory that a successor would miss.
 func (m *monitor) calm() bool {
-	if len(m.peers) > 0 || len(m.queue) > 0 || m.jobs > 0 || m.asides > 0 || m.report >= 0 || !m.core.Calm() {
+	if len(m.peers) > 0 || len(m.queue) > 0 || m.jobs > 0 || m.asides > 0 || m.report >= 0 || m.stale || !m.core.Calm() {
 		return false
 	}
 	for _, s := range m.screens {

@@ -35,8 +35,10 @@ type monitor struct {
 	slots   *slots
 	lastRun *state.Run // what run.json says
 	stale   bool       // and that it may not be so any more
-	report  int        // -1: nobody waits for it
-	warned  []string
+
+	publishAt time.Duration // when to write it at last; 0: at the next answer
+	report    int           // -1: nobody waits for it
+	warned    []string
 
 	listen  int
 	peers   map[int]*peer
@@ -112,6 +114,9 @@ func (m *monitor) timeout() time.Duration {
 	if m.renewAt > 0 {
 		soonest(m.renewAt - t.Mono)
 	}
+	if m.publishAt > 0 {
+		soonest(m.publishAt - t.Mono)
+	}
 	for _, s := range m.screens {
 		if at := s.tty.Deadline(); !at.IsZero() {
 			soonest(at.Sub(t.Wall))
@@ -132,6 +137,9 @@ func (m *monitor) tick() {
 		m.emit(Tick{})
 	}
 	m.lookForPrompt()
+	if m.publishAt > 0 && t.Mono >= m.publishAt {
+		m.publish()
+	}
 	m.renewIfDue(t.Mono)
 }
 
