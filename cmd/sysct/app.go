@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -59,10 +61,19 @@ func (a *app) manager() (*guest.Manager, error) {
 	}
 	a.mgr, err = guest.Open(guest.Options{
 		Dirs: dirs, Helper: helper, TemplateDirs: []string{templateDir},
-		Warn:     func(s string) { fmt.Fprintf(a.err, "sysct: warning: %s\n", escape(s)) },
+		Warn:     a.warn,
 		Progress: a.progress(),
 	})
 	return a.mgr, err
+}
+
+// warn prints a warning; its further lines, if it has any, are the hints.
+func (a *app) warn(text string) {
+	line, rest, _ := strings.Cut(text, "\n")
+	fmt.Fprintf(a.err, "sysct: warning: %s\n", escape(line))
+	for hint := range strings.Lines(rest) {
+		fmt.Fprintln(a.err, escape(strings.TrimRight(hint, "\n")))
+	}
 }
 
 // loadHost reads the host's configuration. The one that is asked for has to be there.
@@ -77,12 +88,33 @@ func (a *app) loadHost() (*spec.Host, error) {
 	return host, usage(err)
 }
 
-// progress is where long verbs say what they do: a terminal only.
+// progress is where long verbs say what they do: a terminal. Elsewhere only what takes
+// so long is said, in one line.
 func (a *app) progress() io.Writer {
-	if a.quiet || !term.IsTerminal(int(a.err.Fd())) {
+	switch {
+	case a.quiet:
 		return nil
+	case term.IsTerminal(int(a.err.Fd())):
+		return a.err
 	}
-	return a.err
+	return &firstLine{to: a.err}
+}
+
+// firstLine passes on the first line that is written to it.
+type firstLine struct {
+	to   io.Writer
+	full bool
+}
+
+func (f *firstLine) Write(p []byte) (int, error) {
+	line, _, ended := bytes.Cut(p, []byte("\n"))
+	if !f.full {
+		f.full = ended
+		if _, err := f.to.Write(p[:min(len(p), len(line)+1)]); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
 }
 
 func (a *app) printf(format string, args ...any) error {

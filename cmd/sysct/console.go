@@ -21,6 +21,7 @@ type consoleOptions struct {
 	escape string
 	log    bool
 	tail   int
+	stay   bool // after the end of the input too
 }
 
 const consoleLong = `Attach to a guest's console, or with -t N to its Nth terminal.
@@ -74,7 +75,7 @@ func (a *app) attach(ctx context.Context, m *guest.Manager, name string, o conso
 		return err
 	}
 	defer conn.Close()
-	end, err := terminal.Attach(terminal.Options{In: a.in, Out: a.out, Conn: conn, Escape: escape,
+	end, err := terminal.Attach(terminal.Options{In: a.in, Out: a.out, Conn: conn, Escape: escape, Stay: o.stay,
 		Resize: func(rows, cols uint16) { conn.Resize(rows, cols) }, Banner: a.banner(o.tty, escape)})
 	switch {
 	case err != nil:

@@ -24,7 +24,8 @@ const editLong = `Edit a guest's configuration with $VISUAL, $EDITOR, editor or 
 What is edited is a copy. It is checked when the editor ends, and takes the place of
 config.toml if it is right; otherwise the old one stays, and the editor can be had
 again. If somebody else changed the file in the meantime, it stays as that one left
-it. A copy that isn't used is kept, and it is said where.`
+it. A copy that isn't used is kept, and it is said where. If config.toml is missing,
+that of a new guest is the copy.`
 
 func newEdit(a *app) *cobra.Command {
 	return &cobra.Command{
@@ -40,7 +41,7 @@ func runEdit(ctx context.Context, a *app, name string) error {
 	if err != nil {
 		return err
 	}
-	old, err := m.ConfigText(name)
+	old, draft, err := m.ConfigDraft(name)
 	if err != nil {
 		return about(name, err)
 	}
@@ -49,7 +50,7 @@ func runEdit(ctx context.Context, a *app, name string) error {
 		return err
 	}
 	copied := filepath.Join(dir, name+".toml")
-	if err := os.WriteFile(copied, old.Data, 0o600); err != nil {
+	if err := os.WriteFile(copied, draft, 0o600); err != nil {
 		return errors.Join(err, os.RemoveAll(dir))
 	}
 	change, err := a.editCopy(copied, func(text []byte) (*guest.ConfigChange, error) {
@@ -60,7 +61,7 @@ func runEdit(ctx context.Context, a *app, name string) error {
 		return m.ReplaceConfig(context.WithoutCancel(ctx), name, old, text)
 	})
 	if err != nil {
-		if now, reading := os.ReadFile(copied); reading == nil && string(now) != string(old.Data) {
+		if now, reading := os.ReadFile(copied); reading == nil && string(now) != string(draft) {
 			return about(name, fmt.Errorf("%w\nhint: your text is in %s", err, copied))
 		}
 		return errors.Join(about(name, err), os.RemoveAll(dir))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/sysct/sysct/pkg/guest"
 	"github.com/sysct/sysct/pkg/guest/state"
@@ -23,8 +24,9 @@ type startOptions struct {
 const startLong = `Start guests.
 
 The verb returns when the guest's init runs; with --wait when the guest is ready,
-as wait NAME ready has it. With -F the console stays on this terminal, and the
-verb ends with the guest.`
+as wait NAME ready has it; a guest that ends before that is an error, 1. With -F the
+console stays on this terminal, or is written where there is none, and the verb ends
+with the guest; a signal to it stops the guest, and after a SIGTERM the status is 0.`
 
 func newStart(a *app) *cobra.Command {
 	o := &startOptions{}
@@ -57,15 +59,24 @@ func runStart(cmd *cobra.Command, a *app, o *startOptions, args []string) error 
 			return a.attach(ctx, m, name, consoleOptions{escape: defaultEscape})
 		case o.wait:
 			patience := o.timeout.or(5 * time.Minute)
-			return hintWhy(name, m.Wait(ctx, name, guest.WaitOptions{Ready: true, Timeout: &patience}))
+			return notReady(hintWhy(name, m.Wait(ctx, name, guest.WaitOptions{Ready: true, Timeout: &patience})))
 		}
 		return nil
 	})
 }
 
+// notReady: a guest that ended on its way up is a start that failed. It isn't in the
+// wrong state for the verb, which is what ErrState tells a script, and --all.
+func notReady(err error) error {
+	if errors.Is(err, guest.ErrState) {
+		return errors.New(err.Error())
+	}
+	return err
+}
+
 // foreground shows the console until the guest ends; a detach leaves it to wait.
 func (a *app) foreground(ctx context.Context, m *guest.Manager, name string) error {
-	err := a.attach(ctx, m, name, consoleOptions{escape: defaultEscape})
+	err := a.attach(ctx, m, name, consoleOptions{escape: defaultEscape, stay: true})
 	var signalled *statusError
 	if errors.As(err, &signalled) || ctx.Err() != nil {
 		return a.endForeground(ctx, m, name, err)
@@ -90,11 +101,16 @@ func (a *app) runs(ctx context.Context, m *guest.Manager, name string) bool {
 }
 
 // endForeground: a signal came, or the terminal went. A foreground guest ends
-// with its foreground.
+// with its foreground. SIGTERM is how service managers ask for just that, and one that
+// was followed is no failure to them.
 func (a *app) endForeground(ctx context.Context, m *guest.Manager, name string, cause error) error {
 	err := m.Stop(context.WithoutCancel(ctx), name, guest.StopOptions{})
 	if err != nil && !errors.Is(err, guest.ErrState) {
 		return err
+	}
+	var signalled *statusError
+	if a.interrupted() == unix.SIGTERM || errors.As(cause, &signalled) && signalled.status == 128+int(unix.SIGTERM) {
+		return nil
 	}
 	return cause
 }

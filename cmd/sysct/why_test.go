@@ -56,7 +56,7 @@ func troubles() map[string]trouble {
 		"shot": {starts: true, later: func(pid int) error { return unix.Kill(pid, unix.SIGKILL) },
 			says: []string{"its init ended 20", "was ended by the signal SIGKILL", "init ended: signal (SIGKILL)", "dmesg"}},
 		"greedy": {config: "[limits]\nmemory = '16M'\n[init]\ncmd = ['/bin/sh', '-c', 'x=a; while :; do x=$x$x; done']\n", starts: true,
-			says: []string{"its init ended 20", "was killed for lack of memory", "1 process was killed because", "sysct set greedy limits.memory=32M; sysct restart greedy"}},
+			says: []string{"its init ended 20", "was killed for lack of memory", "1 process was killed because", "sysct set greedy limits.memory=32M; sysct start greedy"}},
 	}
 }
 
@@ -134,6 +134,8 @@ func TestWhyIsKeptUntilABootGoesWell(t *testing.T) {
 	says(t, sysct("why", "tiny"), "tiny: its last boot was fine; it ended by poweroff 20")
 	configure("memory = 1\n")
 	says(t, sysct("why", "tiny"), "the next start would fail", "memory: unknown key", "sysct edit tiny")
+	configure("protect = ['start']\n")
+	says(t, sysct("why", "tiny"), "the next start would fail\n  it is protected from start\n", "sysct unset tiny protect")
 }
 
 // TestWhyOfADegradedGuest lets a unit of Debian's fail.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"golang.org/x/sys/unix"
 
@@ -75,6 +76,19 @@ func (m *Manager) ConfigText(name string) (text *spec.Text, err error) {
 		return as(ErrConfig, err)
 	})
 	return text, err
+}
+
+// ConfigDraft returns what somebody who edits a guest's config.toml begins with: its
+// text, or that of a new guest if the file is missing. ReplaceConfig takes old.
+func (m *Manager) ConfigDraft(name string) (old *spec.Text, draft []byte, err error) {
+	old, err = m.ConfigText(name)
+	if errors.Is(err, ErrConfig) && errors.Is(err, fs.ErrNotExist) {
+		return spec.NoText(m.dir(name)), spec.Render(spec.Default()), nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return old, old.Data, nil
 }
 
 // inGuest does something with a descriptor of the guest's directory.

@@ -1,6 +1,7 @@
 package guest
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -68,7 +69,7 @@ func checkConfig(p *patient) *doctor.Finding {
 	if err == nil && p.errImage == nil {
 		err = p.errPlan
 	}
-	if err == nil {
+	if err == nil || errors.Is(err, ErrProtected) { // that is meant so: checkProtection notes it
 		return nil
 	}
 	return found(doctor.Problem, "the guest doesn't start", "sysct edit "+p.name, "%s", oneLine(err))
@@ -188,19 +189,22 @@ func checkSystem(p *patient) *doctor.Finding {
 
 func checkMemory(p *patient) *doctor.Finding {
 	if n := p.info.Use().OOMKills; n != nil && *n > 0 {
-		return found(doctor.Warning, "its programs die of that", moreMemory(p.name, p.cfg),
+		return found(doctor.Warning, "its programs die of that", moreMemory(p.name, p.cfg, p.info.State),
 			"%d of its processes were killed since its start because its memory limit was reached", *n)
 	}
 	return nil
 }
 
-// moreMemory is how to double a guest's memory.
-func moreMemory(name string, cfg *spec.Guest) string {
-	amount := "SIZE"
+// moreMemory is how to double a guest's memory and have it count.
+func moreMemory(name string, cfg *spec.Guest, now state.State) string {
+	amount, again := "SIZE", "restart"
+	if now == state.Stopped {
+		again = "start"
+	}
 	if cfg != nil && cfg.Limits.Memory != nil {
 		amount = (2 * *cfg.Limits.Memory).String()
 	}
-	return fmt.Sprintf("sysct set %s limits.memory=%s; sysct restart %s", name, amount, name)
+	return fmt.Sprintf("sysct set %s limits.memory=%s; sysct %s %s", name, amount, again, name)
 }
 
 // manyLogBytes is more than the logs of a guest have by default when all are full.

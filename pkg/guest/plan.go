@@ -43,9 +43,6 @@ func (m *Manager) monitorPlan(name string) (*monitor.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if slices.Contains(cfg.Protect, spec.ProtectStart) {
-		return nil, protectedFrom(name, spec.ProtectStart)
-	}
 	net, err := vnet.NewPlan(netTypes(cfg))
 	if err != nil {
 		return nil, as(ErrConfig, err)
@@ -61,6 +58,10 @@ func (m *Manager) monitorPlan(name string) (*monitor.Plan, error) {
 	boot, err := bootID()
 	if err != nil {
 		return nil, err
+	}
+	// The last of all, so that doctor and why learn what else is wrong.
+	if slices.Contains(cfg.Protect, spec.ProtectStart) {
+		return nil, protectedFrom(name, spec.ProtectStart)
 	}
 	return &monitor.Plan{
 		Name: name, Base: m.base(), RunDir: m.dirs.Run, LogDir: m.dirs.Log, BootID: boot,

@@ -63,7 +63,7 @@ func (m *Manager) Why(ctx context.Context, name string) (*Why, error) {
 	}
 	w := &Why{Name: name, State: info.State, Exit: info.Exit}
 	if _, err := m.monitorPlan(name); err != nil {
-		w.Blocked = err.Error()
+		w.Blocked = blockedText(err)
 	}
 	if w.Boot, err = m.readBoot(name); err != nil {
 		m.opt.Warn(oneLine(err))
@@ -80,6 +80,14 @@ func (m *Manager) Why(ctx context.Context, name string) (*Why, error) {
 	}
 	w.Advice = w.advice(m)
 	return w, nil
+}
+
+// blockedText is why a start would fail; what to do about a protection is advice.
+func blockedText(err error) string {
+	if errors.Is(err, ErrProtected) {
+		return oneLine(err)
+	}
+	return err.Error()
 }
 
 // readBoot reads the record of the last boot that went wrong; nil: there is none.

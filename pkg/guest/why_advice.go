@@ -2,6 +2,7 @@ package guest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -15,9 +16,13 @@ func (w *Why) advice(m *Manager) []string {
 	var lines []string
 	cfg, _ := m.config(w.Name)
 	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
-	if w.Blocked != "" && cfg == nil {
+	switch {
+	case w.Blocked == "":
+	case cfg == nil:
 		add("mend its configuration: sysct edit %s", w.Name)
-	} else if w.Blocked != "" {
+	case slices.Contains(cfg.Protect, spec.ProtectStart):
+		add("if it is to start after all: sysct unset %s protect", w.Name)
+	default:
 		add("see what it lacks: sysct doctor %s", w.Name)
 	}
 	switch w.Verdict {
@@ -27,11 +32,11 @@ func (w *Why) advice(m *Manager) []string {
 		}
 		add("check the host and the guest: sysct doctor %s", w.Name)
 	case VerdictEnded:
-		lines = append(lines, exitAdvice(w.Boot, w.Name, cfg)...)
+		lines = append(lines, w.exitAdvice(cfg)...)
 		add("watch a start on this terminal: sysct start -F %s", w.Name)
 	case VerdictDegraded:
 		if w.OOMKills > 0 {
-			add("give it more memory: %s", moreMemory(w.Name, cfg))
+			add("give it more memory: %s", moreMemory(w.Name, cfg, w.State))
 		}
 		for _, u := range w.Units {
 			add("look at a unit: sysct exec %s -- systemctl status %s", w.Name, shellWord(u.Name))
@@ -115,15 +120,16 @@ func initAdvice(errno unix.Errno, path, rootfs string) string {
 }
 
 // exitAdvice is for an init that ran and ended.
-func exitAdvice(b *state.Boot, name string, cfg *spec.Guest) []string {
+func (w *Why) exitAdvice(cfg *spec.Guest) []string {
+	b := w.Boot
 	if b == nil || b.Exit == nil {
 		return nil
 	}
 	switch e := b.Exit; {
 	case e.Reason == state.ReasonOOM:
-		return []string{"init itself was killed when the limit was reached, give it more: " + moreMemory(name, cfg)}
+		return []string{"init itself was killed when the limit was reached, give it more: " + moreMemory(w.Name, cfg, w.State)}
 	case b.OOMKills > 0:
-		return []string{"give it more memory: " + moreMemory(name, cfg)}
+		return []string{"give it more memory: " + moreMemory(w.Name, cfg, w.State)}
 	case e.Signal == "SIGKILL":
 		return []string{"somebody killed it, or the host ran out of memory: dmesg | grep -i 'out of memory'"}
 	case e.Signal == "SIGILL":
@@ -133,7 +139,7 @@ func exitAdvice(b *state.Boot, name string, cfg *spec.Guest) []string {
 	case e.Signal != "":
 		return []string{"its init crashed: check that its files are whole, from within another system or by a new guest"}
 	case e.Code != nil:
-		return []string{fmt.Sprintf("an init has to stay: if init.cmd is a command, run it in a running guest instead (sysct exec %s -- …)", name)}
+		return []string{fmt.Sprintf("an init has to stay: if init.cmd is a command, run it in a running guest instead (sysct exec %s -- …)", w.Name)}
 	}
 	return nil
 }

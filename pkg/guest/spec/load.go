@@ -32,7 +32,11 @@ type Text struct {
 	Name string // DIR/config.toml
 	Data []byte
 	Stat unix.Stat_t
+	gone bool // there was no file
 }
+
+// NoText stands for the config.toml that is missing in the directory dir.
+func NoText(dir string) *Text { return &Text{Name: dir + "/" + configFile, gone: true} }
 
 // Parse reads the text.
 func (t *Text) Parse() (*Guest, error) { return Parse(t.Data, t.Name) }
@@ -65,10 +69,14 @@ var ErrChanged = errors.New("was changed by another program in the meantime")
 
 // Replace writes data in the place of the text, in the directory that it was read
 // from, with the mode and the owner of that file. The file is read once more before:
-// if it is another one now, it stays, and the error is ErrChanged.
+// if it is another one now, it stays, and the error is ErrChanged. A file that was
+// missing and is so still is made.
 func (t *Text) Replace(dirfd int, data []byte) error {
 	now, err := LoadText(dirfd, filepath.Dir(t.Name))
-	if err != nil || !bytes.Equal(now.Data, t.Data) {
+	if t.gone && errors.Is(err, fs.ErrNotExist) {
+		return atomicfile.Write(dirfd, configFile, data, 0o600)
+	}
+	if t.gone || err != nil || !bytes.Equal(now.Data, t.Data) {
 		return fmt.Errorf("%s %w", t.Name, ErrChanged)
 	}
 	return atomicfile.WriteLike(dirfd, configFile, data, &t.Stat)

@@ -31,6 +31,8 @@ type Options struct {
 	Resize func(rows, cols uint16)
 	// Escape is the key for commands.
 	Escape Escape
+	// Stay keeps showing the tty after the end of In.
+	Stay bool
 	// Banner is written to Out before anything else.
 	Banner string
 }
@@ -39,7 +41,8 @@ type Options struct {
 type Reason int
 
 const (
-	// Detached: the user typed the escape key and q, or the input is at its end.
+	// Detached: the user typed the escape key and q, or without Options.Stay the input
+	// is at its end.
 	Detached Reason = iota
 	// Gone: the other side closed the connection.
 	Gone
@@ -55,7 +58,7 @@ type End struct {
 
 // Attach connects the user's terminal to a tty until one side has had enough. The
 // terminal is raw meanwhile and is always restored, after a signal and a panic too.
-// Input at its end (a pipe) detaches once it was sent.
+// Input at its end (a pipe) detaches once it was sent, unless it is to stay.
 func Attach(o Options) (End, error) {
 	end, err := attach(o)
 	if err != nil {
@@ -199,7 +202,9 @@ func (s *session) read() {
 	for {
 		n, err := s.stop.read(int(s.In.Fd()), buf)
 		if err != nil {
-			s.queue.close()
+			if err != io.EOF || !s.Stay {
+				s.queue.close()
+			}
 			s.typed <- err
 			return
 		}
