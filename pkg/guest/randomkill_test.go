@@ -32,7 +32,9 @@ func TestRandomKills(t *testing.T) {
 	calm := *in.info("calm").Pid
 	in.create("a", "busybox", "overlay")
 	in.start("a")
-	random := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano())))
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("the kills are of seed %d", seed)
+	random := rand.New(rand.NewPCG(1, seed))
 	for i := range randomKills {
 		switch i % 10 {
 		case 3:

@@ -50,11 +50,14 @@ func (m *Manager) Stop(ctx context.Context, name string, o StopOptions) error {
 // with it, or its successor is asked.
 func (m *Manager) stopAgain(ctx context.Context, name string, req control.Request) error {
 	for deadline := time.Now().Add(keeperPatience); ; time.Sleep(poll) {
-		populated, err := m.populated(name)
-		if err != nil || !populated {
-			return err
+		// Asked first, and looked at then: between two boots a guest has no process
+		// either, and its successor would boot it again.
+		_, err := m.call(ctx, name, req)
+		if errors.Is(err, ErrState) {
+			if populated, perr := m.populated(name); perr != nil || !populated {
+				return perr
+			}
 		}
-		_, err = m.call(ctx, name, req)
 		passing := errors.Is(err, control.ErrLost) || errors.Is(err, ErrState)
 		if !passing || ctx.Err() != nil || time.Now().After(deadline) {
 			return err

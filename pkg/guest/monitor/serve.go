@@ -14,8 +14,19 @@ import (
 // socket's queue.
 const maxPeers = 256
 
-// acceptAll takes the clients that wait.
+// acceptAll takes the clients that wait, and what they ask: they have mostly asked by
+// now.
 func (m *monitor) acceptAll() {
+	first := m.lastID + 1
+	m.accept()
+	for id := first; id <= m.lastID; id++ {
+		if p := m.peers[id]; p != nil {
+			m.receive(id, p)
+		}
+	}
+}
+
+func (m *monitor) accept() {
 	for len(m.peers) < maxPeers {
 		cp, err := control.Accept(m.listen)
 		if errors.Is(err, control.ErrAgain) {
@@ -34,7 +45,6 @@ func (m *monitor) acceptAll() {
 			continue
 		}
 		m.peers[id] = p
-		m.receive(id, p) // it has mostly asked by now
 	}
 	// Until somebody leaves: a queue that isn't emptied would wake the loop again
 	// and again.
