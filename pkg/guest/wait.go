@@ -117,5 +117,26 @@ func (m *Manager) freezer(ctx context.Context, name string, op control.Op, timeo
 		req.SetTimeout(timeout)
 	}
 	_, err := m.call(ctx, name, req)
+	if errors.Is(err, control.ErrLost) {
+		return m.freezeAgain(ctx, name, req)
+	}
 	return err
+}
+
+// freezeAgain is for a monitor that went away before it answered: with its guest, or
+// for a successor, to which it may have left the guest frozen or thawed as was asked.
+func (m *Manager) freezeAgain(ctx context.Context, name string, req control.Request) error {
+	err := error(control.ErrLost)
+	for try := 0; errors.Is(err, control.ErrLost) && try < lostTries; try++ {
+		time.Sleep(poll)
+		_, err = m.call(ctx, name, req)
+	}
+	if !errors.Is(err, ErrState) {
+		return err
+	}
+	info, ierr := m.Info(ctx, name)
+	if ierr != nil || info.State == state.Stopped || (info.State == state.Frozen) != (req.Op == control.OpFreeze) {
+		return err
+	}
+	return nil
 }
