@@ -63,6 +63,9 @@ func (m *Manager) Clone(ctx context.Context, from, to string, o CloneOptions) (*
 	}
 	defer second.Release()
 	defer first.Release()
+	if err := m.settle(ctx, from, to); err != nil {
+		return nil, err
+	}
 	if err := m.check(from); err != nil {
 		return nil, err
 	}
@@ -102,7 +105,7 @@ func (c *cloning) steps() []step {
 		{"make directory", c.mkdir, c.remove},
 		{"allocate ids", c.allocate, c.release},
 		{"hold source", c.hold, c.abandon},
-		{"unmount source", c.whenFresh(func() error { return c.m.unmount(c.from) }), nil},
+		{"unmount source", c.whenFresh(func() error { return c.m.unmount(c.from) }), c.whenFresh(c.mountSource)},
 		{"make layer", c.whenFresh(c.makeLayer), nil},
 		{"note layer", c.whenFresh(c.noteLayer), nil},
 		{"split layer", c.whenFresh(c.split), nil},
@@ -228,7 +231,7 @@ func (c *cloning) whenFresh(do func() error) func() error {
 
 // makeLayer makes an empty layer.
 func (c *cloning) makeLayer() (err error) {
-	if c.layers, err = c.m.lockLayers(c.ctx); err != nil {
+	if c.layers, err = c.m.lockLayers(c.ctx, false); err != nil {
 		return err
 	}
 	if err := privateDir(c.m.layersDir()); err != nil {

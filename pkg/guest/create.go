@@ -217,7 +217,9 @@ func (c *creation) inDir(do func(fd int) error) error {
 
 // publish gives the directory its name. What is mounted below it stays mounted.
 func (c *creation) publish() error {
-	err := unix.Renameat2(unix.AT_FDCWD, c.dir, unix.AT_FDCWD, c.m.dir(c.name), unix.RENAME_NOREPLACE)
+	err := c.m.withLayers(c.ctx, c.id.Layers, func() error {
+		return unix.Renameat2(unix.AT_FDCWD, c.dir, unix.AT_FDCWD, c.m.dir(c.name), unix.RENAME_NOREPLACE)
+	})
 	if errors.Is(err, unix.EEXIST) {
 		return c.m.free(c.name)
 	}

@@ -19,7 +19,9 @@ import (
 
 // Shared layers of overlay guests are in STATE/.layers/ID. A layer lives as long as the
 // state.json of a guest, or of one under construction, has it. Its lock, one for all of
-// them, is held from the making of one until a guest has it, and while some are removed.
+// them, is held from the making of one until a guest has it, and while some are removed;
+// shared while a guest that has some gets its name or another: who looks through all
+// guests could miss it.
 
 // maxLayers bounds the shared layers of a guest: each costs its look-ups, and kernels
 // before 6.7 take no more than some.
@@ -38,12 +40,25 @@ func newLayerID() (string, error) {
 }
 
 // lockLayers takes the lock of the layers.
-func (m *Manager) lockLayers(ctx context.Context) (*flock.Lock, error) {
+func (m *Manager) lockLayers(ctx context.Context, shared bool) (*flock.Lock, error) {
 	dir := filepath.Join(m.dirs.Run, ".lock")
 	if err := errors.Join(privateDir(m.dirs.Run), privateDir(dir)); err != nil {
 		return nil, err
 	}
-	return flock.Acquire(ctx, filepath.Join(dir, ".layers"), false)
+	return flock.Acquire(ctx, filepath.Join(dir, ".layers"), shared)
+}
+
+// withLayers gives a guest on these layers a name: not while it is looked which are used.
+func (m *Manager) withLayers(ctx context.Context, layers []string, name func() error) error {
+	if len(layers) == 0 {
+		return name()
+	}
+	lock, err := m.lockLayers(ctx, true)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	return name()
 }
 
 // collectLayers removes the layers that no guest has. While the state of one can't be
@@ -53,7 +68,7 @@ func (m *Manager) collectLayers(ctx context.Context, dry bool) ([]string, error)
 	if err != nil || len(entries) == 0 {
 		return nil, err
 	}
-	lock, err := m.lockLayers(ctx)
+	lock, err := m.lockLayers(ctx, false)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +102,8 @@ func (m *Manager) collectLayers(ctx context.Context, dry bool) ([]string, error)
 	return removed, errors.Join(errs...)
 }
 
-// usedLayers are those of all guests. Guests that are being removed have none.
+// usedLayers are those of all guests, while none gets a name. Guests that are being
+// removed have none, and those under construction are on another's until they say so.
 func (m *Manager) usedLayers() (map[string]bool, error) {
 	entries, err := leftoversIn(m.dirs.State)
 	if err != nil {
@@ -101,7 +117,7 @@ func (m *Manager) usedLayers() (map[string]bool, error) {
 		}
 		id, err := m.storedIdentity(name)
 		switch {
-		case errors.Is(err, os.ErrNotExist):
+		case errors.Is(err, os.ErrNotExist) && !m.isGuest(name):
 		case err != nil:
 			return nil, fmt.Errorf("cannot tell which layers are used: guest %s: %w", name, err)
 		default:

@@ -89,6 +89,19 @@ func (m *Manager) guestLayout(name string, id *state.Identity) (store.Layout, er
 	return m.layout(m.dir(name), id.Backend, m.lower(id.Layers, image.RootFS)...), nil
 }
 
+// show has a stopped guest's root at rootfs/ again, which a verb took off that failed.
+func (m *Manager) show(name string) error {
+	id, err := m.identity(name)
+	if err != nil {
+		return err
+	}
+	layout, err := m.guestLayout(name, id)
+	if err != nil {
+		return err
+	}
+	return store.MountPlain(layout)
+}
+
 // lower are the layers below a guest's own, the image at the bottom.
 func (m *Manager) lower(layers []string, image string) []string {
 	var paths []string

@@ -36,6 +36,7 @@ type renaming struct {
 	ctx      context.Context
 	from, to string
 	keepName bool
+	layers   []string // that it shares
 }
 
 // Rename gives a stopped guest another name, and its system that host name if it had
@@ -59,7 +60,7 @@ func (m *Manager) Rename(ctx context.Context, from, to string, o RenameOptions) 
 	}
 	defer second.Release()
 	defer first.Release()
-	if err := errors.Join(m.settle(ctx, from), m.settle(ctx, to)); err != nil {
+	if err := m.settle(ctx, from, to); err != nil {
 		return err
 	}
 	if err := m.check(from); err != nil {
@@ -68,7 +69,8 @@ func (m *Manager) Rename(ctx context.Context, from, to string, o RenameOptions) 
 	if err := m.free(to); err != nil {
 		return fmt.Errorf("%s: %w", to, err)
 	}
-	if _, err := m.identity(from); err != nil {
+	id, err := m.identity(from)
+	if err != nil {
 		return err
 	}
 	if err := m.mustBeStopped(ctx, from, false); err != nil {
@@ -77,8 +79,14 @@ func (m *Manager) Rename(ctx context.Context, from, to string, o RenameOptions) 
 		}
 		return err
 	}
-	r := &renaming{m: m, ctx: ctx, from: from, to: to, keepName: o.KeepName}
-	return run(r.steps())
+	r := &renaming{m: m, ctx: ctx, from: from, to: to, keepName: o.KeepName, layers: id.Layers}
+	if err := run(r.steps()); err != nil {
+		return err
+	}
+	if err := run(r.rest()); err != nil {
+		return fmt.Errorf("%w\nhint: it is called %s now; sysct gc does what is left", err, to)
+	}
+	return nil
 }
 
 // lockBoth takes two guests' locks, always in the same order.
@@ -92,17 +100,21 @@ func (m *Manager) lockBoth(ctx context.Context, a, b string) (first, second *flo
 	return first, second, nil
 }
 
+// steps are those up to the new name of the directory.
 func (r *renaming) steps() []step {
-	return append([]step{
-		{"unmount rootfs", func() error { return r.m.unmount(r.from) }, nil},
+	return []step{
+		{"clear run directory", func() error { return r.m.removeRunDir(r.to) }, nil},
+		{"unmount rootfs", func() error { return r.m.unmount(r.from) }, func() error { return r.m.show(r.from) }},
 		{"mark rename", r.mark, r.unmark},
 		{"rename directory", r.directory, nil},
-	}, r.rest()...)
+	}
 }
 
-// rest are the steps after the directory has its new name; each can be repeated.
+// rest are the steps after the directory has its new name: there is no way back, but
+// each can be repeated. With the identity all is done.
 func (r *renaming) rest() []step {
 	return []step{
+		{"sync", func() error { return syncDir(r.m.dirs.State) }, nil},
 		{"move ids", r.ids, nil},
 		{"move logs", r.logs, nil},
 		{"move run state", r.runState, nil},
@@ -127,7 +139,6 @@ func (r *renaming) mark() error {
 	return syncDir(r.m.dirs.State)
 }
 
-// unmark ends the rename; as an undo it is nothing if that is past going back.
 func (r *renaming) unmark() error {
 	if err := os.Remove(r.marker()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("cannot remove the mark of the rename: %w", err)
@@ -135,15 +146,18 @@ func (r *renaming) unmark() error {
 	return syncDir(r.m.dirs.State)
 }
 
+// directory gives the guest its new name. All that can fail afterwards is for rest.
 func (r *renaming) directory() error {
-	err := unix.Renameat2(unix.AT_FDCWD, r.m.dir(r.from), unix.AT_FDCWD, r.m.dir(r.to), unix.RENAME_NOREPLACE)
-	if errors.Is(err, unix.EEXIST) {
-		return r.m.free(r.to)
-	}
-	if err != nil {
-		return fmt.Errorf("cannot rename the guest's directory: %w", err)
-	}
-	return syncDir(r.m.dirs.State)
+	return r.m.withLayers(r.ctx, r.layers, func() error {
+		err := unix.Renameat2(unix.AT_FDCWD, r.m.dir(r.from), unix.AT_FDCWD, r.m.dir(r.to), unix.RENAME_NOREPLACE)
+		if errors.Is(err, unix.EEXIST) {
+			return r.m.free(r.to)
+		}
+		if err != nil {
+			return fmt.Errorf("cannot rename the guest's directory: %w", err)
+		}
+		return nil
+	})
 }
 
 func (r *renaming) ids() error {

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/sysct/sysct/internal/flock"
 	"github.com/sysct/sysct/internal/idledger"
-	"github.com/sysct/sysct/pkg/context/ns"
 	"github.com/sysct/sysct/pkg/guest/spec"
 )
 
@@ -27,25 +27,58 @@ func (m *Manager) renamedTo(from string) string {
 	return to
 }
 
-// settle ends a rename from a name, whose lock is held, that was killed: one that
-// has happened is finished, of one that hasn't the mark is removed.
-func (m *Manager) settle(ctx context.Context, from string) error {
-	to := m.renamedTo(from)
-	if to == "" {
-		return nil
+// renamedFrom is the name that state.json says a guest has, if a rename gave it another
+// and isn't through; "": none did.
+func (m *Manager) renamedFrom(to string) string {
+	id, err := m.storedIdentity(to)
+	if err != nil || id.Name == to || m.renamedTo(id.Name) != to {
+		return ""
 	}
-	lock, err := flock.TryAcquire(filepath.Join(m.dirs.Run, ".lock", to))
-	if errors.Is(err, flock.ErrHeld) {
-		return as(ErrLocked, err)
-	}
-	if err != nil {
-		return err
-	}
-	defer lock.Release()
-	return m.settleLocked(ctx, from, to)
+	return id.Name
 }
 
-// settleLocked is settle for who has both locks.
+// settle ends the renames from and to the names, whose locks are held, that were killed:
+// one that has happened is finished, of one that hasn't the mark is removed. A guest is
+// settled before it is started: what the rest of a rename does is for one at rest.
+func (m *Manager) settle(ctx context.Context, names ...string) error {
+	for _, name := range names {
+		if to := m.renamedTo(name); to != "" {
+			if err := m.settleOne(ctx, name, to, names); err != nil {
+				return err
+			}
+		}
+		if from := m.renamedFrom(name); from != "" {
+			if err := m.settleOne(ctx, from, name, names); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// settleOne ends one rename; the locks that aren't held are taken for it.
+func (m *Manager) settleOne(ctx context.Context, from, to string, held []string) error {
+	for _, name := range []string{from, to} {
+		if slices.Contains(held, name) {
+			continue
+		}
+		lock, err := flock.TryAcquire(filepath.Join(m.dirs.Run, ".lock", name))
+		if errors.Is(err, flock.ErrHeld) {
+			return as(ErrLocked, err)
+		}
+		if err != nil {
+			return err
+		}
+		defer lock.Release()
+	}
+	err := m.settleLocked(ctx, from, to)
+	if err == nil && !slices.Contains(held, from) && !m.isGuest(from) {
+		err = m.removeLock(from)
+	}
+	return err
+}
+
+// settleLocked is settleOne for who has both locks.
 func (m *Manager) settleLocked(ctx context.Context, from, to string) error {
 	target, err := os.Readlink(idledger.Renaming(m.dir(from)))
 	if err != nil {
@@ -55,8 +88,8 @@ func (m *Manager) settleLocked(ctx context.Context, from, to string) error {
 	if _, err := os.Lstat(m.dir(from)); err == nil {
 		return r.unmark() // nothing has happened yet
 	}
-	if _, err := m.identity(to); err != nil {
-		return r.unmark() // what has the name now isn't what was renamed
+	if m.renamedFrom(to) != from {
+		return r.unmark() // all is done, or what has the name now isn't what was renamed
 	}
 	for _, s := range r.rest() {
 		if s.name == "remove lock" {
@@ -93,24 +126,4 @@ func (m *Manager) gcRenames(ctx context.Context, dry bool) ([]string, error) {
 		}
 	}
 	return lines, errors.Join(errs...)
-}
-
-// claim takes a guest's ids in the ledger. They may be noted under a name that the
-// guest had before a rename that was killed.
-func (m *Manager) claim(ctx context.Context, name string, ids ns.IDRange) error {
-	err := m.ledger.Claim(ctx, m.dir(name), ids.Base, ids.Size)
-	var other *idledger.OverlapError
-	if !errors.As(err, &other) || filepath.Dir(other.Other.Guest) != m.dirs.State {
-		return err
-	}
-	from := filepath.Base(other.Other.Guest)
-	if m.renamedTo(from) != name {
-		return err
-	}
-	lock, lerr := flock.TryAcquire(filepath.Join(m.dirs.Run, ".lock", from))
-	if lerr != nil {
-		return lerr
-	}
-	defer lock.Release()
-	return m.settleLocked(ctx, from, name)
 }

@@ -98,7 +98,7 @@ func (in *instance) mounted(name string) {
 }
 
 var renameSteps = []string{
-	"unmount rootfs", "mark rename", "rename directory", "move ids", "move logs", "move run state", "remove groups",
+	"clear run directory", "unmount rootfs", "mark rename", "rename directory", "sync", "move ids", "move logs", "move run state", "remove groups",
 	"set host name", "write identity", "unmark rename", "remove lock",
 }
 

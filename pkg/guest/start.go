@@ -29,6 +29,9 @@ func (m *Manager) Start(ctx context.Context, name string, _ StartOptions) error 
 	if err := privateDir(m.dirs.Log); err != nil {
 		return err
 	}
+	if err := m.settle(ctx, name); err != nil {
+		return err
+	}
 	early, err := m.askMonitor(ctx, name)
 	if err != nil {
 		return err
@@ -61,7 +64,7 @@ func (m *Manager) startPlan(ctx context.Context, name string) (*monitor.Plan, er
 	if plan.Recover, err = m.startable(ctx, name); err != nil {
 		return nil, err
 	}
-	return plan, as(ErrBroken, m.claim(ctx, name, plan.Context.IDs))
+	return plan, as(ErrBroken, m.ledger.Claim(ctx, m.dir(name), plan.Context.IDs.Base, plan.Context.IDs.Size))
 }
 
 // startable says whether the guest may be started, and whether processes of an
