@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"github.com/sysct/sysct/pkg/guest"
 	"github.com/sysct/sysct/pkg/guest/spec"
@@ -134,13 +133,7 @@ func completeTemplates(_ *cobra.Command, args []string, _ string) ([]string, cob
 
 // completeSignals completes the names of the signals that aren't real-time ones.
 func completeSignals(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-	var names []string
-	for sig := unix.Signal(1); sig < 32; sig++ {
-		if name := unix.SignalName(sig); name != "" {
-			names = append(names, name)
-		}
-	}
-	return names, cobra.ShellCompDirectiveNoFileComp
+	return signalNames(), cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeCondition completes wait's arguments.

@@ -14,6 +14,7 @@ import (
 type createOptions struct {
 	guest.CreateOptions
 	start     bool
+	after     afterStart
 	ephemeral bool
 	config    []string
 }
@@ -37,7 +38,8 @@ func newCreate(a *app) *cobra.Command {
 }
 
 const launchLong = `Create a guest from a template and start it, as create and start do. If the start
-fails the guest stays.`
+fails the guest stays. With --wait the verb returns when the guest is ready, without
+when init runs.`
 
 func newLaunch(a *app) *cobra.Command {
 	o := &createOptions{start: true}
@@ -48,6 +50,7 @@ func newLaunch(a *app) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, args []string) error { return runCreate(cmd, a, o, args) },
 	}
 	o.flags(cmd)
+	o.after.flags(cmd, "timeout")
 	return cmd
 }
 
@@ -97,7 +100,10 @@ func runCreate(cmd *cobra.Command, a *app, o *createOptions, args []string) erro
 	if !o.start {
 		return nil
 	}
-	return a.startNew(cmd.Context(), m, name)
+	if err := a.startNew(cmd.Context(), m, name); err != nil {
+		return err
+	}
+	return about(name, o.after.run(cmd.Context(), a, m, name))
 }
 
 // startNew starts a guest that has just been made.

@@ -48,7 +48,7 @@ func newDescribe(a *app) *cobra.Command {
 }
 
 func describe(root *cobra.Command) description {
-	d := description{Name: root.Name(), Long: longHelp(root), Flags: describeFlags(root.PersistentFlags())}
+	d := description{Name: root.Name(), Long: longHelp(root), Flags: describeFlags(root.LocalFlags())}
 	for _, g := range root.Groups() {
 		group := groupDescription{Title: g.Title}
 		for _, cmd := range root.Commands() {

@@ -22,7 +22,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() == "":
 		return unknownFlag(cmd, unknown.GetSpecifiedName())
 	case errors.As(err, &unknown):
-		return invalid("unknown flag: -%s", escape(unknown.GetSpecifiedName()))
+		return invalid("unknown flag: -%s%s", escape(unknown.GetSpecifiedName()), habitHint(cmd, unknown.GetSpecifiedName()))
 	case errors.As(err, &valueless):
 		return missing("value of --" + valueless.GetFlag().Name)
 	case errors.As(err, &invalidValue):
@@ -36,9 +36,23 @@ func unknownFlag(cmd *cobra.Command, word string) error {
 	var words []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { words = append(words, f.Name) })
 	if near := nearest.Of(word, words); near != "" {
-		text += "\nhint: did you mean --" + near + "?"
+		return usage(errors.New(text + "\nhint: did you mean --" + near + "?"))
 	}
-	return usage(errors.New(text))
+	return usage(errors.New(text + habitHint(cmd, word)))
+}
+
+// habitHint is for flags that belong elsewhere: LXC's for the name, and those of a
+// command or a template, that need a -- before them.
+func habitHint(cmd *cobra.Command, flag string) string {
+	switch verb := cmd.Name(); {
+	case flag == "n" || flag == "name":
+		return "\nhint: a guest's name is an argument by itself, without -n"
+	case verb == "exec" || verb == "shell":
+		return "\nhint: put -- before the command and its flags"
+	case verb == "create" || verb == "launch":
+		return "\nhint: put -- before the template's own flags"
+	}
+	return ""
 }
 
 // valueError is why a flag's value is no good: of numbers and switches the

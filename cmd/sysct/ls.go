@@ -16,19 +16,22 @@ import (
 
 type lsOptions struct {
 	one, fancy, noHeader, json bool
+	running, frozen, stopped   bool
 	columns                    []string
 	sort                       string
 	filters                    []string
 }
 
-const lsLong = `List the guests.
+const lsLong = `List the guests, or those that are named; in a name * and ? stand for anything.
 
 Names and states; with -f the usual columns, with -o those you name:
 name, state, pid, memory, pids, cpu, template, backend, started, ready, rootfs.
 --filter COLUMN=VALUE leaves those whose column is the value, in which * stands
-for anything; several filters have all to fit.`
+for anything; several filters have all to fit. --running, --frozen and --stopped leave
+those in that state, or in one of them.`
 
 const lsExample = `  sysct ls -f
+  sysct ls --running 'web*'
   sysct ls -1 --filter state=RUNNING --filter 'name=web*'
   sysct ls -o name,memory,pids -s memory
   sysct ls --json | jq -r '.[].name'`
@@ -36,9 +39,9 @@ const lsExample = `  sysct ls -f
 func newLs(a *app) *cobra.Command {
 	o := &lsOptions{}
 	cmd := &cobra.Command{
-		Use: "ls", Aliases: []string{"list"}, Short: "List the guests", Long: lsLong, Args: noArgs,
-		Example: lsExample,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runLs(cmd, a, o) },
+		Use: "ls [NAME...]", Aliases: []string{"list"}, Short: "List the guests", Long: lsLong,
+		Example: lsExample, ValidArgsFunction: a.completeGuests,
+		RunE: func(cmd *cobra.Command, args []string) error { return runLs(cmd, a, o, args) },
 	}
 	f := cmd.Flags()
 	f.BoolVarP(&o.one, "one", "1", false, "names only, a line each")
@@ -47,6 +50,9 @@ func newLs(a *app) *cobra.Command {
 	f.BoolVarP(&o.noHeader, "no-header", "H", false, "no header line")
 	f.StringVarP(&o.sort, "sort", "s", "", "sort by this `column` (default: name)")
 	f.StringArrayVar(&o.filters, "filter", nil, "only guests that fit, `COLUMN=VALUE`; may be repeated")
+	f.BoolVar(&o.running, "running", false, "only guests that run")
+	f.BoolVar(&o.frozen, "frozen", false, "only guests that are frozen")
+	f.BoolVar(&o.stopped, "stopped", false, "only guests that are stopped")
 	f.BoolVar(&o.json, "json", false, "everything, as a JSON array")
 	completeFlag(cmd, "columns", completeColumns)
 	completeFlag(cmd, "sort", completeColumn)
@@ -82,7 +88,7 @@ func columns() []column {
 	}
 }
 
-func runLs(cmd *cobra.Command, a *app, o *lsOptions) error {
+func runLs(cmd *cobra.Command, a *app, o *lsOptions, names []string) error {
 	chosen, err := o.choose(cmd.Flags().Changed("columns"))
 	if err != nil {
 		return err
@@ -95,7 +101,7 @@ func runLs(cmd *cobra.Command, a *app, o *lsOptions) error {
 	if err != nil {
 		return err
 	}
-	list, err := m.List(cmd.Context(), guest.ListOptions{Brief: o.plain()})
+	list, err := m.List(cmd.Context(), guest.ListOptions{Brief: o.plain(), Names: names})
 	if err != nil {
 		return err
 	}

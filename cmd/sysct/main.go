@@ -25,6 +25,7 @@ func run(args []string) int {
 		}
 		cancel()
 	}()
+	args = plainSignal(args)
 	root := newRoot(app, args)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)

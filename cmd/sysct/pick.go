@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sysct/sysct/pkg/guest"
+	"github.com/sysct/sysct/pkg/guest/state"
 )
 
 // picker gives the function that the flags --filter and --sort stand for: it
@@ -39,7 +40,11 @@ func (o *lsOptions) picker() (func([]guest.Info) []guest.Info, error) {
 		}
 		by = c
 	}
+	states := o.states()
 	return func(list []guest.Info) []guest.Info {
+		if states != nil {
+			list = slices.DeleteFunc(list, func(i guest.Info) bool { return !slices.Contains(states, i.State) })
+		}
 		list = slices.DeleteFunc(list, func(i guest.Info) bool {
 			return slices.ContainsFunc(tests, func(t test) bool {
 				fits, _ := path.Match(t.want, t.column.cell(&i))
@@ -54,4 +59,19 @@ func (o *lsOptions) picker() (func([]guest.Info) []guest.Info, error) {
 		})
 		return list
 	}, nil
+}
+
+// states are those that flags name; nil: all. A guest that was thawed runs.
+func (o *lsOptions) states() []state.State {
+	var states []state.State
+	if o.running {
+		states = append(states, state.Running, state.Thawed)
+	}
+	if o.frozen {
+		states = append(states, state.Frozen)
+	}
+	if o.stopped {
+		states = append(states, state.Stopped)
+	}
+	return states
 }

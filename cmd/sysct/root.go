@@ -23,6 +23,7 @@ const (
 // the verb that they name is built, all of them if they name none, because building
 // all costs a short verb a fifth of its time.
 func newRoot(a *app, args []string) *cobra.Command {
+	asVersion := false
 	root := &cobra.Command{
 		Use:           "sysct",
 		Short:         "Run whole Linux systems as guests",
@@ -30,7 +31,12 @@ func newRoot(a *app, args []string) *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          unknownVerb,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if asVersion {
+				return a.printVersion()
+			}
+			return cmd.Help()
+		},
 	}
 	root.AddGroup(
 		&cobra.Group{ID: groupLife, Title: "A guest's life:"},
@@ -44,6 +50,7 @@ func newRoot(a *app, args []string) *cobra.Command {
 	f.StringVar(&a.dirs.Log, "log-dir", "", "logs' directory (SYSCT_LOG_DIR, default /var/log/sysct)")
 	f.StringVar(&a.hostConfig, "host-config", "", "host configuration (default "+hostConfigPath+")")
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "say nothing but errors")
+	root.Flags().BoolVarP(&asVersion, "version", "V", false, "print the version, as the verb does")
 	root.SetFlagErrorFunc(flagError)
 	root.SetOut(a.out)
 	root.SetErr(a.err)

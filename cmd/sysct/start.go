@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -15,10 +14,8 @@ import (
 
 type startOptions struct {
 	selection
+	afterStart
 	foreground bool
-	console    bool
-	wait       bool
-	timeout    durationFlag
 }
 
 const startLong = `Start guests.
@@ -36,11 +33,8 @@ func newStart(a *app) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, args []string) error { return runStart(cmd, a, o, args) },
 	}
 	o.selection.flags(cmd, a, state.Stopped)
-	f := cmd.Flags()
-	f.BoolVarP(&o.foreground, "foreground", "F", false, "stay, with the console on this terminal, until the guest ends")
-	f.BoolVar(&o.console, "console", false, "attach to the console once it is started")
-	f.BoolVar(&o.wait, "wait", false, "wait until it is ready")
-	f.VarP(&o.timeout, "timeout", "T", "how long --wait waits (default 5m)")
+	o.afterStart.flags(cmd, "timeout")
+	cmd.Flags().BoolVarP(&o.foreground, "foreground", "F", false, "stay, with the console on this terminal, until the guest ends")
 	return cmd
 }
 
@@ -52,26 +46,11 @@ func runStart(cmd *cobra.Command, a *app, o *startOptions, args []string) error 
 		if err := m.Start(ctx, name, guest.StartOptions{}); err != nil {
 			return err
 		}
-		switch {
-		case o.foreground:
+		if o.foreground {
 			return a.foreground(ctx, m, name)
-		case o.console:
-			return a.attach(ctx, m, name, consoleOptions{escape: defaultEscape})
-		case o.wait:
-			patience := o.timeout.or(5 * time.Minute)
-			return notReady(hintWhy(name, m.Wait(ctx, name, guest.WaitOptions{Ready: true, Timeout: &patience})))
 		}
-		return nil
+		return o.afterStart.run(ctx, a, m, name)
 	})
-}
-
-// notReady: a guest that ended on its way up is a start that failed. It isn't in the
-// wrong state for the verb, which is what ErrState tells a script, and --all.
-func notReady(err error) error {
-	if errors.Is(err, guest.ErrState) {
-		return errors.New(err.Error())
-	}
-	return err
 }
 
 // foreground shows the console until the guest ends; a detach leaves it to wait.

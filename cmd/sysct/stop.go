@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -36,19 +37,31 @@ func newStop(a *app) *cobra.Command {
 	return cmd
 }
 
+const restartLong = `Stop guests and start them again, with the configuration that they have then.
+
+The verb returns when init runs again; with --wait when the guest is ready. A guest
+that isn't running is an error, 2.`
+
 func newRestart(a *app) *cobra.Command {
-	o := &stopOptions{}
+	o, after := &stopOptions{}, &afterStart{}
 	cmd := &cobra.Command{
 		Use: "restart NAME...", Aliases: []string{"reboot"}, Short: "Stop guests and start them again",
-		Long:    "Stop guests and start them again, with the configuration that they have then.\n\nA guest that isn't running is an error, 2.",
-		Example: "  sysct restart web\n  sysct restart -t 10 web",
+		Long:    restartLong,
+		Example: "  sysct restart web\n  sysct restart -t 10 --wait web",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if after.console && (o.all || len(args) > 1) {
+				return usage(errors.New("--console wants exactly one guest"))
+			}
 			return o.each(cmd, a, args, func(ctx context.Context, m *guest.Manager, name string) error {
-				return m.Restart(ctx, name, o.guest())
+				if err := m.Restart(ctx, name, o.guest()); err != nil {
+					return err
+				}
+				return after.run(ctx, a, m, name)
 			})
 		},
 	}
 	o.flags(cmd, a)
+	after.flags(cmd, "wait-timeout")
 	return cmd
 }
 

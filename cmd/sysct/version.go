@@ -9,6 +9,10 @@ import (
 // version is set by the build, -X main.version=…
 var version = "devel"
 
+func (a *app) printVersion() error {
+	return a.printf("sysct %s (%s, %s)\n", version, runtime.Version(), runtime.GOARCH)
+}
+
 func newVersion(a *app) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -18,7 +22,7 @@ func newVersion(a *app) *cobra.Command {
 			if asJSON {
 				return a.printJSON(map[string]string{"version": version, "go": runtime.Version(), "arch": runtime.GOARCH})
 			}
-			return a.printf("sysct %s (%s, %s)\n", version, runtime.Version(), runtime.GOARCH)
+			return a.printVersion()
 		},
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "as JSON")

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,13 +23,19 @@ import (
 // ListOptions say what is to be known of the guests.
 type ListOptions struct {
 	Brief bool // names and states, and what is broken: the rest may be missing
+	// Names are the guests to list, none: all. One with any of *?[ is a pattern of
+	// path.Match, which may fit none.
+	Names []string
 }
 
 // List gives all guests, sorted by name. A guest whose state can't be read is in
 // it with Error set; it doesn't hide the others. No monitor is asked: a stopped
-// one can't delay the list.
+// one can't delay the list. ErrNoGuest if a guest that is named isn't there.
 func (m *Manager) List(ctx context.Context, o ListOptions) ([]Info, error) {
 	names, err := m.Names()
+	if err == nil && len(o.Names) > 0 {
+		names, err = m.fitting(names, o.Names)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -56,6 +64,25 @@ func (m *Manager) List(ctx context.Context, o ListOptions) ([]Info, error) {
 		list = append(list, info)
 	}
 	return list, nil
+}
+
+// fitting gives those of all names that words name.
+func (m *Manager) fitting(all, words []string) ([]string, error) {
+	for _, word := range words {
+		if !strings.ContainsAny(word, "*?[") {
+			if err := m.check(word); err != nil {
+				return nil, fmt.Errorf("%s: %w", printable(word), err)
+			}
+		} else if _, err := path.Match(word, ""); err != nil {
+			return nil, as(ErrConfig, fmt.Errorf("cannot use pattern %q: %w", word, err))
+		}
+	}
+	return slices.DeleteFunc(all, func(name string) bool {
+		return !slices.ContainsFunc(words, func(word string) bool {
+			fits, _ := path.Match(word, name)
+			return fits
+		})
+	}), nil
 }
 
 // Info gives one guest. ErrNoGuest if there is none.

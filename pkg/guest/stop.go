@@ -78,7 +78,11 @@ func (m *Manager) Restart(ctx context.Context, name string, o StopOptions) error
 		return err
 	}
 	o.again = true
-	if err := m.Stop(ctx, name, o); err != nil {
+	err := m.Stop(ctx, name, o)
+	if populated, look := m.populated(name); errors.Is(err, ErrState) && !populated && look == nil {
+		return fmt.Errorf("%w\nhint: sysct start %s", err, name)
+	}
+	if err != nil {
 		return err
 	}
 	return m.Start(ctx, name, StartOptions{})
