@@ -13,6 +13,15 @@ func (d *Doc) Has(key Key) bool {
 	return false
 }
 
+// Text returns the value of the key as it is written, and whether there is one.
+func (d *Doc) Text(key Key) (string, bool) {
+	n, _ := d.value(key)
+	if n == nil {
+		return "", false
+	}
+	return d.text[n.value.start:n.value.end], true
+}
+
 // has tells whether n is the value of key, or something in it, or has it in itself.
 func (n *node) has(key Key) bool {
 	if n.key.hasPrefix(key) {

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sysct/sysct/pkg/guest/control"
 )
 
@@ -72,6 +74,10 @@ func (h *holder) answerStart(p *control.Peer, req *control.Request, fds []int) *
 			return failure(control.KindState, "the monitor of %s runs already", req.Name)
 		}
 		old.next = w
+		// One that waits for the lock of its guest, to destroy it, would wait for us.
+		if err := unix.PidfdSendSignal(old.pidfd, unix.SIGTERM, nil, 0); err != nil && err != unix.ESRCH {
+			h.log.printf("cannot tell the monitor of %s to end: %v", req.Name, err)
+		}
 		return nil
 	}
 	return h.start(req.Name, w)

@@ -40,8 +40,14 @@ type (
 	// Mark notes in the guest's directory that the guest is ephemeral and has booted.
 	Mark struct{}
 
+	// Unmark takes that back.
+	Unmark struct{}
+
 	// Destroy removes a guest that was let go with all that it has; Destroyed follows.
 	Destroy struct{ Patience time.Duration }
+
+	// GiveWay ends the patience of a Destroy.
+	GiveWay struct{}
 
 	// Halt asks init to shut the guest down; Halted follows.
 	Halt struct{}
@@ -105,7 +111,9 @@ func (Cleanup) action()    {}
 func (Finish) action()     {}
 func (LetGo) action()      {}
 func (Mark) action()       {}
+func (Unmark) action()     {}
 func (Destroy) action()    {}
+func (GiveWay) action()    {}
 func (Halt) action()       {}
 func (KillAll) action()    {}
 func (FreeInit) action()   {}

@@ -31,6 +31,7 @@ type Core struct {
 	freezer   bool // a freeze or thaw is under way
 	freezeFor int  // the client that asked for it; 0: none
 	announced bool // the end of the life, before the monitor's own
+	yielding  bool // the guest is left to who starts it
 	holder    int  // the client for whom the guest holds still; 0: none
 	halting   bool // an attempt to halt is under way
 	haltAt    time.Duration
@@ -99,11 +100,20 @@ func (c *Core) handle(ev Event) {
 	case ClientGone:
 		c.forget(ev.Client)
 	case Terminate:
-		c.say("asked to end: the guest is stopped")
-		c.stop(c.policy.StopTimeout, true)
+		c.terminate()
 	case Tick:
 		c.tick()
 	}
+}
+
+// terminate stops the guest; if it has stopped, somebody waits for the monitor's end.
+func (c *Core) terminate() {
+	if c.Life.Phase == PhaseFinished {
+		c.yield()
+		return
+	}
+	c.say("asked to end: the guest is stopped")
+	c.stop(c.policy.StopTimeout, true)
 }
 
 // Deadline is when the next [Tick] is due; false: never.

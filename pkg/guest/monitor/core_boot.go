@@ -172,6 +172,9 @@ func (c *Core) finished() {
 		c.doom()
 		return
 	}
+	if c.policy.Ephemeral {
+		c.do(Unmark{}) // gc may come before it is started again
+	}
 	c.leave()
 }
 

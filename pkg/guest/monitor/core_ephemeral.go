@@ -35,13 +35,20 @@ func (c *Core) destroyed(held bool) {
 	switch {
 	case c.announced:
 		c.do(Exit{})
-	case held:
+	case held && !c.yielding:
 		c.announced = true
 		c.tellEnd()
 		c.do(Destroy{destroyPatience})
 	default:
 		c.leave()
 	}
+}
+
+// yield is for a start that waits for this monitor's end: it has the guest's lock, which
+// the monitor may be waiting for.
+func (c *Core) yield() {
+	c.yielding = true
+	c.do(GiveWay{})
 }
 
 // keep notes that a stop is for a new start.

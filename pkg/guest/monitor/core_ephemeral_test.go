@@ -64,11 +64,36 @@ func TestEphemeralGuestThatIsStartedAgain(t *testing.T) {
 		{1 * sec, keep(ask(1, control.OpStop, -1)), "Halt", state.Stopping},
 		{1 * sec, Halted{}, "", state.Stopping},
 		{1 * sec, signalled(unix.SIGINT), "Cleanup", state.Stopping},
-	}, end(1*sec, "Reply 1 ok, Exit")))
+	}, endKept("Reply 1 ok, Exit")))
 	tell(t, ephemeral(), nil, slices.Concat(bootOnce(), []row{
 		{1 * sec, keep(killWith(1, unix.SIGKILL)), "KillAll, Reply 1 ok", state.Stopping},
 		{1 * sec, signalled(unix.SIGKILL), "Cleanup", state.Stopping},
-	}, end(1*sec, "Exit")))
+	}, endKept("Exit")))
+}
+
+// endKept is end for an ephemeral guest that is no rest of a life.
+func endKept(does string) []row {
+	rows := end(1*sec, does)
+	rows[1].does = "Unmark, " + rows[1].does
+	return rows
+}
+
+// A start that waits for the monitor's end has the lock that the monitor waits for.
+func TestEphemeralGuestThatAStartWaitsFor(t *testing.T) {
+	ends := slices.Concat(bootOnce(), []row{
+		{1 * sec, signalled(unix.SIGINT), "Cleanup", state.Stopping},
+		{1 * sec, Cleaned{}, "Finish", state.Stopping},
+		{1 * sec, Finished{}, "LetGo, Destroy", state.Stopping},
+	})
+	tell(t, ephemeral(), nil, slices.Concat(ends, []row{
+		{2 * sec, Terminate{}, "GiveWay", state.Stopping},
+		{2 * sec, Destroyed{Held: true}, "LetGo, Exit", state.Stopped},
+	}))
+	tell(t, ephemeral(), nil, slices.Concat(ends, []row{
+		{2 * sec, Destroyed{Held: true}, "LetGo, Destroy", state.Stopped},
+		{3 * sec, Terminate{}, "GiveWay", state.Stopped},
+		{3 * sec, Destroyed{Held: true}, "Exit", state.Stopped},
+	}))
 }
 
 func TestEphemeralGuestThatFailsToStart(t *testing.T) {
@@ -76,7 +101,7 @@ func TestEphemeralGuestThatFailsToStart(t *testing.T) {
 		{0, Begin{}, "Launch", state.Starting},
 		{0, Launched{errors.New("no")}, "Tell error, Cleanup", state.Stopping},
 		{0, Cleaned{}, "Finish", state.Stopping},
-		{0, Finished{}, "LetGo, Exit", state.Stopped},
+		{0, Finished{}, "Unmark, LetGo, Exit", state.Stopped},
 	})
 }
 

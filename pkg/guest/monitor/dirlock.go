@@ -59,30 +59,36 @@ func openLocked(path string) (int, error) {
 	if err != nil {
 		return -1, fmt.Errorf("cannot open %s: %w", path, err)
 	}
-	deadline := time.Now().Add(dirLockTimeout)
-	for {
-		err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
-		if err != unix.EINTR && (err != unix.EWOULDBLOCK || time.Now().After(deadline)) {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	if err == unix.EWOULDBLOCK {
-		pid, command := flock.Holder(fd)
-		if pid > 0 {
-			command = fmt.Sprintf("%s (pid %d)", command, pid)
-		}
-		err = &heldError{command}
-	} else if err != nil {
-		err = fmt.Errorf("cannot lock %s: %w", path, err)
-	} else if !names(path, fd) {
-		err = fmt.Errorf("cannot lock %s: it was removed or renamed meanwhile: %w", path, unix.ENOENT)
-	}
-	if err != nil {
+	if err := lockOpen(fd, path); err != nil {
 		unix.Close(fd)
 		return -1, err
 	}
 	return fd, nil
+}
+
+// lockOpen takes the lock on the open directory of a guest. The cause is
+// unix.EWOULDBLOCK if somebody has it, unix.ENOENT if path leads elsewhere by now.
+func lockOpen(fd int, path string) (err error) {
+	for deadline := time.Now().Add(dirLockTimeout); ; time.Sleep(10 * time.Millisecond) {
+		err = unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB)
+		if err != unix.EINTR && (err != unix.EWOULDBLOCK || time.Now().After(deadline)) {
+			break
+		}
+	}
+	switch {
+	case err == unix.EWOULDBLOCK:
+		pid, command := flock.Holder(fd)
+		if pid > 0 {
+			command = fmt.Sprintf("%s (pid %d)", command, pid)
+		}
+		return &heldError{command}
+	case err != nil:
+		return fmt.Errorf("cannot lock %s: %w", path, err)
+	case !names(path, fd):
+		unix.Flock(fd, unix.LOCK_UN)
+		return fmt.Errorf("cannot lock %s: it was removed or renamed meanwhile: %w", path, unix.ENOENT)
+	}
+	return nil
 }
 
 // names says whether path still leads to the open file.
@@ -93,13 +99,11 @@ func names(path string, fd int) bool {
 }
 
 // unlockDir frees the lock for all who have the open file, the service manager
-// among them.
+// among them. The directory stays open: what has its path later may be another guest's.
 func (m *monitor) unlockDir() {
 	if m.guestDir < 0 {
 		return
 	}
 	m.drop(fdDir)
 	unix.Flock(m.guestDir, unix.LOCK_UN)
-	unix.Close(m.guestDir)
-	m.guestDir = -1
 }

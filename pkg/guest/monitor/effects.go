@@ -72,6 +72,12 @@ func (m *monitor) do(a Action) {
 		m.letGo()
 	case Mark:
 		m.mark()
+	case Unmark:
+		m.unmark()
+	case GiveWay:
+		if m.giveWay != nil {
+			m.giveWay()
+		}
 	case Destroy:
 		m.job(m.destroyJob(a.Patience))
 	case Halt:
@@ -107,6 +113,9 @@ func (m *monitor) publish() {
 		return
 	}
 	m.stale, m.publishAt = false, 0
+	if m.gone {
+		return
+	}
 	run := m.core.Run()
 	if m.lastRun != nil && reflect.DeepEqual(*m.lastRun, run) {
 		return

@@ -209,8 +209,13 @@ func (m *monitor) finish() {
 }
 
 // letGo says that the monitor is done, so that one that dies from here on has no
-// successor, and takes everything back from the service manager.
+// successor, and takes everything back from the service manager. It touches nothing by the
+// guest's name afterwards: a second call does nothing.
 func (m *monitor) letGo() {
+	if m.gone {
+		return
+	}
+	m.gone = true
 	if err := unix.Unlinkat(m.dir, control.SocketName, 0); err != nil && err != unix.ENOENT {
 		m.log.say(fmt.Sprintf("cannot remove the control socket: %v", err))
 	}

@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sysct/sysct/internal/atomicfile"
 	"github.com/sysct/sysct/internal/flock"
 	"github.com/sysct/sysct/internal/idledger"
+	"github.com/sysct/sysct/internal/tomltext"
 	"github.com/sysct/sysct/pkg/guest/state"
 	"github.com/sysct/sysct/pkg/images/store"
 )
@@ -31,43 +34,61 @@ func (m *monitor) mark() {
 	unix.Close(fd)
 }
 
+// unmark says that the guest isn't what is left of a life.
+func (m *monitor) unmark() {
+	if m.guestDir < 0 {
+		return
+	}
+	if err := unix.Unlinkat(m.guestDir, state.EphemeralMark, 0); err != nil && err != unix.ENOENT {
+		m.log.say(fmt.Sprintf("cannot mark the guest as kept: %v", err))
+	}
+}
+
 // destroyJob destroys the guest as the verb does.
 func (m *monitor) destroyJob(patience time.Duration) func() func() {
-	plan := m.plan
+	plan, dir := m.plan, m.guestDir
+	ctx, giveWay := context.WithTimeout(context.Background(), patience)
+	m.giveWay = giveWay
 	return func() func() {
-		err := destroy(plan, patience)
+		defer giveWay()
+		err := destroy(ctx, plan, dir)
 		return func() {
 			if err != nil {
-				m.log.say(fmt.Sprintf("cannot destroy the guest yet: %v", err))
+				m.log.say(fmt.Sprintf("cannot destroy the guest: %v", err))
 			}
 			m.emit(Destroyed{Held: errors.Is(err, flock.ErrHeld)})
 		}
 	}
 }
 
-// destroy takes the guest's name first: what is left if this is killed is gc's.
-func destroy(p *Plan, patience time.Duration) error {
-	ctx := context.Background()
+// destroy removes the guest whose directory dir is open on, and no other that has its
+// name by now. The name goes first: what is left if this is killed is gc's. ctx bounds
+// only the wait for the guest's lock.
+func destroy(ctx context.Context, p *Plan, dir int) error {
+	if dir < 0 {
+		return errors.New("its directory was never locked: it is left to gc")
+	}
 	path := filepath.Join(p.RunDir, ".lock", p.Name)
-	bounded, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	lock, err := flock.Acquire(bounded, path, false)
+	lock, err := flock.Acquire(ctx, path, false)
 	if err != nil {
 		return err
 	}
 	defer lock.Release()
 	root := p.Context.Root
-	fd, err := openLocked(root.GuestDir)
 	var held *heldError
-	switch {
+	switch err := lockOpen(dir, root.GuestDir); {
 	case errors.Is(err, unix.ENOENT):
-		return os.Remove(path) // somebody else has done it
+		return removeUnused(path, root.GuestDir) // somebody else has done it
 	case errors.As(err, &held):
 		return nil // it was started again
 	case err != nil:
 		return err
 	}
-	defer unix.Close(fd)
+	defer unix.Flock(dir, unix.LOCK_UN)
+	if err := stillEphemeral(dir); err != nil {
+		unix.Unlinkat(dir, state.EphemeralMark, 0) // no rest of a life; gc looks at the configuration too
+		return err
+	}
 	if err := store.Unmount(root); err != nil {
 		return err
 	}
@@ -76,7 +97,41 @@ func destroy(p *Plan, patience time.Duration) error {
 		return err
 	}
 	ledger := idledger.Ledger{Dir: idledger.DefaultDir}
-	return errors.Join(store.Destroy(root), ledger.Free(ctx, guest), removeFiles(p), os.Remove(path))
+	return errors.Join(store.Destroy(root), ledger.Free(context.Background(), guest), removeFiles(p), os.Remove(path))
+}
+
+// removeUnused removes a lock that we have, unless a guest has the name.
+func removeUnused(lock, guest string) error {
+	var st unix.Stat_t
+	if err := unix.Lstat(guest, &st); !errors.Is(err, unix.ENOENT) {
+		return err
+	}
+	return os.Remove(lock)
+}
+
+// stillEphemeral says why a guest that was started as an ephemeral one is to stay: its
+// configuration, as it is now, doesn't say plainly that it goes.
+func stillEphemeral(dir int) error {
+	const most = 1 << 20 // bytes
+	data, _, err := atomicfile.Read(dir, "config.toml", most)
+	if err != nil {
+		return err
+	}
+	config, err := tomltext.Parse(string(data))
+	if err != nil {
+		return fmt.Errorf("config.toml %w", err)
+	}
+	value := func(key string) string {
+		text, _ := config.Text(tomltext.Key{tomltext.Named(key)})
+		return text
+	}
+	switch {
+	case value("ephemeral") != "true":
+		return errors.New("it is not ephemeral any more")
+	case strings.Contains(value("protect"), "delete"):
+		return errors.New("it is protected from delete")
+	}
+	return nil
 }
 
 // takeName renames the guest's directory to what nobody takes for a guest.

@@ -28,8 +28,10 @@ type monitor struct {
 	store   *fdstore.Store   // nil: nobody keeps descriptors
 	kept    []fdstore.Stored // what was left there, in this order
 
-	guestDir int  // the guest's directory, locked; -1: it isn't
-	favoured bool // the host's OOM killer looks at others first
+	guestDir int    // the guest's directory, locked until it is let go; -1: it isn't
+	gone     bool   // the guest is let go: what has its name may be another's
+	giveWay  func() // ends the wait for the lock of a guest that is to be destroyed; nil: there is none
+	favoured bool   // the host's OOM killer looks at others first
 
 	dir     int // the guest's run directory
 	slots   *slots
