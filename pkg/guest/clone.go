@@ -174,7 +174,7 @@ func (c *cloning) identity() error {
 		return err
 	}
 	rootfs := filepath.Join(c.dir, "rootfs")
-	n := &newIdentity{id: &c.id, name: c.name, volatile: true, was: []string{c.from}}
+	n := &newIdentity{id: &c.id, name: c.name, warn: c.m.opt.Warn, volatile: true, was: []string{c.from}}
 	if host, err := hostnameOf(rootfs); err == nil && host != c.from {
 		n.was = append(n.was, host)
 	}

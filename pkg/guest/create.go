@@ -195,7 +195,7 @@ func (c *creation) identity(backend string) error {
 	if err := store.MountPlain(c.layout); err != nil {
 		return err
 	}
-	n := &newIdentity{id: &c.id, name: c.name, volatile: true}
+	n := &newIdentity{id: &c.id, name: c.name, warn: c.m.opt.Warn, volatile: true}
 	if err := resetIdentity(filepath.Join(c.dir, "rootfs"), n, Keep{}); err != nil {
 		return err
 	}

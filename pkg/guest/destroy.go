@@ -46,6 +46,9 @@ func (m *Manager) Destroy(ctx context.Context, name string, o DestroyOptions) er
 	if err := m.mustBeStopped(ctx, name, o.Force); err != nil {
 		return err
 	}
+	if err := m.settle(ctx, name); err != nil {
+		m.opt.Warn("what it had under another name stays: " + oneLine(err))
+	}
 	return m.remove(ctx, name)
 }
 

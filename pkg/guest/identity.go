@@ -29,6 +29,7 @@ type newIdentity struct {
 	name string          // the new host name
 	was  []string        // names of the system that it is a copy of; none: it comes from an image
 
+	warn     func(string)
 	volatile bool // the guest is under construction: what is written is synced later
 }
 
@@ -77,17 +78,22 @@ func resetIdentity(rootfs string, n *newIdentity, keep Keep, only ...string) err
 	return nil
 }
 
-// write replaces a file, but not in a directory that the system doesn't have.
+// write replaces a file, but not in a directory that the system doesn't have. What the
+// system's root has made of the name, or of the way there, stays.
 func (n *newIdentity) write(name, text string, mode uint32) error {
 	write := n.root.WriteFile
 	if n.volatile {
 		write = n.root.WriteVolatile
 	}
 	err := write(name, []byte(text), mode)
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR) {
+	switch {
+	case err == nil || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR):
+		return nil
+	case errors.Is(err, unix.EISDIR) || errors.Is(err, unix.ELOOP):
+		n.warn(name + " stays as it is: " + oneLine(err))
 		return nil
 	}
-	return err
+	return fmt.Errorf("%s: %w", name, err)
 }
 
 // newMachineID makes a machine id: 32 hex digits of a random UUID.
@@ -143,24 +149,38 @@ func hosts(hostname string) string {
 }
 
 // renameHosts replaces names, alone or before a domain, on the lines of loopback
-// addresses: on others they are the name of somebody else.
+// addresses: on others they are the name of somebody else. A system that was called
+// what every system calls itself gets its new name beside that.
 func renameHosts(text string, old []string, name string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
-		if !strings.HasPrefix(line, "127.") && !strings.HasPrefix(line, "::1") {
-			b.WriteString(line)
-			continue
-		}
 		line, comment, commented := strings.Cut(line, "#")
-		for _, was := range old {
-			line = renameIn(line, was, name)
+		names := strings.IndexAny(line, " \t")
+		if names > 0 && (strings.HasPrefix(line, "127.") || strings.HasPrefix(line, "::1")) {
+			for _, was := range old {
+				if !isCommon(was) {
+					line = line[:names] + renameIn(line[names:], was, name)
+				}
+			}
 		}
 		b.WriteString(line)
 		if commented {
 			b.WriteString("#" + comment)
 		}
 	}
-	return b.String()
+	if renamed := b.String(); renamed != text || !slices.ContainsFunc(old, isCommon) {
+		return renamed
+	}
+	if text != "" && !strings.HasSuffix(text, "\n") {
+		text += "\n"
+	}
+	return text + "127.0.1.1\t" + name + "\n"
+}
+
+// isCommon tells names that are nobody's own, and none.
+func isCommon(name string) bool {
+	host, _, _ := strings.Cut(name, ".")
+	return slices.Contains([]string{"", "localhost", "ip6-localhost", "ip6-loopback"}, host)
 }
 
 // renameIn replaces a word, or the part of it before its first point.

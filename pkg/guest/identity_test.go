@@ -65,7 +65,7 @@ func tree(t *testing.T, root string) map[string]string {
 func reset(t *testing.T, root string, keep Keep) (map[string]string, *state.Identity) {
 	t.Helper()
 	id := &state.Identity{MachineID: "0123456789abcdef0123456789abcdef", MACs: []string{"02:00:00:00:00:01"}}
-	n := &newIdentity{id: id, name: "copy", was: []string{"web", "www.example"}}
+	n := &newIdentity{id: id, name: "copy", warn: func(s string) { t.Log(s) }, was: []string{"web", "www.example"}}
 	if err := resetIdentity(root, n, keep); err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func TestIdentityStaysInTheTree(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		n := &newIdentity{id: &state.Identity{}, name: "copy", was: []string{"web"}}
+		n := &newIdentity{id: &state.Identity{}, name: "copy", warn: func(string) {}, was: []string{"web"}}
 		if err := resetIdentity(root, n, Keep{}); err != nil {
 			t.Logf("links at %q: %v", links, err)
 		}
@@ -145,6 +145,43 @@ func TestIdentityStaysInTheTree(t *testing.T) {
 			if after[name] != before[name] {
 				t.Errorf("links at %q: on the host %s was %q, is %q", links, name, before[name], after[name])
 			}
+		}
+	}
+}
+
+func TestRenameHosts(t *testing.T) {
+	for _, c := range []struct{ text, was, want string }{
+		{"127.0.0.1 localhost\n::1 localhost\n", "localhost", "127.0.0.1 localhost\n::1 localhost\n127.0.1.1\tcopy\n"},
+		{"127.0.0.1 localhost", "localhost.localdomain", "127.0.0.1 localhost\n127.0.1.1\tcopy\n"},
+		{"127.0.0.1 localhost\n127.0.1.1 web\n", "web localhost", "127.0.0.1 localhost\n127.0.1.1 copy\n"},
+		{"127.0.0.1 localhost \n", "", "127.0.0.1 localhost \n"},
+		{"127.0.0.1 localhost 127\n127\n", "127", "127.0.0.1 localhost copy\n127\n"},
+		{"::1 ip6-localhost ip6-loopback web # web\n", "ip6-loopback web", "::1 ip6-localhost ip6-loopback copy # web\n"},
+		{"10.0.0.1 web\n", "web", "10.0.0.1 web\n"},
+	} {
+		if got := renameHosts(c.text, strings.Fields(c.was), "copy"); got != c.want {
+			t.Errorf("%q of %s became %q", c.text, c.was, got)
+		}
+	}
+	if got := renameHosts("127.0.0.1 localhost \n", []string{"web", ""}, "copy"); got != "127.0.0.1 localhost \n127.0.1.1\tcopy\n" {
+		t.Errorf("of a system without a name: %q", got)
+	}
+}
+
+// What a guest's root has put where a file would be is in nobody's way.
+func TestIdentityOfAnOddSystem(t *testing.T) {
+	for _, made := range []func(root string) error{
+		func(root string) error { return os.MkdirAll(root+"/etc/hostname/d", 0o755) },
+		func(root string) error { return os.MkdirAll(root+"/etc/machine-id", 0o755) },
+		func(root string) error { return os.Symlink("etc", root+"/etc") },
+	} {
+		root, said := t.TempDir(), ""
+		if err := made(root); err != nil {
+			t.Fatal(err)
+		}
+		n := &newIdentity{id: &state.Identity{}, name: "copy", warn: func(s string) { said += s }}
+		if err := resetIdentity(root, n, Keep{}); err != nil || !strings.HasPrefix(said, "/etc/") {
+			t.Errorf("%q, %v", said, err)
 		}
 	}
 }

@@ -217,7 +217,7 @@ func (r *renaming) hostname() error {
 	if !isCalled(r.m.Rootfs(r.to), r.from) {
 		return nil
 	}
-	n := &newIdentity{id: id, name: r.to, was: []string{r.from}}
+	n := &newIdentity{id: id, name: r.to, warn: r.m.opt.Warn, was: []string{r.from}}
 	return resetIdentity(r.m.Rootfs(r.to), n, Keep{}, "hosts", "host name")
 }
 

@@ -44,8 +44,15 @@ func TestAKilledRenameIsNotFinishedForAnother(t *testing.T) {
 	in := newInstance(t)
 	for _, step := range []string{"move logs", "unmark rename"} {
 		in.create("old", "busybox", "dir")
+		in.start("old")
+		if err := in.Stop(context.Background(), "old", guest.StopOptions{Kill: true}); err != nil {
+			t.Fatal(err)
+		}
 		in.killed(step, "rename", "old", "new")
 		in.destroy("new")
+		if left, _ := filepath.Glob(in.dirs.Log + "/[on]*"); len(left) > 0 {
+			t.Errorf("killed before %s and destroyed, %s is left", step, left)
+		}
 		in.create("new", "busybox", "dir")
 		base := *in.info("new").IDBase
 		in.start("new")
