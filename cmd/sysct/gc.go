@@ -8,7 +8,7 @@ import (
 
 const gcLong = `Remove what killed verbs have left, and say what that was: half-made and half-removed
 guests, half-built images, empty control groups, sockets and files of guests that are
-gone. What another process works on is left alone. Built images stay.`
+gone. What another process works on is left alone. Built images stay: see sysct image.`
 
 func newGC(a *app) *cobra.Command {
 	var dry bool

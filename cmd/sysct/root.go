@@ -97,6 +97,7 @@ func verbs() []verb {
 		{groupAdmin, "why", newWhy},
 		{groupAdmin, "doctor", newDoctor},
 		{groupAdmin, "template templates", newTemplate},
+		{groupAdmin, "image images", newImage},
 		{groupAdmin, "gc", newGC},
 		{groupAdmin, "version", newVersion},
 		{groupAdmin, "completion", newCompletion},

@@ -225,6 +225,13 @@ func Renaming(guest string) string {
 	return filepath.Join(filepath.Dir(guest), ".ren-"+filepath.Base(guest))
 }
 
+// Seen says whether there is anything of the entry's guest, on its way in or out too. If
+// there isn't, it may be on a file system that is away for a moment.
+func (e Entry) Seen() bool {
+	_, err := os.Lstat(Removing(e.Guest))
+	return err == nil || !absent(e)
+}
+
 func absent(e Entry) bool {
 	for _, path := range []string{Building(e.Guest), Renaming(e.Guest), e.Guest} {
 		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {

@@ -131,7 +131,12 @@ func (m *Manager) usedLayers() (map[string]bool, error) {
 
 // storedIdentity reads state.json of a directory in the state directory.
 func (m *Manager) storedIdentity(name string) (*state.Identity, error) {
-	fd, err := unix.Open(m.dir(name), unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	return identityIn(m.dir(name))
+}
+
+// identityIn reads state.json of a directory, of whatever instance.
+func identityIn(dir string) (*state.Identity, error) {
+	fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -47,15 +47,19 @@ func (s *Store) entries() ([]string, error) {
 	return names, nil
 }
 
-// Remove removes an image. flock.ErrHeld: it is being used or built. fs.ErrNotExist: there is none. Whether guests still need it
-// is the caller's to know.
-func (s *Store) Remove(key string) error {
+// Remove removes an image; one that keep wants stays, which is an error. keep is called under the image's lock, as GC does.
+// flock.ErrHeld: it is being used or built. fs.ErrNotExist: there is none.
+func (s *Store) Remove(key string, keep func(key string) bool) error {
 	_, err := os.Lstat(filepath.Join(s.Dir, key))
 	if !isImageKey(key) {
 		err = errors.New("not the name of an image")
 	}
+	var removed []string
 	if err == nil {
-		_, err = s.collect(key, func(string) bool { return false }, false)
+		removed, err = s.collect(key, keep, false)
+	}
+	if err == nil && !slices.Contains(removed, key) {
+		err = errors.New("it is needed still")
 	}
 	if err != nil {
 		return fmt.Errorf("cannot remove image %q: %w", key, err)

@@ -161,7 +161,7 @@ func TestGC(t *testing.T) {
 		t.Errorf("would remove %q, %v", removed, err)
 	}
 	check(none, "old-1", ".old-2") // the image is in use, so its lock and what belongs to it is not looked at
-	if err := s.Remove(key); !errors.Is(err, flock.ErrHeld) {
+	if err := s.Remove(key, none); !errors.Is(err, flock.ErrHeld) {
 		t.Error(err)
 	}
 	if err := image.Close(); err != nil {
@@ -175,10 +175,10 @@ func TestGC(t *testing.T) {
 	if _, err := s.Open(t.Context(), key); !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
-	if err := s.Remove(key); !errors.Is(err, fs.ErrNotExist) {
+	if err := s.Remove(key, none); !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
-	if err := s.Remove("../" + key); err == nil || errors.Is(err, fs.ErrNotExist) {
+	if err := s.Remove("../"+key, none); err == nil || errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
 	if got := entriesOf(t, s); !slices.Equal(got, []string{"NOT OURS"}) {
