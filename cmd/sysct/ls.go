@@ -148,7 +148,7 @@ func columnOf(name string) (column, error) {
 			return c, nil
 		}
 	}
-	return column{}, invalid("unknown column %q", name)
+	return column{}, invalid("unknown column %q: %s", name, strings.Join(columnNames(), ", "))
 }
 
 func (a *app) table(chosen []column, list []guest.Info, header bool) error {

@@ -87,6 +87,9 @@ func whyText(w *guest.Why, now time.Time) string {
 	if w.OOMKills > 0 {
 		p.part("memory", "", []string{killsText(w.OOMKills)})
 	}
+	if w.PidsReached > 0 {
+		p.part("processes", "", []string{fmt.Sprintf("it has had all the %d that its limit allows: any more were refused", w.PidsReached)})
+	}
 	if w.Boot != nil && w.Verdict != guest.VerdictFine {
 		p.part("the console's last lines", "| ", w.Boot.Console)
 		p.part("the monitor's log", "", w.Log)

@@ -45,7 +45,7 @@ func TestWhyPages(t *testing.T) {
 			Boot: boot(state.Boot{Number: 3, Ready: true, OOMKills: 2, Status: "Running", Exit: &state.Exit{Signal: "SIGKILL", Reason: state.ReasonOOM}})},
 		"why-exited-before": {Name: "web", State: state.Running, Verdict: guest.VerdictStarting, Since: ago(time.Second), System: "starting",
 			Boot: boot(state.Boot{Number: 1, Exit: &state.Exit{Code: &code, Reason: state.ReasonExited}})},
-		"why-degraded": {Name: "web", State: state.Running, Verdict: guest.VerdictDegraded, Since: ago(time.Minute), System: "degraded", OOMKills: 1,
+		"why-degraded": {Name: "web", State: state.Running, Verdict: guest.VerdictDegraded, Since: ago(time.Minute), System: "degraded", OOMKills: 1, PidsReached: 20,
 			Units: []guest.FailedUnit{{Name: "bad.service", Description: "A bad one", Result: "exit-code", Status: "3", Log: []string{"it broke"}}}},
 		"why-killed": {Name: "web", State: state.Stopped, Verdict: guest.VerdictKilled, Since: ago(3 * time.Second), Advice: []string{"look"}},
 	} {

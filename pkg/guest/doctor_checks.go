@@ -30,6 +30,7 @@ func guestChecks() []guestCheck {
 		{"last boot", checkBoot},
 		{"system", checkSystem},
 		{"memory", checkMemory},
+		{"processes", checkPids},
 		{"logs", checkLogs},
 		{"protection", checkProtection},
 	}
@@ -170,6 +171,9 @@ func checkBoot(p *patient) *doctor.Finding {
 		return nil
 	}
 	text := "init ended by itself"
+	if e := p.boot.Exit; e != nil && e.Reason == state.ReasonOOM {
+		text = "init was killed for lack of memory"
+	}
 	if f := p.boot.Failure; f != nil {
 		text = f.Step + ": " + f.Message
 	}
@@ -193,6 +197,20 @@ func checkMemory(p *patient) *doctor.Finding {
 			"%d of its processes were killed since its start because its memory limit was reached", *n)
 	}
 	return nil
+}
+
+func checkPids(p *patient) *doctor.Finding {
+	use := p.info.Use()
+	if !use.pidsReached() {
+		return nil
+	}
+	return found(doctor.Warning, "its programs can't start any others then", morePids(p.name, *use.PidsMax),
+		"since its start it has had all the %d processes that its limit allows", *use.PidsMax)
+}
+
+// morePids is how to double the number of processes of a guest that runs.
+func morePids(name string, now int64) string {
+	return fmt.Sprintf("sysct set %s limits.pids=%d; sysct restart %s", name, 2*now, name)
 }
 
 // moreMemory is how to double a guest's memory and have it count.

@@ -68,6 +68,7 @@ func TestGuestChecks(t *testing.T) {
 			memory := 512 * spec.MiB
 			p.cfg.Limits.Memory = &memory
 		}},
+		{"no processes", func(p *patient) { running(p); p.info.Usage = &Usage{PidsPeak: &kills, PidsMax: &kills} }},
 		{"long logs", func(p *patient) { p.logBytes = 300 << 20 }},
 		{"protected", func(p *patient) { p.cfg.Protect = []string{"delete", "start"} }},
 	} {

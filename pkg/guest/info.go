@@ -36,6 +36,8 @@ type Usage struct {
 	MemoryMax  *int64   `json:"memory_max"`
 	CPU        *float64 `json:"cpu"`
 	Pids       *int64   `json:"pids"`
+	PidsPeak   *int64   `json:"pids_peak"`
+	PidsMax    *int64   `json:"pids_max"`
 	OOMKills   *int64   `json:"oom_kills"`
 }
 
@@ -45,6 +47,11 @@ func (info *Info) Use() *Usage {
 		return &Usage{}
 	}
 	return info.Usage
+}
+
+// pidsReached says that there have been as many processes as may be.
+func (u *Usage) pidsReached() bool {
+	return u.PidsPeak != nil && u.PidsMax != nil && *u.PidsPeak >= *u.PidsMax
 }
 
 // ExitInfo is how a life of a guest ended.

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sysct/sysct/pkg/guest/control"
+	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/guest/state"
 )
 
@@ -40,7 +42,7 @@ func (m *Manager) Wait(ctx context.Context, name string, o WaitOptions) error {
 		}
 		select {
 		case <-ctx.Done():
-			return waitEnded(ctx)
+			return waitEnded(ctx, o)
 		case <-time.After(poll):
 		}
 	}
@@ -65,7 +67,7 @@ func (m *Manager) waitOnce(ctx context.Context, name string, o WaitOptions) (boo
 		return false, m.noMonitor(name)
 	}
 	if err != nil {
-		return false, waitError(ctx, err)
+		return false, waitError(ctx, o, err)
 	}
 	defer conn.Close()
 	heardOf, done := m.whileHeard(ctx, name)
@@ -79,24 +81,43 @@ func (m *Manager) waitOnce(ctx context.Context, name string, o WaitOptions) (boo
 	if errors.Is(context.Cause(heardOf), errDeaf) {
 		return false, deaf(name)
 	}
-	return err == nil, waitError(ctx, err)
+	return err == nil, waitError(ctx, o, err)
 }
 
-func waitError(ctx context.Context, err error) error {
+func waitError(ctx context.Context, o WaitOptions, err error) error {
 	if err == nil {
 		return nil
 	}
 	if ctx.Err() != nil {
-		return waitEnded(ctx)
+		return waitEnded(ctx, o)
 	}
 	return callError(err)
 }
 
-func waitEnded(ctx context.Context) error {
+func waitEnded(ctx context.Context, o WaitOptions) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return as(ErrTimeout, fmt.Errorf("it did not come about in time"))
+		return as(ErrTimeout, fmt.Errorf("it is not %s%s", o.goal(), o.after()))
 	}
 	return ctx.Err()
+}
+
+// goal is what is waited for, in words.
+func (o WaitOptions) goal() string {
+	var words []string
+	if o.Ready {
+		words = append(words, "ready")
+	}
+	for _, s := range o.States {
+		words = append(words, string(s))
+	}
+	return strings.Join(words, " or ")
+}
+
+func (o WaitOptions) after() string {
+	if o.Timeout == nil || *o.Timeout == 0 {
+		return ""
+	}
+	return " after " + spec.Duration(*o.Timeout).String()
 }
 
 // Freeze stops every process of a guest where it is. ErrState if it isn't

@@ -32,6 +32,9 @@ type Why struct {
 	System string `json:"system"`
 	// OOMKills are the running guest's processes that were killed for lack of memory.
 	OOMKills int64 `json:"oom_kills"`
+	// PidsReached is the running guest's limit of processes, if it has had so many; 0: it
+	// hasn't.
+	PidsReached int64 `json:"pids_reached"`
 	// Log are the monitor's lines about Boot.
 	Log []string `json:"log"`
 	// Advice is what to do next, a line each.
@@ -70,6 +73,9 @@ func (m *Manager) Why(ctx context.Context, name string) (*Why, error) {
 	}
 	if info.Use().OOMKills != nil {
 		w.OOMKills = *info.Use().OOMKills
+	}
+	if use := info.Use(); use.pidsReached() {
+		w.PidsReached = *use.PidsMax
 	}
 	if info.State == state.Running {
 		w.System, w.Units = m.askSystemd(ctx, name)
@@ -131,7 +137,7 @@ func (w *Why) judge(info *Info) {
 	switch {
 	case info.State == state.Stopped, info.Pid == nil && w.Boot != nil:
 		w.judgeStopped() // or about to be, or to be started again
-	case len(w.Units) > 0 || w.System == "degraded" || w.OOMKills > 0:
+	case len(w.Units) > 0 || w.System == "degraded" || w.OOMKills+w.PidsReached > 0:
 		w.Verdict, w.Since = VerdictDegraded, info.StartedAt
 	case w.System == "running", w.System == "" && info.Ready != nil && *info.Ready:
 		w.Verdict, w.Since = VerdictFine, info.StartedAt

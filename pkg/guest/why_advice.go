@@ -38,6 +38,9 @@ func (w *Why) advice(m *Manager) []string {
 		if w.OOMKills > 0 {
 			add("give it more memory: %s", moreMemory(w.Name, cfg, w.State))
 		}
+		if w.PidsReached > 0 {
+			add("let it have more processes: %s", morePids(w.Name, w.PidsReached))
+		}
 		for _, u := range w.Units {
 			add("look at a unit: sysct exec %s -- systemctl status %s", w.Name, shellWord(u.Name))
 			break

@@ -13,6 +13,8 @@ type Stats struct {
 	Memory   *Memory
 	CPUUsage int64  // CPU time in µs since the group was made (cpu.stat)
 	Pids     *int64 // processes and threads
+	PidsPeak *int64 // the most that Pids has been; nil before Linux 6.1
+	PidsMax  *int64 // nil is no limit
 }
 
 // Memory is a guest's memory, in bytes.
@@ -73,9 +75,18 @@ func MemoryV1(read ReadFunc) (*Memory, error) {
 // v2 group, whether or not the cpu controller is enabled or on v1.
 func CPUUsage(read ReadFunc) (int64, error) { return keyed(read, "cpu.stat", "usage_usec") }
 
-// PidsCurrent reads the number of processes and threads of a group of either
-// version; nil if the controller is not enabled there.
-func PidsCurrent(read ReadFunc) (*int64, error) { return optional(number(read, "pids.current")) }
+// ReadPids reads the number of processes and threads of a group of either version;
+// it stays nil if the controller is not enabled there.
+func (s *Stats) ReadPids(read ReadFunc) (err error) {
+	if s.Pids, err = optional(number(read, "pids.current")); s.Pids == nil || err != nil {
+		return err
+	}
+	if s.PidsPeak, err = optional(number(read, "pids.peak")); err != nil {
+		return err
+	}
+	s.PidsMax, err = optional(number(read, "pids.max"))
+	return err
+}
 
 // Events reads populated and frozen from a cgroup.events file's text.
 func Events(text string) (populated, frozen bool, err error) {

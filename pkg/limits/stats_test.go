@@ -60,18 +60,24 @@ func TestMemoryV1(t *testing.T) {
 func TestCPUAndPids(t *testing.T) {
 	read := files(map[string]string{
 		"cpu.stat":     "usage_usec 1523\nuser_usec 1000\nsystem_usec 523\nnice_usec 0\n",
-		"pids.current": "12\n",
+		"pids.current": "12\n", "pids.peak": "20\n", "pids.max": "20\n",
 	})
 	if n, err := CPUUsage(read); n != 1523 || err != nil {
 		t.Errorf("got %d, %v", n, err)
 	}
-	if n, err := PidsCurrent(read); err != nil || *n != 12 {
-		t.Errorf("got %v, %v", n, err)
+	var s Stats
+	if err := s.ReadPids(read); err != nil || *s.Pids != 12 || *s.PidsPeak != 20 || *s.PidsMax != 20 {
+		t.Errorf("got %+v, %v", s, err)
 	}
-	if n, err := PidsCurrent(files(nil)); n != nil || err != nil {
-		t.Errorf("got %v, %v", n, err)
+	s = Stats{}
+	if err := s.ReadPids(files(map[string]string{"pids.current": "1\n", "pids.max": "max\n"})); err != nil || *s.Pids != 1 || s.PidsPeak != nil || s.PidsMax != nil {
+		t.Errorf("without a limit: got %+v, %v", s, err)
 	}
-	if _, err := PidsCurrent(files(map[string]string{"pids.current": "x\n"})); err == nil {
+	s = Stats{}
+	if err := s.ReadPids(files(nil)); s.Pids != nil || err != nil {
+		t.Errorf("got %+v, %v", s, err)
+	}
+	if err := s.ReadPids(files(map[string]string{"pids.current": "x\n"})); err == nil {
 		t.Error("text is no error")
 	}
 }

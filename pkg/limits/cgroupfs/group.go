@@ -160,8 +160,7 @@ func (g *group) stats() (s limits.Stats, err error) {
 	if d == nil {
 		d = g.guest
 	}
-	s.Pids, err = limits.PidsCurrent(d.read)
-	return s, err
+	return s, s.ReadPids(d.read)
 }
 
 // holder is the v1 group that a controller is in; nil if it isn't on v1.

@@ -97,7 +97,7 @@ func (b *bases) look(name string, stats bool) (s limits.Sight, err error) {
 	if st.Memory, err = memory(of("memory")); err != nil {
 		return s, nil
 	}
-	if st.Pids, err = limits.PidsCurrent(of("pids")); err == nil {
+	if st.ReadPids(of("pids")) == nil {
 		s.Stats = st
 	}
 	return s, nil
