@@ -25,6 +25,14 @@ func TestVerbsAreNamedAsTheyCallThemselves(t *testing.T) {
 			}
 		}
 	}
+	for _, careful := range [][]string{{"create", "x"}, {"rm", "x"}, {"attach", "x"}, {"-q", "start"}, {}, {"no-verb"}} {
+		if !isCareful(careful) {
+			t.Errorf("%q doesn't heed signals at once", careful)
+		}
+	}
+	if isCareful([]string{"pause", "x"}) {
+		t.Error("a pause heeds signals at once")
+	}
 	if all := wanted(verbs(), []string{"--state-dir", "/x", "start"}); len(all) != len(verbs()) {
 		t.Errorf("behind a flag %d verbs are found", len(all))
 	}
