@@ -47,9 +47,12 @@ func (m *Manager) copyLog(name, path string, w io.Writer, tail int) error {
 }
 
 // readLog joins a log's files, the oldest first. None is an empty log.
-func readLog(path string) ([]byte, error) {
+func readLog(path string) ([]byte, error) { return readFiles(state.Rotated(path)) }
+
+// readFiles joins files, the last first.
+func readFiles(files []string) ([]byte, error) {
 	var all []byte
-	for _, file := range slices.Backward(state.Rotated(path)) {
+	for _, file := range slices.Backward(files) {
 		data, err := os.ReadFile(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
