@@ -95,7 +95,13 @@ func (h *hold) letGo(ctx context.Context) (time.Duration, error) {
 	fds, err := h.conn.Call(ctx, control.Request{Op: control.OpThaw, Hold: true}, &resp)
 	control.CloseAll(fds)
 	if err != nil {
-		return 0, fmt.Errorf("it did not hold still while it was copied: %w", callError(err))
+		err = fmt.Errorf("it did not hold still while it was copied: %w", callError(err))
+	}
+	if errors.Is(err, control.ErrLost) {
+		return 0, as(ErrState, err) // it has ended, or goes on without its monitor
+	}
+	if err != nil {
+		return 0, err
 	}
 	return time.Since(h.since), nil
 }

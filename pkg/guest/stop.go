@@ -88,7 +88,8 @@ func (m *Manager) Restart(ctx context.Context, name string, o StopOptions) error
 	return m.Start(ctx, name, StartOptions{})
 }
 
-// Kill sends a signal to the guest's init; SIGKILL ends all of its processes.
+// Kill sends a signal to the guest's init; SIGKILL ends all of its processes. If the
+// monitor dies meanwhile, init may get the signal twice.
 func (m *Manager) Kill(ctx context.Context, name string, sig unix.Signal) error {
 	if sig == unix.SIGKILL {
 		if err := m.check(name); err != nil {
@@ -96,7 +97,12 @@ func (m *Manager) Kill(ctx context.Context, name string, sig unix.Signal) error 
 		}
 		return m.kill(ctx, name, false)
 	}
-	_, err := m.call(ctx, name, control.Request{Op: control.OpKill, Signal: int(sig)})
+	request := control.Request{Op: control.OpKill, Signal: int(sig)}
+	_, err := m.call(ctx, name, request)
+	for try := 0; errors.Is(err, control.ErrLost) && try < lostTries; try++ {
+		time.Sleep(poll)
+		_, err = m.call(ctx, name, request)
+	}
 	return err
 }
 
