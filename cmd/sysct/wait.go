@@ -69,6 +69,8 @@ func parseCondition(text string) (guest.WaitOptions, error) {
 			msg := "unknown state " + strconv.Quote(word)
 			if near := nearest.Of(upper, append(known, "READY")); near != "" {
 				msg += "\nhint: did you mean " + near + "?"
+			} else {
+				msg += "\nhint: ready, " + strings.Join(known, ", ")
 			}
 			return o, usage(errors.New(msg))
 		}
