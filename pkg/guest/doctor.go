@@ -2,7 +2,6 @@ package guest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -127,16 +126,21 @@ func (m *Manager) buildable() []doctor.Template {
 	return all
 }
 
-// layersThere says whether what an overlay guest's own files are upon is there.
-func (m *Manager) layersThere(ctx context.Context, id *state.Identity) error {
+// imageThere says whether the image of an overlay guest is there.
+func (m *Manager) imageThere(ctx context.Context, id *state.Identity) error {
 	image, err := m.images.Open(ctx, id.Image)
 	if err != nil {
 		return err
 	}
+	return image.Close()
+}
+
+// layersThere says whether the layers that a guest shares are there.
+func (m *Manager) layersThere(id *state.Identity) error {
 	for _, layer := range id.Layers {
 		if _, err := os.Stat(m.layerDir(layer)); err != nil {
-			return errors.Join(fmt.Errorf("a layer that it shares with a clone is missing: %w", err), image.Close())
+			return fmt.Errorf("a layer that it shares with a clone is missing: %w", err)
 		}
 	}
-	return image.Close()
+	return nil
 }

@@ -24,6 +24,7 @@ func guestChecks() []guestCheck {
 		{"owner and mode", checkFiles},
 		{"id range", checkIDs},
 		{"image", checkImage},
+		{"shared layers", checkLayers},
 		{"rootfs", checkRoot},
 		{"init", checkInit},
 		{"monitor", checkMonitor},
@@ -109,6 +110,14 @@ func checkImage(p *patient) *doctor.Finding {
 	}
 	return found(doctor.Problem, "its own files are a layer upon that image: it can't be started without it",
 		"build the image again, by a guest that is made with the same template and arguments (sysct create), or restore the cache directory", "%s", oneLine(p.errImage))
+}
+
+func checkLayers(p *patient) *doctor.Finding {
+	if p.errLayer == nil {
+		return nil
+	}
+	return found(doctor.Problem, "what it had when it was cloned is in that layer: it can't be started without it",
+		"restore the layer from a backup, or, to give the guest up: sysct destroy "+p.name, "%s", oneLine(p.errLayer))
 }
 
 func checkRoot(p *patient) *doctor.Finding {

@@ -34,6 +34,7 @@ type patient struct {
 	files     map[string]fileFacts
 	overlap   *idledger.Entry // another guest that has some of its ids
 	errImage  error
+	errLayer  error
 	root      rootFacts
 	errAsk    error // of asking its monitor
 	logBytes  int64
@@ -75,7 +76,7 @@ func (m *Manager) look(ctx context.Context, info *Info, used []idledger.Entry) *
 	if p.id != nil {
 		p.overlap = overlapOf(p.dir, p.id, used)
 		if p.id.Backend == store.Overlay {
-			p.errImage = m.layersThere(ctx, p.id)
+			p.errImage, p.errLayer = m.imageThere(ctx, p.id), m.layersThere(p.id)
 		}
 	}
 	p.root = lookAtRoot(m.Rootfs(p.name), p.cfg)

@@ -48,6 +48,9 @@ func TestGuestChecks(t *testing.T) {
 		{"no image", func(p *patient) {
 			p.errImage, p.errPlan = errors.New("cannot read image x"), errors.New("its image is missing")
 		}},
+		{"no layer", func(p *patient) {
+			p.errLayer = errors.New("a layer that it shares with a clone is missing: stat /s/.layers/0a: no such file or directory")
+		}},
 		{"no rootfs", func(p *patient) { p.root = rootFacts{err: unix.ENOENT} }},
 		{"empty rootfs", func(p *patient) { p.root, p.id.Backend = rootFacts{mode: 0o755, empty: true}, "dir" }},
 		{"overlay that isn't shown", func(p *patient) { p.root = rootFacts{mode: 0o755, empty: true} }},
