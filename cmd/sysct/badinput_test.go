@@ -137,7 +137,7 @@ func (w *badWorld) install(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, dir := range []string{"/etc/sysct/templates", "/etc-work", "/work"} {
+	for _, dir := range []string{"/etc/sysct/templates", "/etc-work", "/desk"} {
 		if err := os.MkdirAll(w.top+dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -214,7 +214,7 @@ func (w *badWorld) shell(t *testing.T, script string) (stdout, stderr string, er
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", script)
-	cmd.Env, cmd.Dir, cmd.WaitDelay = w.env, w.top+"/work", time.Second
+	cmd.Env, cmd.Dir, cmd.WaitDelay = w.env, w.top+"/desk", time.Second
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err = cmd.Run()
@@ -299,7 +299,7 @@ func (w *badWorld) restore(t *testing.T) {
 		w.waitIdle(t)
 	}
 	os.RemoveAll(w.run + "/web")
-	for _, dir := range []string{"/etc/sysct/templates", "/work"} {
+	for _, dir := range []string{"/etc/sysct/templates", "/desk"} {
 		os.RemoveAll(w.top + dir)
 		if err := os.MkdirAll(w.top+dir, 0o755); err != nil {
 			t.Fatal(err)

@@ -293,10 +293,16 @@ func (info *Info) broken(err error) {
 	info.Error = &text
 }
 
-// isMonitor tells whether a pid that was written down is still a monitor's.
+// isMonitor tells whether a pid that was written down is still a monitor's: by its
+// name or, while it executes itself anew and hasn't taken that again, by its arguments.
 func isMonitor(pid int) bool {
-	comm, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
-	return err == nil && strings.TrimSpace(string(comm)) == "sysct-monitor"
+	proc := "/proc/" + strconv.Itoa(pid)
+	comm, err := os.ReadFile(proc + "/comm")
+	if err == nil && strings.TrimSpace(string(comm)) == "sysct-monitor" {
+		return true
+	}
+	args, err := os.ReadFile(proc + "/cmdline")
+	return err == nil && strings.HasPrefix(string(args), "sysct-helper\x00monitor\x00")
 }
 
 // oneLine is an error's text without its hints.
