@@ -101,11 +101,15 @@ func (m *Manager) ownMonitor(name string) (pidfd, pid int, err error) {
 	if err != nil {
 		return -1, 0, fmt.Errorf("cannot open monitor: %w", err)
 	}
-	if !m.isOwnMonitor(name, run.MonitorPid) {
-		unix.Close(pidfd)
-		return -1, 0, nil
+	// In the middle of executing itself anew it has neither arguments nor environment.
+	for try := range 5 {
+		if m.isOwnMonitor(name, run.MonitorPid) {
+			return pidfd, run.MonitorPid, nil
+		}
+		time.Sleep(time.Duration(try) * 5 * time.Millisecond)
 	}
-	return pidfd, run.MonitorPid, nil
+	unix.Close(pidfd)
+	return -1, 0, nil
 }
 
 // isOwnMonitor: a monitor's name, started for this guest by this instance's holder.
