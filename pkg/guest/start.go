@@ -14,6 +14,9 @@ import (
 // StartOptions say how a guest is started.
 type StartOptions struct{}
 
+// endingPause is the pause between looks at a monitor that is about to end.
+const endingPause = 5 * time.Millisecond
+
 // Start starts a guest and returns when its init has been executed. ErrState if
 // it runs, ErrConfig if its configuration is wrong, *StartError if it could not
 // be started.
@@ -41,12 +44,20 @@ func (m *Manager) Start(ctx context.Context, name string, _ StartOptions) error 
 	if err != nil {
 		return err
 	}
-	err = early.wait()
-	if errors.Is(err, &control.Error{Kind: control.KindState}) {
-		// Then the monitor before was there still, and has gone since.
+	for deadline := time.Now().Add(lockPatience); ; {
+		err = early.wait()
+		if !errors.Is(err, &control.Error{Kind: control.KindState}) || time.Now().After(deadline) {
+			break
+		}
+		// The monitor before is there still: it is about to end, or was ordered by a
+		// start that was given up and hasn't come up yet. Or it comes up anew.
 		early.close()
-		if early, err = m.askMonitor(ctx, name); err == nil {
-			err = early.wait()
+		time.Sleep(endingPause)
+		if plan.Recover, err = m.startable(ctx, name); err != nil {
+			return err
+		}
+		if early, err = m.askMonitor(ctx, name); err != nil {
+			return err
 		}
 	}
 	if err != nil {
