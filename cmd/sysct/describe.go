@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -52,8 +53,14 @@ func describe(root *cobra.Command) description {
 	for _, g := range root.Groups() {
 		group := groupDescription{Title: g.Title}
 		for _, cmd := range root.Commands() {
-			if cmd.GroupID == g.ID && cmd.IsAvailableCommand() && !cmd.HasSubCommands() {
-				group.Verbs = append(group.Verbs, describeVerb(cmd))
+			if cmd.GroupID != g.ID || !cmd.IsAvailableCommand() {
+				continue
+			}
+			group.Verbs = append(group.Verbs, describeVerb(cmd))
+			for _, action := range cmd.Commands() {
+				if action.IsAvailableCommand() {
+					group.Verbs = append(group.Verbs, describeVerb(action))
+				}
 			}
 		}
 		d.Groups = append(d.Groups, group)
@@ -63,9 +70,17 @@ func describe(root *cobra.Command) description {
 
 func describeVerb(cmd *cobra.Command) verbDescription {
 	return verbDescription{
-		Name: cmd.Name(), Aliases: cmd.Aliases, Use: cmd.Use, Short: cmd.Short, Long: cmd.Long, Example: cmd.Example,
+		Name: verbName(cmd), Aliases: cmd.Aliases, Use: cmd.Use, Short: cmd.Short, Long: cmd.Long, Example: cmd.Example,
 		Flags: describeFlags(cmd.LocalNonPersistentFlags()),
 	}
+}
+
+// verbName is a verb as it is called, with its parent if it has one: "host init".
+func verbName(cmd *cobra.Command) string {
+	if !cmd.HasParent() {
+		return cmd.Name()
+	}
+	return strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
 }
 
 func describeFlags(flags *pflag.FlagSet) []flagDescription {

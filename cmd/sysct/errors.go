@@ -110,7 +110,7 @@ func (a *app) finish(cmd *cobra.Command, err error) int {
 	}
 	status := statusOf(err)
 	if sig := a.interrupted(); sig != 0 && errors.Is(err, context.Canceled) {
-		fmt.Fprintf(a.err, "sysct: %s: interrupted\n", cmd.Name())
+		fmt.Fprintf(a.err, "sysct: %s: interrupted\n", verbName(cmd))
 		return 128 + int(sig)
 	}
 	var st *statusError
@@ -120,7 +120,7 @@ func (a *app) finish(cmd *cobra.Command, err error) int {
 	if errors.Is(err, unix.EPIPE) {
 		return 128 + int(unix.SIGPIPE)
 	}
-	a.report(cmd.Name(), err)
+	a.report(verbName(cmd), err)
 	return status
 }
 

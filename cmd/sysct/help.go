@@ -13,10 +13,10 @@ import (
 // the verbs that are, and calls it success.
 func newHelp(*app) *cobra.Command {
 	return &cobra.Command{
-		Use: "help [VERB]", Short: "Explain a verb", Example: "  sysct help\n  sysct help start",
+		Use: "help [VERB [ACTION]]", Short: "Explain a verb", Example: "  sysct help\n  sysct help start\n  sysct help host init",
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return invalid("too many arguments: %s", args[1])
+			if len(args) > 2 {
+				return invalid("too many arguments: %s", args[2])
 			}
 			return nil
 		},
@@ -26,8 +26,13 @@ func newHelp(*app) *cobra.Command {
 				return cmd.Root().Help()
 			}
 			found, rest, err := cmd.Root().Find(args)
-			if err != nil || len(rest) > 0 || found == cmd.Root() {
+			switch {
+			case err != nil || found == cmd.Root():
 				return unknownVerb(cmd.Root(), args)
+			case len(rest) > 0 && found.HasSubCommands():
+				return unknownAction(found, rest)
+			case len(rest) > 0:
+				return invalid("too many arguments: %s", rest[0])
 			}
 			return found.Help()
 		},

@@ -99,6 +99,7 @@ func verbs() []verb {
 		{groupAdmin, "template templates", newTemplate},
 		{groupAdmin, "image images", newImage},
 		{groupAdmin, "gc", newGC},
+		{groupAdmin, "host", newHost},
 		{groupAdmin, "version", newVersion},
 		{groupAdmin, "completion", newCompletion},
 		{groupAdmin, "__describe", newDescribe},

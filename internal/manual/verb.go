@@ -23,7 +23,7 @@ type Group struct {
 
 // Verb is a verb with its help.
 type Verb struct {
-	Name    string   `json:"name"`
+	Name    string   `json:"name"` // "start", "host init"
 	Aliases []string `json:"aliases"`
 	Use     string   `json:"use"` // start NAME...
 	Short   string   `json:"short"`
@@ -49,15 +49,20 @@ func (p *Program) Pages(ed Edition) map[string]string {
 	pages := map[string]string{p.Name + ".1": p.page(ed)}
 	for _, g := range p.Groups {
 		for _, v := range g.Verbs {
-			pages[p.Name+"-"+v.Name+".1"] = p.verbPage(&g, &v, ed)
+			pages[p.pageOf(v.Name)+".1"] = p.verbPage(&g, &v, ed)
 		}
 	}
 	return pages
 }
 
+// pageOf is the name of a verb's page.
+func (p *Program) pageOf(verb string) string {
+	return p.Name + "-" + strings.ReplaceAll(verb, " ", "-")
+}
+
 // verbPage is the page of one verb.
 func (p *Program) verbPage(g *Group, v *Verb, ed Edition) string {
-	r := newRoff(p.Name+"-"+v.Name, 1, ed, lowerFirst(v.Short))
+	r := newRoff(p.pageOf(v.Name), 1, ed, lowerFirst(v.Short))
 	r.section("SYNOPSIS")
 	for _, name := range append([]string{v.Name}, v.Aliases...) {
 		if name != v.Name {
@@ -80,7 +85,7 @@ func (p *Program) verbPage(g *Group, v *Verb, ed Edition) string {
 	var others []string
 	for _, other := range g.Verbs {
 		if other.Name != v.Name {
-			others = append(others, p.Name+"-"+other.Name+"(1)")
+			others = append(others, p.pageOf(other.Name)+"(1)")
 		}
 	}
 	r.line(references(append([]string{p.Name + "(1)"}, append(others, p.Name+"-config(5)")...)))
@@ -104,7 +109,7 @@ func (p *Program) page(ed Edition) string {
 		r.line(text(g.Title))
 		for _, v := range g.Verbs {
 			r.item(bold(v.Name), text(v.Short)+".")
-			pages = append(pages, p.Name+"-"+v.Name+"(1)")
+			pages = append(pages, p.pageOf(v.Name)+"(1)")
 		}
 	}
 	r.section("OPTIONS")
