@@ -21,7 +21,7 @@ version := $(shell internal/build/version.sh bin/.version)
 build = $(go) build -trimpath -buildvcs=false -ldflags "-s -w $(1)"
 
 # What is linked: Go, assembly, and the data that is embedded.
-sources := go.mod go.sum Makefile $(shell find cmd pkg internal templates -type f \( -name '*.go' -o -name '*.s' -o -name '*.toml' \) ! -name '*_test.go')
+sources := go.mod go.sum Makefile $(shell find cmd etc pkg internal templates -type f \( -name '*.go' -o -name '*.s' -o -name '*.toml' -o -path 'etc/*' \) ! -name '*_test.go')
 helper := internal/helperbin/bin/sysct-helper
 
 .PHONY: help build deps test lint fmt generate bench demo install clean

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.." || exit 1
 go=$1
 failed=0
 
-unformatted=$("$("$go" env GOROOT)/bin/gofmt" -l cmd internal pkg templates)
+unformatted=$("$("$go" env GOROOT)/bin/gofmt" -l cmd etc internal pkg templates)
 [ -z "$unformatted" ] || { echo "not formatted (make fmt):" $unformatted; failed=1; }
 "$go" vet ./... || failed=1
 "$go" vet -tags failpoints ./pkg/guest/... ./pkg/context/... || failed=1

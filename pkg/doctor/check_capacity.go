@@ -4,10 +4,26 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/sysct/sysct/etc"
 )
 
-// persist is a sysctl for now and for later boots.
-func persist(key string, value int64) string {
+// persist is a sysctl for now and for later boots: by the file that is installed with sysct,
+// where that is there and has enough.
+func (h *Host) persist(key string, value int64) string {
+	for _, dir := range []string{"/etc/", "/usr/local/lib/", "/usr/lib/"} {
+		path := dir + etc.SysctlFile
+		text, err := h.Read(path)
+		if err != nil {
+			continue
+		}
+		for _, s := range etc.Sysctls(text) {
+			if s.Key == key && s.Value >= value {
+				return "sysctl -p " + path
+			}
+		}
+		break // the first one hides the others
+	}
 	return fmt.Sprintf("sysctl -w %s=%d && echo %s=%d >>/etc/sysctl.d/60-sysct.conf", key, value, key, value)
 }
 
@@ -40,7 +56,7 @@ func inotify(h *Host) []Finding {
 			return
 		}
 		f := Finding{Severity: Note, Found: fmt.Sprintf("%s%d of %d inotify %s in use; %d guests with systemd may want %d", least, used, most, what, h.Guests, int64(h.Guests)*each),
-			Why: "all guests together have this many; programs fail with \"too many open files\" when they run out", Mend: persist(key, want*4)}
+			Why: "all guests together have this many; programs fail with \"too many open files\" when they run out", Mend: h.persist(key, want*4)}
 		switch {
 		case used >= most:
 			f.Severity = Problem
@@ -83,7 +99,7 @@ func keys(h *Host) []Finding {
 				key = "kernel.keys.root_max" + strings.TrimSuffix(what, " of keys")
 			}
 			bad = append(bad, Finding{Severity: Warning, Found: fmt.Sprintf("user %s has %d of %d %s", uid, used, limit, what),
-				Why: "logins and services of that user fail with \"disk quota exceeded\"", Mend: persist(key, limit*4)})
+				Why: "logins and services of that user fail with \"disk quota exceeded\"", Mend: h.persist(key, limit*4)})
 		}
 	}
 	return orFine(bad, "no user has more than %d%% of its keys", most)
@@ -122,11 +138,11 @@ func processes(h *Host) []Finding {
 	all := aboveLimits(h, now)
 	if now*10 > most*8 {
 		all = append(all, Finding{Severity: Warning, Found: fmt.Sprintf("%d of %d processes and threads are there", now, most),
-			Why: "nothing can be started when they run out, on the host neither", Mend: persist(key, most*4)})
+			Why: "nothing can be started when they run out, on the host neither", Mend: h.persist(key, most*4)})
 	}
 	if h.PidsSum > most {
 		all = append(all, Finding{Severity: Note, Found: fmt.Sprintf("%d running guests may have %d processes together, the host %d (%s)", h.Running, h.PidsSum, most, key),
-			Why: "they can't all reach their limits at once; lower limits.pids, or raise the host's", Mend: persist(key, min(h.PidsSum*2, 4194304))})
+			Why: "they can't all reach their limits at once; lower limits.pids, or raise the host's", Mend: h.persist(key, min(h.PidsSum*2, 4194304))})
 	}
 	return orFine(all, "%d of %d processes and threads; running guests may have %d together", now, most, h.PidsSum)
 }
@@ -164,7 +180,7 @@ func openFiles(h *Host) []Finding {
 	var bad []Finding
 	if used, most := nr[0], nr[2]; used > most/10*8 {
 		bad = append(bad, Finding{Severity: Warning, Found: fmt.Sprintf("%d of %d files of the host are open", used, most),
-			Why: "every program fails when they run out", Mend: persist("fs.file-max", most*4)})
+			Why: "every program fails when they run out", Mend: h.persist("fs.file-max", most*4)})
 	}
 	want := uint64(h.Guests+16) * guestFiles
 	if h.OpenFiles < want {

@@ -213,6 +213,12 @@ func sicknesses() []struct {
 			m.Guests, m.Running = 20, 0
 			m.files["/proc/sys/fs/inotify/max_user_instances"] = "128"
 		}},
+		{"guests to come, sysctl.d installed", func(m *made) {
+			m.Guests, m.Running = 20, 0
+			m.files["/proc/sys/fs/inotify/max_user_instances"] = "128"
+			m.files["/proc/sys/fs/inotify/max_user_watches"] = "100"
+			m.files["/usr/lib/sysctl.d/50-sysct.conf"] = "# why\nfs.inotify.max_user_instances = 65536\nfs.inotify.max_user_watches=1000"
+		}},
 		{"limits from above", func(m *made) {
 			m.files["/sys/fs/cgroup/pids.max"] = "310"
 		}},

@@ -10,7 +10,7 @@ import (
 // Host is what the checks may ask. Its functions answer from the real host or from
 // what a test made up.
 type Host struct {
-	// Read gives a file of /proc or /sys without white space at its ends.
+	// Read gives a file of /proc, /sys or sysctl.d without white space at its ends.
 	Read func(path string) (string, error)
 	// Try tries what the kernel can do; nil: it can.
 	Try func(Trial) error
