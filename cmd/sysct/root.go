@@ -103,6 +103,8 @@ func verbs() []verb {
 		{groupAdmin, "version", newVersion},
 		{groupAdmin, "completion", newCompletion},
 		{groupAdmin, "__describe", newDescribe},
+		{groupAdmin, "__monitor", newMonitor},
+		{groupAdmin, "__scope", newScope},
 	}
 }
 

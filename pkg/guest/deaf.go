@@ -116,10 +116,10 @@ func (m *Manager) ownMonitor(name string) (pidfd, pid int, err error) {
 func (m *Manager) isOwnMonitor(name string, pid int) bool {
 	args, environ := procList(pid, "cmdline"), procList(pid, "environ")
 	return isMonitor(pid) && len(args) > 0 && args[len(args)-1] == name &&
-		slices.ContainsFunc(environ, func(v string) bool {
+		(isUnitMonitor(name, pid) || slices.ContainsFunc(environ, func(v string) bool {
 			path, found := strings.CutPrefix(v, "NOTIFY_SOCKET=")
 			return found && filepath.Dir(path) == m.dirs.Run
-		})
+		}))
 }
 
 // procList reads a file of a process that is a list with zero bytes at the ends.

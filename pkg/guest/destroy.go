@@ -14,7 +14,6 @@ import (
 	"github.com/sysct/sysct/pkg/guest/control"
 	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/images/store"
-	"github.com/sysct/sysct/pkg/limits/detect"
 )
 
 // DestroyOptions say how a guest is destroyed.
@@ -129,11 +128,11 @@ func (m *Manager) ended(ctx context.Context, name string) error {
 }
 
 func (m *Manager) removeGroups(name string) error {
-	backend, err := detect.Detect()
-	if err != nil {
-		return err
+	places, err := m.places(name)
+	for _, p := range places {
+		err = errors.Join(err, p.backend.Remove(p.base, p.group))
 	}
-	return backend.Remove(m.base(), name)
+	return err
 }
 
 // unmount fails while somebody on the host sits in rootfs/, before anything is

@@ -17,7 +17,6 @@ import (
 	"github.com/sysct/sysct/pkg/guest/control"
 	"github.com/sysct/sysct/pkg/guest/state"
 	"github.com/sysct/sysct/pkg/limits"
-	"github.com/sysct/sysct/pkg/limits/detect"
 )
 
 // ListOptions say what is to be known of the guests.
@@ -39,11 +38,7 @@ func (m *Manager) List(ctx context.Context, o ListOptions) ([]Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	backend, err := detect.Detect()
-	if err != nil {
-		return nil, err
-	}
-	sights, err := backend.Sights(m.base(), names, !o.Brief)
+	sights, err := m.sights(names, !o.Brief)
 	if err != nil {
 		return nil, err
 	}
@@ -90,11 +85,7 @@ func (m *Manager) Info(ctx context.Context, name string) (*Info, error) {
 	if err := m.check(name); err != nil {
 		return nil, err
 	}
-	backend, err := detect.Detect()
-	if err != nil {
-		return nil, err
-	}
-	sights, err := backend.Sights(m.base(), []string{name}, true)
+	sights, err := m.sights([]string{name}, true)
 	if err != nil {
 		return nil, err
 	}

@@ -37,6 +37,7 @@ type Manager struct {
 	opt    Options
 	dirs   spec.Dirs
 	tag    string
+	units  bool // guests are units of the host's systemd
 	images *images.Store
 	ledger *idledger.Ledger
 }
@@ -58,7 +59,8 @@ func Open(o Options) (*Manager, error) {
 	if o.Warn == nil {
 		o.Warn = func(string) {}
 	}
-	return &Manager{opt: o, dirs: dirs, tag: spec.Tag(dirs.State), ledger: idledger.Open(idledger.DefaultDir),
+	tag := spec.Tag(dirs.State)
+	return &Manager{opt: o, dirs: dirs, tag: tag, units: tag == "" && unitsUsed(), ledger: idledger.Open(idledger.DefaultDir),
 		images: &images.Store{Dir: filepath.Join(dirs.Cache, "images")}}, nil
 }
 

@@ -63,8 +63,9 @@ func (m *Manager) monitorPlan(name string) (*monitor.Plan, error) {
 	if slices.Contains(cfg.Protect, spec.ProtectStart) {
 		return nil, protectedFrom(name, spec.ProtectStart)
 	}
+	place := m.place(name)
 	return &monitor.Plan{
-		Name: name, Base: m.base(), RunDir: m.dirs.Run, LogDir: m.dirs.Log, BootID: boot,
+		Name: name, Base: place.base, Group: place.group, ScopeCmd: m.scopeCommand(name), RunDir: m.dirs.Run, LogDir: m.dirs.Log, BootID: boot,
 		Context: sysctx.Spec{
 			Name: name, Hostname: hostname(cfg, name), MachineID: id.MachineID,
 			IDs: ns.IDRange{Base: id.IDBase, Size: id.IDSize}, Root: layout,

@@ -12,17 +12,25 @@ import (
 )
 
 // StartOptions say how a guest is started.
-type StartOptions struct{}
+type StartOptions struct {
+	// Early returns when its init runs also where systemd starts it, whose job is done when
+	// the guest is ready.
+	Early bool
+}
 
 // endingPause is the pause between looks at a monitor that is about to end.
 const endingPause = 5 * time.Millisecond
 
 // Start starts a guest and returns when its init has been executed. ErrState if
 // it runs, ErrConfig if its configuration is wrong, *StartError if it could not
-// be started.
-func (m *Manager) Start(ctx context.Context, name string, _ StartOptions) error {
+// be started. Where guests are units it is systemd's job, and returns when the guest is
+// ready.
+func (m *Manager) Start(ctx context.Context, name string, o StartOptions) error {
 	if err := m.check(name); err != nil {
 		return err
+	}
+	if m.units {
+		return m.startUnit(ctx, name, o.Early)
 	}
 	lock, err := m.lock(ctx, name)
 	if err != nil {

@@ -13,7 +13,6 @@ import (
 	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/guest/state"
 	"github.com/sysct/sysct/pkg/limits"
-	"github.com/sysct/sysct/pkg/limits/detect"
 )
 
 // StopOptions say how a guest is stopped.
@@ -211,13 +210,4 @@ func (m *Manager) withGroup(name string, do func(limits.Group) error) error {
 	}
 	defer g.Close()
 	return do(g)
-}
-
-// openGroup opens the guest's groups; the caller closes them.
-func (m *Manager) openGroup(name string) (limits.Group, error) {
-	backend, err := detect.Detect()
-	if err != nil {
-		return nil, err
-	}
-	return backend.Open(m.base(), name)
 }

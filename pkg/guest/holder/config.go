@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/sysct/sysct/internal/epoll"
 	"github.com/sysct/sysct/pkg/guest/control"
 )
 
@@ -58,17 +59,13 @@ func parseArgs(args []string) (string, Config, error) {
 }
 
 // environment is what the holder and the monitors get: nothing of the
-// caller's but the program's own variables. One thread that runs Go code is
-// enough for an event loop.
+// caller's but the program's own variables.
 func environment() []string {
 	env := []string{
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		"LANG=C.UTF-8",
-		"GOMAXPROCS=1",
-		// The runtime's own look at control groups costs descriptors and wake-ups, and
-		// its profiles, which nobody reads, two pages a thread.
-		"GODEBUG=containermaxprocs=0,updatemaxprocs=0,profstackdepth=0",
 	}
+	env = append(env, epoll.RuntimeEnv()...)
 	for _, kv := range os.Environ() {
 		if strings.HasPrefix(kv, "SYSCT_MANAGER=") {
 			continue // of another holder's making

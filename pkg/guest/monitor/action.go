@@ -84,6 +84,9 @@ type (
 		Err error
 	}
 
+	// Inform tells the service manager something, as key, value, key, value (sd_notify(3)).
+	Inform struct{ Pairs []string }
+
 	// Record notes a boot that went wrong, for those who ask why. Err: why init was
 	// not executed; nil: it was, and ended. Ready: it had been up before. OOMKills:
 	// processes of the boot that were killed for lack of memory.
@@ -123,6 +126,7 @@ func (Thaw) action()       {}
 func (CheckReady) action() {}
 func (Reply) action()      {}
 func (Tell) action()       {}
+func (Inform) action()     {}
 func (Record) action()     {}
 func (Forget) action()     {}
 func (Say) action()        {}

@@ -162,7 +162,7 @@ func TestAdoptedBackoffGoesOn(t *testing.T) {
 
 func TestAdoptKeepsWhatIsKnown(t *testing.T) {
 	life := lived(t, policy, slices.Concat(boot(), []row{
-		{sec, Told{Ready: true, Status: "up"}, "", state.Running},
+		{sec, Told{Ready: true, Status: "up"}, "Inform", state.Running},
 	}))
 	c := tell(t, policy, life, []row{{9 * sec, adopted(up), "", state.Running}})
 	if r := c.Run(); !r.Ready || r.Boots != 1 || r.Pid != 77 || !r.StartedAt.Equal(at(0).Wall) {

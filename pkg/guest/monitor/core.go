@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/sysct/sysct/pkg/guest/state"
@@ -113,8 +114,13 @@ func (c *Core) terminate() {
 		return
 	}
 	c.say("asked to end: the guest is stopped")
+	// A service manager that has asked for it waits as long as the guest may take.
+	c.do(Inform{[]string{"EXTEND_TIMEOUT_USEC", strconv.FormatInt((c.policy.StopTimeout + stopSlack).Microseconds(), 10)}})
 	c.stop(c.policy.StopTimeout, true)
 }
+
+// stopSlack is for what follows the guest's own time to stop: a kill, and the cleaning up.
+const stopSlack = 15 * time.Second
 
 // Deadline is when the next [Tick] is due; false: never.
 func (c *Core) Deadline() (time.Duration, bool) {

@@ -14,7 +14,7 @@ import (
 
 func TestGuestReboots(t *testing.T) {
 	c := tell(t, policy, nil, slices.Concat(boot(), []row{
-		{9 * sec, Told{Ready: true}, "", state.Running},
+		{9 * sec, Told{Ready: true}, "Inform", state.Running},
 		{9 * sec, signalled(unix.SIGHUP), "Cleanup", state.Starting},
 		{9 * sec, Cleaned{}, "Launch", state.Starting},
 		{9 * sec, ask(1, control.OpStatus, -1), "Reply 1 ok", state.Starting},

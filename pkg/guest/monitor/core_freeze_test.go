@@ -96,13 +96,13 @@ func TestReady(t *testing.T) {
 		{2 * sec, Tick{}, "Reply 2 timeout", state.Running},
 		{3 * sec, Told{Status: "booting"}, "", state.Running},
 		{3 * sec, Prompted{}, "", state.Running}, // it can say it better
-		{4 * sec, Told{Ready: true}, "Reply 1 ok", state.Running},
+		{4 * sec, Told{Ready: true}, "Inform, Reply 1 ok", state.Running},
 		{5 * sec, waitFor(1, -1, true), "Reply 1 ok", state.Running},
 	}))
 	tell(t, policy, nil, slices.Concat(boot(), []row{
 		{0, waitFor(1, -1, true), "", state.Running},
 		{0, Prompted{Systemd: true}, "", state.Running},
-		{0, Prompted{}, "Reply 1 ok", state.Running},
+		{0, Prompted{}, "Inform, Reply 1 ok", state.Running},
 	}))
 }
 
@@ -120,7 +120,7 @@ func TestReadyCommand(t *testing.T) {
 		{9 * sec, Tick{}, "", state.Freezing}, // a frozen guest runs no command
 		{9 * sec, FreezeDone{limits.ErrTimeout}, "Reply 2 timeout", state.Running},
 		{9 * sec, Tick{}, "CheckReady", state.Running},
-		{9 * sec, ReadyChecked{true}, "Reply 1 ok", state.Running},
+		{9 * sec, ReadyChecked{true}, "Inform, Reply 1 ok", state.Running},
 	}))
 	if _, ok := c.Deadline(); ok {
 		t.Error("a guest that is ready needs no timer")

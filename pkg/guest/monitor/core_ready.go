@@ -58,7 +58,7 @@ func (c *Core) ready(why string) {
 	}
 	c.Life.Ready = true
 	c.say("ready: %s", why)
-	c.do(Forget{})
+	c.do(Forget{}, Inform{[]string{"READY", "1"}})
 	if s := c.Life.Stop; s != nil && s.Asked {
 		s.Asked = false
 		c.pursueStop()

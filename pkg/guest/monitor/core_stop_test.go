@@ -94,7 +94,7 @@ func TestAskedTooEarly(t *testing.T) {
 	tell(t, policy, nil, slices.Concat(boot(), []row{
 		{0, ask(1, control.OpStop, 20*sec), "Halt", state.Stopping},
 		{0, Halted{How: "runit-init 0"}, "", state.Stopping},
-		{sec, Prompted{}, "Halt", state.Stopping},
+		{sec, Prompted{}, "Inform, Halt", state.Stopping},
 		{sec, Halted{How: "runit-init 0"}, "", state.Stopping},
 		{2 * sec, Prompted{}, "", state.Stopping}, // it is ready only once
 		{3 * sec, signalled(unix.SIGINT), "Cleanup", state.Stopping},
@@ -104,13 +104,13 @@ func TestAskedTooEarly(t *testing.T) {
 		{0, ask(1, control.OpStop, sec), "Halt", state.Stopping},
 		{0, Halted{How: "runit-init 0"}, "", state.Stopping},
 		{sec, Tick{}, "KillAll", state.Stopping},
-		{sec, Prompted{}, "", state.Stopping},
+		{sec, Prompted{}, "Inform", state.Stopping},
 	}))
 }
 
 func TestTerminate(t *testing.T) {
 	tell(t, policy, nil, slices.Concat(boot(), []row{
-		{0, Terminate{}, "Halt", state.Stopping},
+		{0, Terminate{}, "Inform, Halt", state.Stopping},
 		{0, Halted{}, "", state.Stopping},
 		{60 * sec, Tick{}, "KillAll", state.Stopping},
 		{60 * sec, signalled(unix.SIGKILL), "Cleanup", state.Stopping},

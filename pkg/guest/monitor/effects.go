@@ -49,6 +49,8 @@ func (m *monitor) do(a Action) {
 		m.save()
 	case Say:
 		m.log.say(a.Text)
+	case Inform:
+		m.notifyManager(a.Pairs...)
 	case Record:
 		m.record(a)
 	case Forget:
@@ -152,7 +154,7 @@ const reportLines = 10
 // tell sends the report, once, and tells the service manager.
 func (m *monitor) tell(a Tell) {
 	if a.Err == nil {
-		m.notifyManager("READY", "1", "STATUS", fmt.Sprintf("init is process %d", a.Pid))
+		m.notifyManager("STATUS", fmt.Sprintf("init is process %d", a.Pid))
 	}
 	if m.report < 0 {
 		return

@@ -64,7 +64,7 @@ func (m *monitor) watchTaken(life *Life) {
 		return
 	}
 	m.watchInit(life.Pid)
-	if life.Phase == PhaseUp && m.lastRun == nil {
+	if life.Ready && m.lastRun == nil {
 		m.notifyManager("READY", "1")
 	}
 }

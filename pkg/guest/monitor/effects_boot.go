@@ -19,20 +19,27 @@ func (m *monitor) launchJob() func() func() {
 	first := m.core.Life.Boots == 0
 	m.screens[0].boot = m.screens[0].ring.Written()
 	return func() func() {
-		group, err := m.makeGroup(first)
+		scope, err := openScope(m.plan.ScopeCmd)
+		var group limits.Group
+		if err == nil {
+			group, err = m.makeGroup(first)
+		}
 		var guest *sysctx.Guest
 		if err == nil {
 			restricted := m.restrictDevices(group)
 			guest, err = sysctx.Launch(&m.plan.Context, group, sysctx.Options{
 				BeforeExec: func(g *sysctx.Guest) error {
 					restricted()
+					scope.leader(g.Pid)
 					return m.storeGuest(g, group)
 				},
 				Failpoint: failpoint,
 			})
 			restricted()
 		}
+		scope.release()
 		return func() {
+			m.awaitScope(scope)
 			m.group = group
 			if err == nil {
 				m.live(guest)
@@ -51,7 +58,7 @@ func (m *monitor) makeGroup(first bool) (limits.Group, error) {
 	if err := m.clearRoot(first); err != nil {
 		return nil, &sysctx.StepError{Step: "unmount rootfs", Err: err}
 	}
-	group, err := m.backend.Make(p.Base, p.Name, p.Limits, p.Context.IDs.Base, m.warnLater)
+	group, err := m.backend.Make(p.Base, p.groupName(), p.Limits, p.Context.IDs.Base, m.warnLater)
 	if err != nil {
 		return nil, &sysctx.StepError{Step: "make control groups", Err: err}
 	}
@@ -177,13 +184,13 @@ func (m *monitor) removeBoot(group limits.Group) error {
 		// Those that are left entered from outside, and die with the kill.
 		errs = append(errs, group.Kill(), group.Close())
 	}
-	errs = append(errs, m.backend.Remove(m.plan.Base, m.plan.Name))
+	errs = append(errs, m.backend.Remove(m.plan.Base, m.plan.groupName()))
 	return errors.Join(errs...)
 }
 
 // openGroup opens the guest's group; nil if it has none.
 func (m *monitor) openGroup() (limits.Group, error) {
-	group, err := m.backend.Open(m.plan.Base, m.plan.Name)
+	group, err := m.backend.Open(m.plan.Base, m.plan.groupName())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -16,7 +16,7 @@ import (
 // from outside has a parent there, which may not do that (pid_namespaces(7)). A
 // client of ours that was stopped, by Ctrl-Z for one, is ended.
 func (m *monitor) freeJob() func() func() {
-	pid, group := m.core.Life.Pid, "/"+m.plan.Base+"/"+m.plan.Name+"/guest/"
+	pid, group := m.core.Life.Pid, "/"+m.plan.Base+"/"+m.plan.groupName()+"/guest/"
 	return func() func() {
 		var found Stuck
 		for zombie, parent := range zombiesBelow(pid, group) {

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/sysct/sysct/pkg/guest/fdstore"
-	"github.com/sysct/sysct/pkg/limits"
+	"github.com/sysct/sysct/pkg/limits/cgroupfs"
 )
 
 // Names of descriptors. What a guest's screens leave is named by them.
@@ -28,7 +28,7 @@ type heritage struct {
 	report  int
 	life    *Life // nil: this is the first monitor of the life
 	manager manager
-	backend limits.Backend
+	tree    cgroupfs.Tree
 
 	occupied bool // processes of the guest run that nobody keeps
 	renewed  bool // the monitor before was this process

@@ -19,12 +19,14 @@ const logSize = 1 << 20
 type logger struct {
 	log  *console.Log
 	path string
+	// journal: standard output goes to the host's journal (JOURNAL_STREAM of systemd.exec(5)).
+	journal bool
 }
 
 // openLog opens the guest's log. It never fails: a guest is kept without a log
 // rather than not at all.
 func openLog(dirFD int, dir, name string) *logger {
-	l := &logger{path: filepath.Join(dir, name+".log")}
+	l := &logger{path: filepath.Join(dir, name+".log"), journal: os.Getenv("JOURNAL_STREAM") != ""}
 	log, err := console.NewLog(dirFD, name+".log", console.LogOptions{Size: logSize})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -47,6 +49,9 @@ func (l *logger) takeStderr() {
 }
 
 func (l *logger) say(text string) {
+	if l.journal {
+		unix.Write(1, []byte(printable(text)+"\n"))
+	}
 	if l.log == nil {
 		return
 	}

@@ -8,6 +8,7 @@ import (
 
 	sysctx "github.com/sysct/sysct/pkg/context"
 	"github.com/sysct/sysct/pkg/guest/fdstore"
+	"github.com/sysct/sysct/pkg/guest/state"
 	"github.com/sysct/sysct/pkg/limits/detect"
 )
 
@@ -32,20 +33,41 @@ func Main(args []string) int {
 	if !m.ended {
 		return 1
 	}
+	return exitStatus(&m.core.Life)
+}
+
+// Exit statuses after which a service manager must not start the monitor again: it did its
+// work. A kill and all others are deaths in the middle of it.
+const (
+	ExitNoStart = 64 // the guest could not be started, or was stopped before it was
+	ExitFailed  = 65 // it ended as none should: killed, for lack of memory, its init exited
+)
+
+func exitStatus(l *Life) int {
+	switch {
+	case l.Boots == 0:
+		return ExitNoStart
+	case l.Stop != nil || l.Exit == nil:
+		return 0
+	}
+	switch l.Exit.Reason {
+	case state.ReasonOOM, state.ReasonSignal, state.ReasonExited, state.ReasonFailed:
+		return ExitFailed
+	}
 	return 0
 }
 
 // ready is a monitor that knows its guest. What needs no plan is done before the
 // wait for it, which is long enough.
 func ready(h *heritage) (*monitor, error) {
-	backend, err := detect.Detect()
+	tree, err := detect.Find()
 	if waited := h.awaitOrder(); waited != nil {
 		return nil, waited
 	}
 	if err != nil {
 		return nil, &sysctx.StepError{Step: "find control groups", Err: err}
 	}
-	h.backend = backend
+	h.tree = tree
 	return setup(h)
 }
 
@@ -66,7 +88,7 @@ func (h *heritage) giveUp(err error) int {
 	if h.report >= 0 {
 		(&Report{Error: newFailure(err)}).send(h.report)
 	}
-	return 1
+	return ExitNoStart
 }
 
 // start sends the first event.

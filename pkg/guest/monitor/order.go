@@ -61,6 +61,28 @@ func (o *Order) Begin(p *Plan) error {
 	return nil
 }
 
+// PlanFD is the name of the plan among the descriptors that a monitor is started with.
+const PlanFD = fdPlan
+
+// WritePlan gives a memfd with a plan, for a monitor that begins at once and reports to
+// nobody.
+func WritePlan(p *Plan) (int, error) {
+	fd, err := unix.MemfdCreate("sysct-plan", unix.MFD_CLOEXEC)
+	if err != nil {
+		return -1, fmt.Errorf("cannot write plan: %w", os.NewSyscallError("memfd_create", err))
+	}
+	p.Version = planVersion
+	data, err := json.Marshal(p)
+	if err == nil {
+		_, err = unix.Write(fd, data)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, fmt.Errorf("cannot write plan: %w", err)
+	}
+	return fd, nil
+}
+
 // Report waits for the monitor's report; see [ReadReport].
 func (o *Order) Report() (*Report, error) { return ReadReport(o.ours) }
 

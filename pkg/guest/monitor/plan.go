@@ -18,8 +18,9 @@ const maxPlan = 1 << 20
 type Plan struct {
 	Version     int           `json:"version"` // set by Order.Begin
 	Name        string        `json:"name"`
-	Base        string        `json:"base"`    // name of the instance's control groups, as "sysct"
-	RunDir      string        `json:"run_dir"` // of the instance
+	Base        string        `json:"base"`            // name of the instance's control groups, as "sysct"
+	Group       string        `json:"group,omitempty"` // the guest's group below Base; empty: Name
+	RunDir      string        `json:"run_dir"`         // of the instance
 	LogDir      string        `json:"log_dir"`
 	Context     sysctx.Spec   `json:"context"`
 	Limits      limits.Limits `json:"limits"`
@@ -34,6 +35,17 @@ type Plan struct {
 	// Recover allows a start while processes of the guest run that no monitor
 	// keeps: they are ended first, by a halt and then a kill.
 	Recover bool `json:"recover,omitempty"`
+	// ScopeCmd has the host's service manager make the group before each boot, see scope;
+	// empty: it is made here.
+	ScopeCmd []string `json:"scope_cmd,omitempty"`
+}
+
+// groupName is the guest's group below Base.
+func (p *Plan) groupName() string {
+	if p.Group != "" {
+		return p.Group
+	}
+	return p.Name
 }
 
 // Restart policies.

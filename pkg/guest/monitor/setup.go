@@ -17,6 +17,8 @@ import (
 	"github.com/sysct/sysct/pkg/guest/control"
 	"github.com/sysct/sysct/pkg/guest/fdstore"
 	"github.com/sysct/sysct/pkg/guest/state"
+	"github.com/sysct/sysct/pkg/limits"
+	"github.com/sysct/sysct/pkg/limits/cgroupfs"
 )
 
 // lockName is held by the monitor as long as it lives: a guest has one.
@@ -36,7 +38,7 @@ func setup(h *heritage) (*monitor, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &monitor{plan: plan, backend: h.backend, report: h.report, manager: h.manager, peers: map[int]*peer{}, guestDir: -1, pidfd: -1, notify: -1}
+	m := &monitor{plan: plan, backend: backendOf(plan, h.tree), report: h.report, manager: h.manager, peers: map[int]*peer{}, guestDir: -1, pidfd: -1, notify: -1}
 	if err := m.lockDir(h); err != nil {
 		return nil, err
 	}
@@ -72,6 +74,15 @@ func setup(h *heritage) (*monitor, error) {
 	}
 	m.core = NewCore(policyOf(plan), h.life)
 	return m, m.openControl(h)
+}
+
+// backendOf makes groups in the host's hierarchies, or in those that its service manager
+// delegates.
+func backendOf(p *Plan, tree cgroupfs.Tree) limits.Backend {
+	if len(p.ScopeCmd) > 0 {
+		return cgroupfs.NewDelegated(tree)
+	}
+	return cgroupfs.New(tree)
 }
 
 // checkOccupied keeps a new life from beginning beside what is left of an old

@@ -5,8 +5,8 @@
 //
 // Every group is reached by directory fds, one component at a time and never
 // through a link: what is below payload belongs to the guest. The package moves no
-// process: a guest is cloned into payload, and joins v1 groups by itself. It isn't
-// for hosts where another program rules the tree and has to be asked for groups.
+// process: a guest is cloned into payload, and joins v1 groups by itself. Where another
+// program rules the tree it is asked for BASE/NAME by the caller, see [NewDelegated].
 package cgroupfs
 
 import (
@@ -28,10 +28,19 @@ type Tree struct {
 }
 
 // Backend makes groups in one Tree.
-type Backend struct{ tree Tree }
+type Backend struct {
+	tree Tree
+	// delegated: BASE/NAME is another program's, and what is below it ours.
+	delegated bool
+}
 
 // New gives the backend for a tree. Nothing is opened before it is used.
-func New(tree Tree) *Backend { return &Backend{tree} }
+func New(tree Tree) *Backend { return &Backend{tree: tree} }
+
+// NewDelegated gives the backend for groups BASE/NAME of the v2 tree that a service
+// manager makes, removes and delegates (systemd.resource-control(5), Delegate=): Make
+// finds them made, and nothing but what is below them is touched.
+func NewDelegated(tree Tree) *Backend { return &Backend{tree: Tree{V2: tree.V2}, delegated: true} }
 
 var _ limits.Backend = (*Backend)(nil)
 
@@ -112,6 +121,9 @@ func (b *Backend) Remove(base, name string) error {
 	deadline := time.Now().Add(patience)
 	if err := errors.Join(checkComponent(base), checkComponent(name)); err != nil {
 		return fmt.Errorf("cannot remove groups of %q: %w", name, err)
+	}
+	if b.delegated {
+		return emptyDelegated(b.tree.V2, base, name, deadline)
 	}
 	if err := removeIn(b.tree.V2, base, name, deadline); err != nil {
 		return fmt.Errorf("cannot remove groups of %q: %w", name, err)

@@ -13,7 +13,11 @@ import (
 // refuses somewhere is as good as missing: that ends the start only if the user
 // set a limit that needs it. Those enabled at the root stay so after the guest.
 func (m *maker) enable() error {
-	refused := enableDown([]*dir{m.root, m.parent, m.group, m.guest}, m.plan.Enable)
+	chain := []*dir{m.root, m.parent, m.group, m.guest}
+	if m.delegated {
+		chain = chain[2:]
+	}
+	refused := enableDown(chain, m.plan.Enable)
 	if len(refused) == 0 {
 		return nil
 	}

@@ -11,7 +11,7 @@ import (
 // Make implements limits.Backend. It refuses what it can before it makes anything,
 // and undoes what it made if a later step fails.
 func (b *Backend) Make(base, name string, l limits.Limits, owner uint32, warn func(string)) (limits.Group, error) {
-	m := &maker{tree: b.tree, base: base, name: name, limits: l, owner: owner, warn: warn}
+	m := &maker{tree: b.tree, delegated: b.delegated, base: base, name: name, limits: l, owner: owner, warn: warn}
 	defer m.close()
 	if err := m.check(); err != nil {
 		return nil, fmt.Errorf("cannot make groups of %q: %w", name, err)
@@ -37,6 +37,7 @@ func (b *Backend) Make(base, name string, l limits.Limits, owner uint32, warn fu
 // maker is the state of one Make.
 type maker struct {
 	tree       Tree
+	delegated  bool
 	base, name string
 	limits     limits.Limits
 	owner      uint32
@@ -73,7 +74,16 @@ func (m *maker) check() (err error) {
 	if m.root, err = openMount(m.tree.V2); err != nil {
 		return err
 	}
-	if m.on.V2, err = m.root.words("cgroup.controllers"); err != nil {
+	if m.delegated {
+		if err := m.openDelegated(); err != nil {
+			return err
+		}
+	}
+	top := m.root
+	if m.delegated {
+		top = m.group
+	}
+	if m.on.V2, err = top.words("cgroup.controllers"); err != nil {
 		return err
 	}
 	for controller := range m.tree.V1 {
@@ -87,10 +97,14 @@ func (m *maker) check() (err error) {
 }
 
 func (m *maker) makeV2() (err error) {
-	if m.parent, m.group, err = claim(m.root, m.base, m.name); err != nil {
+	if m.delegated {
+		err = m.clearDelegated()
+	} else if m.parent, m.group, err = claim(m.root, m.base, m.name); err == nil {
+		m.claimed = append(m.claimed, m.root)
+	}
+	if err != nil {
 		return err
 	}
-	m.claimed = append(m.claimed, m.root)
 	if m.guest, err = m.group.create("guest"); err != nil {
 		return err
 	}
@@ -151,6 +165,9 @@ func set(d *dir, knobs []limits.Knob) error {
 
 // undo removes the groups that were claimed, the last first.
 func (m *maker) undo() error {
+	if m.delegated {
+		return emptyDelegated(m.tree.V2, m.base, m.name, time.Now().Add(patience))
+	}
 	var failed []error
 	for i := len(m.claimed) - 1; i >= 0; i-- {
 		if err := removeTree(m.claimed[i], m.base, m.name, time.Now().Add(patience)); err != nil {

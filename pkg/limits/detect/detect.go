@@ -22,6 +22,15 @@ func Detect() (limits.Backend, error) {
 	return cgroupfs.New(tree), nil
 }
 
+// Delegated gives the backend for groups that the host's service manager makes.
+func Delegated() (*cgroupfs.Backend, error) {
+	tree, err := Find()
+	if err != nil {
+		return nil, err
+	}
+	return cgroupfs.NewDelegated(tree), nil
+}
+
 // Find finds the hierarchies themselves.
 func Find() (cgroupfs.Tree, error) {
 	text, err := cgroupLines()
