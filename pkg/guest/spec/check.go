@@ -110,6 +110,7 @@ func (g *Guest) check(fail report) {
 			fail(indexPath("protect", i), "an ephemeral guest is destroyed when it stops")
 		}
 	}
+	g.Autostart.check(fail)
 	g.Init.check(fail)
 	for name := range g.Env {
 		if err := checkVariable(name); err != nil {

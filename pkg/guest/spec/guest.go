@@ -41,6 +41,11 @@ type Guest struct {
 	// Change: restart
 	Ephemeral bool `toml:"ephemeral"`
 
+	// Whether the guest is started when the host is, when, and with which others. The host
+	// service (sysct host run) does it. Guests of a lower order are started first, and
+	// stopped last.
+	Autostart Autostart `toml:"autostart"`
+
 	// The first program of the guest, and how it is brought to an end.
 	Init Init `toml:"init"`
 
@@ -61,6 +66,49 @@ type Guest struct {
 
 	// The console and the ttys of the guest, and the log that is kept of the console.
 	Console Console `toml:"console"`
+}
+
+// Autostart is the table [autostart].
+type Autostart struct {
+	// Whether the guest is started with the host. The verbs enable and disable set this.
+	// Default: false
+	// Change: live
+	Enabled bool `toml:"enabled"`
+
+	// The place in the order of starts. All guests of a lower order are started before
+	// this one, those of the same order at the same time; stops are in reverse.
+	// Unit: a number, -1000000 to 1000000; lower first
+	// Default: 0
+	// Change: live
+	Order int `toml:"order"`
+
+	// How long, after this guest was started with the host, guests of a higher order wait.
+	// Unit: seconds, or a number with h, m, s or ms; 1h at most
+	// Default: "0s"
+	// Change: live
+	Delay Duration `toml:"delay"`
+
+	// The groups that the guest is in: verbs work on those of a group, as in
+	// start -g NAME. A group's name is formed like a guest's.
+	// Default: none
+	// Change: live
+	// Example: ["db", "night"]
+	Groups []string `toml:"groups"`
+
+	// The guests that have to be ready before this one is started, if they are started at
+	// all. They are waited for up to five minutes. They come before the order: if one has a
+	// higher order than this guest, this one waits with it.
+	// Default: none
+	// Change: live
+	// Example: ["db"]
+	After []string `toml:"after"`
+
+	// The guests that this one needs: they are started too, have to be ready before, and
+	// if one can't be started this one isn't.
+	// Default: none
+	// Change: live
+	// Example: ["db"]
+	Requires []string `toml:"requires"`
 }
 
 // Init is the table [init].

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,7 @@ func guests() *rapid.Generator[*Guest] {
 		g := Default()
 		g.Hostname = strings.Join(rapid.SliceOfN(label, 0, 3).Draw(t, "hostname"), ".")
 		g.Protect = rapid.SampledFrom([][]string{nil, {"delete"}, {"start", "delete"}}).Draw(t, "protect")
+		g.Autostart = genAutostart(t)
 		g.Ephemeral = len(g.Protect) == 0 && rapid.Bool().Draw(t, "ephemeral")
 		g.Restart = rapid.SampledFrom([]string{"no", "on-failure"}).Draw(t, "restart")
 		g.Init.Cmd = command.Draw(t, "cmd")
@@ -48,6 +50,23 @@ func guests() *rapid.Generator[*Guest] {
 		g.Console.LogFiles = rapid.IntRange(1, maxLogFiles).Draw(t, "log_files")
 		return g
 	})
+}
+
+func genAutostart(t *rapid.T) Autostart {
+	names := rapid.SliceOfNDistinct(rapid.StringMatching(`[A-Za-z][A-Za-z0-9_-]{0,5}`), 0, 3, rapid.ID[string]).Filter(func(names []string) bool {
+		return !slices.ContainsFunc(names, func(name string) bool { return CheckName(name) != nil })
+	})
+	list := func(label string) []string {
+		if names := names.Draw(t, label); len(names) > 0 {
+			return names
+		}
+		return nil
+	}
+	return Autostart{
+		Enabled: rapid.Bool().Draw(t, "enabled"), Order: rapid.IntRange(-maxOrder, maxOrder).Draw(t, "order"),
+		Delay:  Duration(rapid.Int64Range(0, int64(maxDelay)).Draw(t, "delay")),
+		Groups: list("groups"), After: list("after"), Requires: list("requires"),
+	}
 }
 
 func TestWhatIsRenderedIsReadBack(t *testing.T) {
@@ -80,6 +99,7 @@ func TestCommentedKeysAreExamples(t *testing.T) {
 	want := Default()
 	want.Hostname, want.Env = "web1.example.org", map[string]string{"LANG": "C.UTF-8"}
 	want.Protect = []string{"delete"}
+	want.Autostart = Autostart{Groups: []string{"db", "night"}, After: []string{"db"}, Requires: []string{"db"}}
 	want.Init.ReadyCmd = []string{"/usr/bin/test", "-e", "/run/up"}
 	want.Limits = Limits{Memory: ptr(512 * MiB), CPUQuota: ptr(CPUQuota(150_000)), CPUSet: "0-1,4", Pids: ptr(int64(1000))}
 	want.Net = []Net{{Type: "host"}}
