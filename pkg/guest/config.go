@@ -132,7 +132,7 @@ func (m *Manager) ReplaceConfig(ctx context.Context, name string, old *spec.Text
 
 // newConfig is the config.toml of a new guest: all keys with their manuals, and some
 // that aren't as by default.
-func newConfig(name string, changes []spec.Change) ([]byte, error) {
+func (m *Manager) newConfig(name string, changes []spec.Change) ([]byte, error) {
 	file := name + "/config.toml"
 	text, err := spec.Edit(spec.Render(spec.Default()), file, changes)
 	if err != nil {
@@ -141,6 +141,9 @@ func newConfig(name string, changes []spec.Change) ([]byte, error) {
 	cfg, err := spec.Parse(text, file)
 	if err != nil {
 		return nil, as(ErrConfig, err)
+	}
+	if err := m.fitsOthers(name, spec.Default(), cfg); err != nil {
+		return nil, err
 	}
 	return text, fitsHost(cfg)
 }
@@ -170,6 +173,9 @@ func (m *Manager) replaceConfig(dir int, name string, old *spec.Text, data []byt
 	}
 	// What a start would refuse is refused here, unless it was as wrong before.
 	if err := fitsHost(after); err != nil && fitsHost(before) == nil {
+		return nil, err
+	}
+	if err := m.fitsOthers(name, before, after); err != nil {
 		return nil, err
 	}
 	change := &ConfigChange{Keys: spec.Diff(before, after)}

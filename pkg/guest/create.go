@@ -49,7 +49,7 @@ func (m *Manager) Create(ctx context.Context, name string, o CreateOptions) erro
 	if err := spec.CheckName(name); err != nil {
 		return as(ErrConfig, err)
 	}
-	text, err := newConfig(name, o.Config)
+	text, err := m.newConfig(name, o.Config)
 	if err != nil {
 		return err
 	}

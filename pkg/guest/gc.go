@@ -9,8 +9,11 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sysct/sysct/internal/atomicfile"
 	"github.com/sysct/sysct/internal/flock"
+	"github.com/sysct/sysct/pkg/guest/state"
 	"github.com/sysct/sysct/pkg/images/store"
 	"github.com/sysct/sysct/pkg/limits/detect"
 )
@@ -25,7 +28,7 @@ type GCOptions struct {
 func (m *Manager) GC(ctx context.Context, o GCOptions) ([]string, error) {
 	var removed []string
 	var errs []error
-	for _, collect := range []func(context.Context, bool) ([]string, error){m.gcRenames, m.gcEphemeral, m.gcDirs, m.gcProbes, m.collectLayers, m.gcTemps, m.gcGroups, m.gcRun, m.gcIDs, m.gcImages} {
+	for _, collect := range []func(context.Context, bool) ([]string, error){m.gcRenames, m.gcEphemeral, m.gcDirs, m.gcProbes, m.collectLayers, m.gcTemps, m.gcGroups, m.gcRun, m.gcRunStates, m.gcIDs, m.gcImages} {
 		lines, err := collect(ctx, o.DryRun)
 		removed, errs = append(removed, lines...), append(errs, err)
 	}
@@ -200,6 +203,40 @@ func (m *Manager) gcRun(ctx context.Context, dry bool) ([]string, error) {
 		}
 	}
 	return removed, errors.Join(errs...)
+}
+
+// gcRunStates removes what was noted of guests' lives before the host's last boot, where
+// the run directory outlasts that.
+func (m *Manager) gcRunStates(ctx context.Context, dry bool) ([]string, error) {
+	boot, err := bootID()
+	if err != nil {
+		return nil, err
+	}
+	names, err := m.Names()
+	errs := []error{err}
+	var removed []string
+	for _, name := range names {
+		if !m.isOfOtherBoot(name, boot) || m.alive(ctx, name) {
+			continue
+		}
+		done, err := m.unlessLocked(name, dry, func() error { return m.removeRunDir(name) })
+		errs = append(errs, err)
+		if done {
+			removed = append(removed, "run state of an earlier boot of the host, of "+name)
+		}
+	}
+	return removed, errors.Join(errs...)
+}
+
+// isOfOtherBoot says that the guest has a run state, and not one of the boot that is named.
+func (m *Manager) isOfOtherBoot(name, boot string) bool {
+	fd, err := unix.Open(m.runDir(name), unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	run, err := state.ReadRun(fd)
+	return err == nil && run.BootID != boot
 }
 
 // runFiles are what a guest's run directory may hold.

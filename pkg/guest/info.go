@@ -24,6 +24,8 @@ type Info struct {
 	IDBase     *uint32     `json:"id_base"`
 	IDSize     *uint32     `json:"id_size"`
 	MachineID  *string     `json:"machine_id"`
+	Autostart  *bool       `json:"autostart"` // starts with the host; nil: not asked for, or unknown
+	Groups     []string    `json:"groups"`
 	Usage      *Usage      `json:"usage"`
 	Exit       *ExitInfo   `json:"exit"`  // how its last life ended
 	Error      *string     `json:"error"` // why the guest is broken

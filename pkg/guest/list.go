@@ -55,6 +55,9 @@ func (m *Manager) List(ctx context.Context, o ListOptions) ([]Info, error) {
 		if info.Error != nil && !m.isGuest(name) {
 			continue // it was destroyed meanwhile
 		}
+		if !o.Brief {
+			m.configured(&info)
+		}
 		m.observe(sights[name], boot, !o.Brief, &info)
 		list = append(list, info)
 	}
@@ -97,6 +100,7 @@ func (m *Manager) Info(ctx context.Context, name string) (*Info, error) {
 	if info.Error != nil && !m.isGuest(name) {
 		return nil, m.noGuest(name) // it was destroyed meanwhile
 	}
+	m.configured(&info)
 	m.observe(sights[name], boot, true, &info)
 	if run, err := m.status(ctx, name); err == nil {
 		info.live(run)
@@ -147,6 +151,13 @@ func (m *Manager) stored(name string) Info {
 	info.CreatedAt, info.MachineID = &id.CreatedAt, &id.MachineID
 	info.IDBase, info.IDSize = &id.IDBase, &id.IDSize
 	return info
+}
+
+// configured adds what the guest's configuration says of its start, if it can be read.
+func (m *Manager) configured(info *Info) {
+	if cfg, err := m.config(info.Name); err == nil {
+		info.Autostart, info.Groups = &cfg.Autostart.Enabled, append([]string{}, cfg.Autostart.Groups...)
+	}
 }
 
 // identity reads a guest's state.json and checks that it is this guest's.

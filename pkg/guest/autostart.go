@@ -1,0 +1,76 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/sysct/sysct/pkg/guest/autostart"
+	"github.com/sysct/sysct/pkg/guest/spec"
+)
+
+// Autostarts gives what the configurations of all guests say of their start, sorted by
+// name. One that can't be read has Err set; it doesn't hide the others.
+func (m *Manager) Autostarts() ([]autostart.Guest, error) {
+	names, err := m.Names()
+	if err != nil {
+		return nil, err
+	}
+	list := make([]autostart.Guest, 0, len(names))
+	for _, name := range names {
+		cfg, err := m.config(name)
+		switch {
+		case err == nil:
+			list = append(list, autostartOf(name, cfg))
+		case !errors.Is(err, ErrNoGuest): // it was destroyed meanwhile
+			list = append(list, autostart.Guest{Name: name, Err: err})
+		}
+	}
+	return list, nil
+}
+
+func autostartOf(name string, cfg *spec.Guest) autostart.Guest {
+	a := &cfg.Autostart
+	return autostart.Guest{
+		Name: name, Enabled: a.Enabled, Order: a.Order, Delay: time.Duration(a.Delay),
+		Groups: a.Groups, After: a.After, Requires: a.Requires, StopTimeout: time.Duration(cfg.Init.StopTimeout),
+	}
+}
+
+// Enable says that a guest is to be started with the host, or not any more. It starts
+// and stops nothing.
+func (m *Manager) Enable(ctx context.Context, name string, on bool) error {
+	_, err := m.SetConfig(ctx, name, []spec.Change{{Key: "autostart.enabled", Value: strconv.FormatBool(on)}})
+	return err
+}
+
+// fitsOthers refuses a configuration by which guests would wait for each other in a
+// circle: ErrConfig. A required guest that isn't there may come yet: it is a warning.
+func (m *Manager) fitsOthers(name string, before, after *spec.Guest) error {
+	was, is := &before.Autostart, &after.Autostart
+	if slices.Equal(was.After, is.After) && slices.Equal(was.Requires, is.Requires) {
+		return nil
+	}
+	all, err := m.Autostarts()
+	if err != nil {
+		return err
+	}
+	all = slices.DeleteFunc(all, func(g autostart.Guest) bool { return g.Name == name })
+	all = append(all, autostartOf(name, after))
+	if circle := autostart.Circle(all, name); circle != nil {
+		key := "autostart.after"
+		if slices.Contains(is.Requires, circle[1]) {
+			key = "autostart.requires"
+		}
+		return as(ErrConfig, fmt.Errorf("%s: %w", key, autostart.CircleError(circle)))
+	}
+	for _, other := range is.Requires {
+		if !slices.Contains(was.Requires, other) && !m.isGuest(other) {
+			m.opt.Warn(fmt.Sprintf("autostart.requires: there is no guest %s yet", other))
+		}
+	}
+	return nil
+}
