@@ -62,6 +62,23 @@ func (a *app) guests(most int, states ...state.State) completer {
 	}
 }
 
+// completeGroups completes the last of several groups.
+func (a *app) completeGroups(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+	before := typed[:strings.LastIndexByte(typed, ',')+1]
+	var names []string
+	if m, err := a.manager(); err == nil {
+		all, _ := m.Autostarts()
+		for i := range all {
+			for _, group := range all[i].Groups {
+				if !slices.Contains(names, before+group) {
+					names = append(names, before+group)
+				}
+			}
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+}
+
 func contextOf(cmd *cobra.Command) context.Context {
 	if ctx := cmd.Context(); ctx != nil {
 		return ctx

@@ -17,7 +17,7 @@ const destroyLong = `Remove guests with all that they hold: the root file system
 logs. Images of templates stay for the next guest. A guest that runs is an error, 2.`
 
 func newDestroy(a *app) *cobra.Command {
-	o := &destroyOptions{selection: selection{strict: true}}
+	o := &destroyOptions{selection: selection{strict: true, reverse: true}}
 	cmd := &cobra.Command{
 		Use: "destroy NAME...", Aliases: []string{"delete", "rm"}, Short: "Remove guests with all that they hold", Long: destroyLong,
 		Example: "  sysct destroy web\n  sysct destroy -f web tiny",

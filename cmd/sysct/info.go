@@ -75,6 +75,10 @@ func (a *app) printInfo(i *guest.Info) error {
 		row("IDs", fmt.Sprintf("%d-%d", *i.IDBase, *i.IDBase+*i.IDSize-1))
 	}
 	row("Machine ID", optional(i.MachineID))
+	if i.Autostart != nil && *i.Autostart {
+		row("Autostart", autostartCell(i))
+	}
+	row("Groups", groupsCell(i))
 	usageRows(i.Usage, row)
 	if i.Exit != nil {
 		row("Last exit", exitText(i.Exit))

@@ -22,7 +22,7 @@ processes at once, frozen or not. A signal is a name or a number, after -s or, a
 kill(1), alone after the verb: kill -9, kill -HUP.`
 
 func newKill(a *app) *cobra.Command {
-	o := &killOptions{}
+	o := &killOptions{selection: selection{reverse: true}}
 	cmd := &cobra.Command{
 		Use: "kill NAME...", Short: "Send a signal to the guests' init",
 		Long:    killLong,

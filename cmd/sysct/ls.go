@@ -20,12 +20,14 @@ type lsOptions struct {
 	columns                    []string
 	sort                       string
 	filters                    []string
+	groups                     []string
 }
 
 const lsLong = `List the guests, or those that are named; in a name * and ? stand for anything.
 
 Names and states; with -f the usual columns, with -o those you name:
-name, state, pid, memory, pids, cpu, template, backend, started, ready, rootfs.
+name, state, pid, memory, pids, cpu, template, backend, started, ready, autostart,
+groups, rootfs. -g leaves guests in a group.
 --filter COLUMN=VALUE leaves those whose column is the value, in which * stands
 for anything; several filters have all to fit. --running, --frozen and --stopped leave
 those in that state, or in one of them.`
@@ -50,6 +52,7 @@ func newLs(a *app) *cobra.Command {
 	f.BoolVarP(&o.noHeader, "no-header", "H", false, "no header line")
 	f.StringVarP(&o.sort, "sort", "s", "", "sort by this `column` (default: name)")
 	f.StringArrayVar(&o.filters, "filter", nil, "only guests that fit, `COLUMN=VALUE`; may be repeated")
+	f.StringArrayVarP(&o.groups, "group", "g", nil, "only guests in these `groups`, with commas between; '': in none")
 	f.BoolVar(&o.running, "running", false, "only guests that run")
 	f.BoolVar(&o.frozen, "frozen", false, "only guests that are frozen")
 	f.BoolVar(&o.stopped, "stopped", false, "only guests that are stopped")
@@ -57,6 +60,7 @@ func newLs(a *app) *cobra.Command {
 	completeFlag(cmd, "columns", completeColumns)
 	completeFlag(cmd, "sort", completeColumn)
 	completeFlag(cmd, "filter", completeFilter)
+	completeFlag(cmd, "group", a.completeGroups)
 	for _, other := range []string{"one", "fancy", "columns", "no-header"} {
 		exclusive(cmd, "json", other)
 	}
@@ -84,6 +88,8 @@ func columns() []column {
 		{"backend", func(i *guest.Info) string { return optional(i.Backend) }, nil},
 		{"started", startedCell, nil},
 		{"ready", func(i *guest.Info) string { return optional(i.Ready) }, nil},
+		{"autostart", autostartCell, nil},
+		{"groups", groupsCell, nil},
 		{"rootfs", func(i *guest.Info) string { return i.Rootfs }, nil},
 	}
 }
@@ -117,7 +123,7 @@ func runLs(cmd *cobra.Command, a *app, o *lsOptions, names []string) error {
 
 // plain says that names and states are all that is asked for.
 func (o *lsOptions) plain() bool {
-	return !o.fancy && !o.json && o.sort == "" && len(o.columns)+len(o.filters) == 0
+	return !o.fancy && !o.json && o.sort == "" && len(o.columns)+len(o.filters)+len(o.groups) == 0
 }
 
 // choose gives the columns that the flags name; given says that -o is there.
@@ -129,7 +135,7 @@ func (o *lsOptions) choose(given bool) ([]column, error) {
 	case given:
 		names = o.columns
 	case o.fancy:
-		names = []string{"name", "state", "pid", "memory", "pids", "cpu", "template", "backend", "started"}
+		names = []string{"name", "state", "pid", "memory", "pids", "cpu", "template", "backend", "autostart", "groups", "started"}
 	}
 	var chosen []column
 	for _, name := range names {
@@ -192,6 +198,23 @@ func number[T int | int64 | float64](v *T) float64 {
 		return -1
 	}
 	return float64(*v)
+}
+
+func autostartCell(i *guest.Info) string {
+	switch {
+	case i.Autostart == nil:
+		return "-"
+	case *i.Autostart:
+		return "yes"
+	}
+	return "no"
+}
+
+func groupsCell(i *guest.Info) string {
+	if len(i.Groups) == 0 {
+		return "-"
+	}
+	return strings.Join(i.Groups, ",")
 }
 
 func memoryCell(i *guest.Info) string {

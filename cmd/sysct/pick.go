@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/sysct/sysct/pkg/guest"
+	"github.com/sysct/sysct/pkg/guest/autostart"
 	"github.com/sysct/sysct/pkg/guest/state"
 )
 
@@ -51,6 +52,12 @@ func (o *lsOptions) picker() (func([]guest.Info) []guest.Info, error) {
 				return !fits
 			})
 		})
+		if len(o.groups) > 0 {
+			list = slices.DeleteFunc(list, func(i guest.Info) bool {
+				g := autostart.Guest{Groups: i.Groups}
+				return !g.In(groupNames(o.groups))
+			})
+		}
 		slices.SortStableFunc(list, func(a, b guest.Info) int {
 			if by.number != nil {
 				return cmp.Compare(by.number(&a), by.number(&b))

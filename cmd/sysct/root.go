@@ -92,6 +92,8 @@ func verbs() []verb {
 		{groupConfig, "set", newSet},
 		{groupConfig, "unset", newUnset},
 		{groupConfig, "edit", newEdit},
+		{groupConfig, "enable", newEnable},
+		{groupConfig, "disable", newDisable},
 		{groupAdmin, "ls list", newLs},
 		{groupAdmin, "info status", newInfo},
 		{groupAdmin, "why", newWhy},

@@ -24,13 +24,17 @@ The verb returns when the guest's init runs; with --wait when the guest is ready
 as wait NAME ready has it; a guest that ends before that is an error, 1. Where guests
 are units of systemd a start is a job of systemd's, and always waits for that. With -F the
 console stays on this terminal, or is written where there is none, and the verb ends
-with the guest; a signal to it stops the guest, and after a SIGTERM the status is 0.`
+with the guest; a signal to it stops the guest, and after a SIGTERM the status is 0.
+
+With --all or -g guests are started by their autostart.order, lower first, and after
+those that their autostart.after and requires name; with -j those of one order at the
+same time. Delays count for the host service only.`
 
 func newStart(a *app) *cobra.Command {
 	o := &startOptions{}
 	cmd := &cobra.Command{
 		Use: "start NAME...", Short: "Start guests", Long: startLong,
-		Example: "  sysct start web db\n  sysct start --wait web\n  sysct start -F web",
+		Example: "  sysct start web db\n  sysct start --wait web\n  sysct start -g db -j 4\n  sysct start -F web",
 		RunE:    func(cmd *cobra.Command, args []string) error { return runStart(cmd, a, o, args) },
 	}
 	o.selection.flags(cmd, a, state.Stopped)
@@ -40,7 +44,7 @@ func newStart(a *app) *cobra.Command {
 }
 
 func runStart(cmd *cobra.Command, a *app, o *startOptions, args []string) error {
-	if (o.foreground || o.console) && (o.all || len(args) > 1) {
+	if (o.foreground || o.console) && (o.many() || len(args) > 1) {
 		return usage(errors.New("-F and --console want exactly one guest"))
 	}
 	return o.each(cmd, a, args, func(ctx context.Context, m *guest.Manager, name string) error {

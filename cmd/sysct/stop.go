@@ -19,10 +19,12 @@ type stopOptions struct {
 
 const stopLong = `Stop guests: each by its own shutdown, and by a kill when its time is over.
 
-A frozen guest is thawed first. A guest that isn't running is an error, 2.`
+A frozen guest is thawed first. A guest that isn't running is an error, 2. With --all or
+-g guests are stopped in the reverse of the order in which they are started: those of
+the highest autostart.order first.`
 
 func newStop(a *app) *cobra.Command {
-	o := &stopOptions{}
+	o := &stopOptions{selection: selection{reverse: true}}
 	cmd := &cobra.Command{
 		Use: "stop NAME...", Short: "Stop guests by their own shutdown", Long: stopLong,
 		Example: "  sysct stop web\n  sysct stop --all -j 4\n  sysct stop -t 10 --nokill web",
@@ -49,7 +51,7 @@ func newRestart(a *app) *cobra.Command {
 		Long:    restartLong,
 		Example: "  sysct restart web\n  sysct restart -t 10 --wait web",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if after.console && (o.all || len(args) > 1) {
+			if after.console && (o.many() || len(args) > 1) {
 				return usage(errors.New("--console wants exactly one guest"))
 			}
 			return o.each(cmd, a, args, func(ctx context.Context, m *guest.Manager, name string) error {
