@@ -32,6 +32,8 @@ func TestMain(m *testing.M) {
 		switch os.Args[1] {
 		case "monitor", "holder", "stage":
 			main()
+		case "listened":
+			os.Exit(listened(os.Args[2:]))
 		case "init":
 			os.Exit(talkativeInit())
 		case "enter":

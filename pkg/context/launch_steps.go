@@ -131,7 +131,7 @@ func (l *launch) openSys() error {
 func (l *launch) dropSys() { closeFD(&l.sys) }
 
 func (l *launch) setup() error {
-	prog, err := seccomp.Build(seccomp.Policy{Nesting: l.spec.Nesting})
+	prog, err := seccomp.Build(seccomp.Policy{Nesting: l.spec.Nesting, Notify: []string{"reboot"}})
 	if err != nil {
 		return err
 	}
@@ -168,6 +168,8 @@ func newSetup(s *Spec, osRelease string, filter []byte) *proto.Setup {
 		},
 		Caps:   uint64(caps.Default()),
 		Filter: filter,
+		// Who listens learns what the guest asks of the kernel by reboot(2).
+		Listener: true,
 	}
 }
 

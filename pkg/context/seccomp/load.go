@@ -27,6 +27,11 @@ func Load(prog []unix.SockFilter, listener bool) (fd int, err error) {
 	}
 	fprog := unix.SockFprog{Len: uint16(len(prog)), Filter: &prog[0]}
 	r, _, errno := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&fprog)))
+	if errno == unix.EINVAL && listener {
+		// Before 5.19: a signal may interrupt who waits, and the call is made again.
+		flags = unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
+		r, _, errno = unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&fprog)))
+	}
 	if errno != 0 {
 		return -1, fmt.Errorf("cannot load system call filter: %w", errno)
 	}

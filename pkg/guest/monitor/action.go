@@ -66,6 +66,9 @@ type (
 	Freeze struct{ Timeout time.Duration }
 	Thaw   struct{ Timeout time.Duration }
 
+	// Allow has the kernel carry out a system call of the guest that waits.
+	Allow struct{ Call uint64 }
+
 	// CheckReady runs the ready command; ReadyChecked follows.
 	CheckReady struct{}
 
@@ -123,6 +126,7 @@ func (FreeInit) action()   {}
 func (Signal) action()     {}
 func (Freeze) action()     {}
 func (Thaw) action()       {}
+func (Allow) action()      {}
 func (CheckReady) action() {}
 func (Reply) action()      {}
 func (Tell) action()       {}

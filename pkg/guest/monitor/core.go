@@ -74,6 +74,8 @@ func (c *Core) handle(ev Event) {
 		c.stored(ev)
 	case Launched:
 		c.launched(ev.Err)
+	case Called:
+		c.called(ev)
 	case InitEnded:
 		c.initEnded(ev)
 	case Cleaned:

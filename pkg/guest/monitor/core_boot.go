@@ -40,12 +40,13 @@ func (c *Core) launch() {
 	l.Phase, l.Pid, l.Ready, l.Frozen, l.Sent, l.Again = PhaseLaunch, 0, false, false, 0, 0
 	l.BeganAt = c.now.Wall
 	l.Notified, l.Status, l.ExitStatus, l.OOMKills = false, "", nil, 0
+	l.Heard, l.Called, l.Entered = false, "", false
 	c.haltAt, c.killAgain, c.stuckAt, c.checkAt = 0, 0, 0, 0
 	c.do(Launch{})
 }
 
 func (c *Core) stored(ev Stored) {
-	c.Life.Phase, c.Life.Pid, c.Life.OOMKills, c.Life.Shown = PhaseStored, ev.Pid, ev.OOMKills, ev.Shown
+	c.Life.Phase, c.Life.Pid, c.Life.OOMKills, c.Life.Shown, c.Life.Heard = PhaseStored, ev.Pid, ev.OOMKills, ev.Shown, ev.Heard
 	if c.Life.Stop != nil {
 		c.do(Proceed{errStopped})
 		return
@@ -95,6 +96,15 @@ func (c *Core) failed(err error) {
 	c.ended(c.Life.Boots > 0 && c.mayStartAgain())
 }
 
+// called notes what the guest asks of the kernel, before it is done.
+func (c *Core) called(ev Called) {
+	if c.Life.Phase == PhaseUp || c.Life.Phase == PhaseStored {
+		c.Life.Called = ev.How
+		c.say("the guest calls reboot(2): %s", ev.How)
+	}
+	c.do(Allow{ev.Call})
+}
+
 func (c *Core) initEnded(ev InitEnded) {
 	if c.Life.Phase != PhaseUp && c.Life.Phase != PhaseStored {
 		return
@@ -123,7 +133,7 @@ func (c *Core) remember(exit *state.Exit, note Record) {
 		if c.Life.Stop == nil {
 			c.do(note)
 		}
-	case state.ReasonPoweroff, state.ReasonReboot:
+	case state.ReasonPoweroff, state.ReasonHalt, state.ReasonReboot:
 		c.do(Forget{})
 	}
 }

@@ -41,6 +41,7 @@ func (c *Core) asked(client int, req *control.Request) {
 // askedStatus says, while no init runs because the last one failed, when the
 // next one will.
 func (c *Core) askedStatus(client int, req *control.Request) {
+	c.Life.Entered = c.Life.Entered || req.Enter
 	run := c.Run()
 	resp := control.Response{Run: &run}
 	if l := &c.Life; l.Phase == PhaseWait {

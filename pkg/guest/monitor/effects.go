@@ -94,6 +94,8 @@ func (m *monitor) do(a Action) {
 		m.freeze(a.Timeout)
 	case Thaw:
 		m.thaw(a.Timeout)
+	case Allow:
+		m.allow(a.Call)
 	case CheckReady:
 		m.job(m.checkReadyJob())
 	case Exit:

@@ -25,6 +25,10 @@ func (m *monitor) takeOver(h *heritage) {
 		m.inherit(fdNotify, fd)
 		m.listenToInit(fd)
 	}
+	if fd, ok := h.take(fdCalls); ok {
+		m.inherit(fdCalls, fd)
+		m.calls = fd
+	}
 	for _, s := range m.screens {
 		if fd, ok := h.take(s.name); ok {
 			m.inherit(s.name, fd)
@@ -40,6 +44,7 @@ func (m *monitor) takeOver(h *heritage) {
 	}
 	m.screens[0].boot = h.life.Shown
 	m.emit(Adopt{f})
+	m.listenToCalls(m.calls) // after it: a call that waits is news of this life
 	if h.life.Phase == PhaseUp || h.life.Phase == PhaseStored && f.Alive && f.Booted {
 		m.watchTaken(h.life)
 	}

@@ -114,9 +114,14 @@ func (m *monitor) storeGuest(g *sysctx.Guest, group limits.Group) error {
 		for i, fd := range g.TTYs {
 			m.keep(screenName(i+1), fd)
 		}
+		if g.Listener >= 0 {
+			m.keep(fdCalls, g.Listener)
+		} else {
+			m.warn("if its monitor dies, it isn't known whether the guest reboots or powers off: the kernel gives no listener for its system calls")
+		}
 		m.barrier()
 		m.proceed = proceed
-		m.emit(Stored{Pid: g.Pid, OOMKills: oomKills(group), Shown: m.screens[0].boot})
+		m.emit(Stored{Pid: g.Pid, OOMKills: oomKills(group), Shown: m.screens[0].boot, Heard: g.Listener >= 0})
 	})
 	return <-proceed
 }
@@ -125,6 +130,7 @@ func (m *monitor) storeGuest(g *sysctx.Guest, group limits.Group) error {
 func (m *monitor) live(g *sysctx.Guest) {
 	m.pidfd = g.PidFD
 	m.listenToInit(g.Notify)
+	m.listenToCalls(g.Listener)
 	m.setMaster(m.screens[0], g.Console)
 	for i, fd := range g.TTYs {
 		if i+1 < len(m.screens) {
@@ -159,7 +165,7 @@ func (m *monitor) dropGuest() {
 		m.setMaster(s, -1)
 		m.drop(s.name)
 	}
-	for name, fd := range map[string]*int{fdInit: &m.pidfd, fdNotify: &m.notify} {
+	for name, fd := range map[string]*int{fdInit: &m.pidfd, fdNotify: &m.notify, fdCalls: &m.calls} {
 		m.drop(name)
 		if *fd >= 0 {
 			m.loop.Remove(*fd)

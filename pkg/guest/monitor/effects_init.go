@@ -1,8 +1,11 @@
 package monitor
 
 import (
+	"bytes"
 	"context"
+	"os"
 	"strconv"
+	"strings"
 	"time"
 	"unsafe"
 
@@ -29,19 +32,19 @@ func (m *monitor) initEnded(pid int) {
 	pidfd, group, before := m.pidfd, m.group, m.core.Life.OOMKills
 	m.job(func() func() {
 		status, err := peek(pid)
-		known, own := err == nil, err == nil
+		own := err == nil
+		end := InitEnded{Known: own, Status: status}
 		if !own {
-			status, known = endOf(pid, pidfd, m.plan.RunDir)
+			end = endOf(pid, pidfd, m.plan.RunDir)
 		}
-		kills := int64(0)
 		if group != nil {
-			kills = oomKills(group) - before
+			end.OOMKills = oomKills(group) - before
 		}
 		return func() {
 			if own {
 				m.zombie = pid
 			}
-			m.emit(InitEnded{Known: known, Status: status, OOMKills: kills})
+			m.emit(end)
 		}
 	})
 }
@@ -53,33 +56,56 @@ const reapTime = time.Second
 // endOf is for an init that is another process's child. It asks the holder, who
 // may have reaped it, and then the kernel by the pidfd (PIDFD_GET_INFO with
 // PIDFD_INFO_EXIT, Linux 6.15, once init has been reaped).
-func endOf(pid, pidfd int, runDir string) (unix.WaitStatus, bool) {
+func endOf(pid, pidfd int, runDir string) InitEnded {
 	for deadline := time.Now().Add(reapTime); ; time.Sleep(5 * time.Millisecond) {
-		// First the pidfd: once it says that init was reaped, the holder has done
+		if st, ok := zombieOf(pid, pidfd); ok {
+			return InitEnded{Known: true, Status: st}
+		}
+		// Then the pidfd before the holder: once it says that init was reaped, the holder has done
 		// it or never will.
 		info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT}
 		err := unix.IoctlPidfdInfo(pidfd, &info)
 		if st, ok := askHolder(pid, runDir); ok {
-			return st, true
+			return InitEnded{Known: true, Status: st}
 		}
 		if err == nil && info.Mask&unix.PIDFD_INFO_EXIT != 0 {
-			return certain(unix.WaitStatus(info.Exit_code))
+			st := unix.WaitStatus(info.Exit_code)
+			return InitEnded{Known: certain(st), Doubtful: !certain(st), Status: st}
 		}
 		if time.Now().After(deadline) {
-			return 0, false
+			return InitEnded{}
 		}
 	}
+}
+
+// zombieOf reads how a process ended that isn't reaped yet: proc_pid_stat(5) tells what
+// waiting would.
+func zombieOf(pid, pidfd int) (unix.WaitStatus, bool) {
+	const exitCode = 49 // counted from the state
+	f := statFields(pid)
+	if len(f) <= exitCode || f[0] != "Z" || unix.PidfdSendSignal(pidfd, 0, nil, 0) != nil {
+		return 0, false
+	}
+	st, err := strconv.ParseUint(f[exitCode], 10, 32)
+	return unix.WaitStatus(st), err == nil
+}
+
+// statFields are the fields of proc_pid_stat(5) from the state on; nil: there is no such
+// process.
+func statFields(pid int) []string {
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return nil
+	}
+	return strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
 }
 
 // certain says whether a status that a pidfd gave is what waiting would have
 // given. The pidfd tells how init ended as a task. Where that is status 0 or
 // SIGKILL it may have been reboot(2) in its pid namespace, by init or by another
 // process of the guest, for which only wait(2) gives the signal it stands for.
-func certain(st unix.WaitStatus) (unix.WaitStatus, bool) {
-	if st == 0 || st == unix.WaitStatus(unix.SIGKILL) {
-		return 0, false
-	}
-	return st, true
+func certain(st unix.WaitStatus) bool {
+	return st != 0 && st != unix.WaitStatus(unix.SIGKILL)
 }
 
 // childInfo is a siginfo_t as waitid(2) fills it in on 64-bit machines.

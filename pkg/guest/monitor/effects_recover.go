@@ -60,11 +60,54 @@ func haltUnkept(plan *Plan, group limits.Group, timeout time.Duration, favoured 
 				continue
 			}
 		}
-		if awaitEnd(pidfd, timeout-time.Since(begun)) {
-			return "init ended after " + h.How
+		rest := restingInit(pid, group)
+		for {
+			left := timeout - time.Since(begun)
+			switch {
+			case awaitEnd(pidfd, min(left, restLook)):
+				return "init ended after " + h.How
+			case rest():
+				return "init has nothing left to do after " + h.How + ": it is killed"
+			case left <= 0:
+				return "init didn't end after " + h.How + ": it is killed"
+			}
 		}
-		return "init didn't end after " + h.How + ": it is killed"
 	}
+}
+
+// With the last copy of its listener a guest has lost reboot(2): its filter has the call
+// fail (ENOSYS), and an init that has shut everything down waits for ever. restLook is
+// how often that is looked for, restLooks how many looks in a row have to find it.
+const (
+	restLook  = 500 * time.Millisecond
+	restLooks = 6
+)
+
+// restingInit gives a function that says whether init is the only process that is left
+// and has slept, without using the processor, for the last looks.
+func restingInit(pid int, group limits.Group) (rest func() bool) {
+	var last string
+	looks := 0
+	return func() bool {
+		pids, err := group.Pids()
+		used := cpuOf(pid)
+		if err != nil || len(pids) != 1 || pids[0] != pid || used == "" || used != last {
+			looks = 0
+		}
+		last = used
+		looks++
+		return looks > restLooks
+	}
+}
+
+// cpuOf is the time that a sleeping process has used, as proc_pid_stat(5) writes it;
+// "" if it doesn't sleep.
+func cpuOf(pid int) string {
+	f := statFields(pid)
+	if len(f) < 13 || f[0] != "S" {
+		return ""
+	}
+	return f[11] + " " + f[12]
 }
 
 func awaitEnd(pidfd int, timeout time.Duration) bool {

@@ -35,15 +35,26 @@ type (
 		OOMKills int64
 		// Shown is how much the console had shown before this boot, in bytes.
 		Shown uint64
+		// Heard says that the guest's reboot(2) will be heard of.
+		Heard bool
 	}
 
 	// Launched ends a launch; Err is nil when init has been executed.
 	Launched struct{ Err error }
 
-	// InitEnded says that init has gone. Known tells whether Status is.
+	// Called says that the guest calls reboot(2), by its notification's id, and what
+	// that does: one of state's reasons. Allow is to follow.
+	Called struct {
+		How  string
+		Call uint64
+	}
+
+	// InitEnded says that init has gone. Known tells whether Status is. Doubtful: it is
+	// how the task ended, which may stand for a reboot(2).
 	InitEnded struct {
-		Known  bool
-		Status unix.WaitStatus
+		Known    bool
+		Doubtful bool
+		Status   unix.WaitStatus
 		// OOMKills are the processes of this boot that were killed for lack of memory.
 		OOMKills int64
 	}
@@ -118,6 +129,7 @@ func (Adopt) event()        {}
 func (Recovered) event()    {}
 func (Stored) event()       {}
 func (Launched) event()     {}
+func (Called) event()       {}
 func (InitEnded) event()    {}
 func (Cleaned) event()      {}
 func (Finished) event()     {}

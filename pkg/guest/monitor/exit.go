@@ -19,7 +19,10 @@ func (c *Core) judge(ev InitEnded) (exit *state.Exit, failure bool) {
 	exit = &state.Exit{At: c.now.Wall}
 	st := ev.Status
 	switch {
-	case !ev.Known:
+	case !c.certain(ev) && c.Life.Called != "":
+		exit.Reason, exit.Code = c.reasonOf(c.Life.Called), c.Life.ExitStatus
+		return exit, false
+	case !c.certain(ev):
 		exit.Reason = state.ReasonUnknown
 		if c.killedByUs() {
 			exit.Reason = state.ReasonKilled
@@ -43,6 +46,8 @@ func (c *Core) judgeSignal(exit *state.Exit, sig unix.Signal, oom bool) (failure
 		exit.Reason = state.ReasonPoweroff
 		if sig == unix.SIGHUP {
 			exit.Reason = state.ReasonReboot
+		} else if c.Life.Called == state.ReasonHalt {
+			exit.Reason = c.reasonOf(c.Life.Called)
 		}
 		return false
 	case sig == unix.SIGKILL && c.killedByUs(), int(sig) == c.Life.Sent:
@@ -54,6 +59,23 @@ func (c *Core) judgeSignal(exit *state.Exit, sig unix.Signal, oom bool) (failure
 	}
 	exit.Signal = signame.Name(sig)
 	return failure
+}
+
+// certain says whether a status is how init ended. One that may stand for a reboot(2)
+// is, if the guest's calls were heard and none was that; who enters the guest from
+// outside, as a stop does, isn't heard.
+func (c *Core) certain(ev InitEnded) bool {
+	l := &c.Life
+	return ev.Known || ev.Doubtful && l.Heard && l.Called == "" && !l.Entered && l.Stop == nil
+}
+
+// reasonOf is the reason of an end by reboot(2). A guest that was stopped was told how
+// to end, and it doesn't matter by which command.
+func (c *Core) reasonOf(how string) string {
+	if how == state.ReasonHalt && c.Life.Stop != nil {
+		return state.ReasonPoweroff
+	}
+	return how
 }
 
 func (c *Core) killedByUs() bool {

@@ -18,6 +18,7 @@ const (
 	fdControl = "control"
 	fdInit    = "init"
 	fdNotify  = "notify"
+	fdCalls   = "calls" // the listener of the guest's system call filter
 	fdRing    = "ring-" // and the screen's name: ring-console
 )
 

@@ -52,6 +52,12 @@ type Life struct {
 	Status     string `json:"status,omitempty"`
 	ExitStatus *int   `json:"exit_status,omitempty"`
 
+	// Heard says that the guest's reboot(2) is heard of, Called what it was: one of the
+	// Reason constants of package state. Entered: who came from outside isn't heard.
+	Heard   bool   `json:"heard,omitempty"`
+	Called  string `json:"called,omitempty"`
+	Entered bool   `json:"entered,omitempty"`
+
 	// Frozen says that the guest's processes are frozen, whatever State says.
 	Frozen bool `json:"frozen,omitempty"`
 

@@ -52,6 +52,8 @@ type monitor struct {
 	group   limits.Group // nil: none
 	zombie  int          // an init of ours that has ended and isn't reaped yet; 0: none
 	pidfd   int          // of init; -1: none
+	calls   int          // the listener of the guest's system call filter; -1: none
+	heard   int          // how many it has heard of
 	notify  int          // what init says; -1: none
 
 	jobs     int           // under way

@@ -6,19 +6,27 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/pkg/context/seccomp"
 )
 
 // Layout of the shared memfd: two slots, written in turn. A SIGKILL in the
 // middle of a write spoils one, and the other still has the state before it.
 //
 //	slot: 0 magic | 8 sequence | 16 length | 20 CRC-32C of sequence, length and data | 24 data
+//
+// Behind them is a page for a call of the guest that waits for an answer, as the kernel
+// gives it; all zero: none does. Monitors of the first version made none.
 const (
 	slotMagic  = 0x65666974637973 // "systife"
 	slotHeader = 24
 	slotSize   = 8 << 10
 	slotCount  = 2
+	callAt     = slotCount * slotSize
+	sharedSize = callAt + 4096
 )
 
 // slots keeps a Life in a memfd.
@@ -32,7 +40,7 @@ type slots struct {
 func newSlots() (*slots, error) {
 	fd, err := unix.MemfdCreate("sysct-life", unix.MFD_CLOEXEC)
 	if err == nil {
-		err = unix.Ftruncate(fd, slotCount*slotSize)
+		err = unix.Ftruncate(fd, sharedSize)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot make shared memory: %w", err)
@@ -60,6 +68,23 @@ func openSlots(fd int) (*slots, *Life, error) {
 		return nil, nil, fmt.Errorf("cannot read shared state: %w", err)
 	}
 	return s, &life, nil
+}
+
+// call maps the page of a call that waits, until done: that is seldom.
+func (s *slots) call() (n *seccomp.Notification, done func(), err error) {
+	var st unix.Stat_t
+	err = unix.Fstat(s.fd, &st)
+	if err == nil && st.Size < sharedSize {
+		err = unix.Ftruncate(s.fd, sharedSize)
+	}
+	var page []byte
+	if err == nil {
+		page, err = unix.Mmap(s.fd, callAt, sharedSize-callAt, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot use shared memory: %w", err)
+	}
+	return (*seccomp.Notification)(unsafe.Pointer(&page[0])), func() { unix.Munmap(page) }, nil
 }
 
 // save writes the life, unless it is what was written last.
