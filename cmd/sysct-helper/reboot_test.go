@@ -212,11 +212,7 @@ func TestNoListener(t *testing.T) {
 func listened(args []string) int {
 	if args[0] == "holder" {
 		runtime.LockOSThread()
-		prog, err := seccomp.Build(seccomp.Policy{Notify: []string{"sysinfo"}})
-		var fd int
-		if err == nil {
-			fd, err = seccomp.Load(prog, true)
-		}
+		fd, err := seccomp.Load([]unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW}}, true)
 		if err == nil {
 			_, err = unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0)
 		}

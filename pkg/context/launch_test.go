@@ -99,7 +99,7 @@ func end(t *testing.T, spec *sysctx.Spec, guest *sysctx.Guest) {
 	unix.PidfdSendSignal(guest.PidFD, unix.SIGKILL, nil, 0)
 	var st unix.WaitStatus
 	unix.Wait4(guest.Pid, &st, 0, nil)
-	for _, fd := range append(guest.TTYs, guest.PidFD, guest.Console, guest.Notify) {
+	for _, fd := range append(guest.TTYs, guest.PidFD, guest.Console, guest.Notify, guest.Listener) {
 		unix.Close(fd)
 	}
 	if err := store.Unmount(spec.Root); err != nil {
