@@ -24,7 +24,7 @@ build = $(go) build -trimpath -buildvcs=false -ldflags "-s -w $(1)"
 sources := go.mod go.sum Makefile $(shell find cmd etc pkg internal templates -type f \( -name '*.go' -o -name '*.s' -o -name '*.toml' -o -path 'etc/*' \) ! -name '*_test.go')
 helper := internal/helperbin/bin/sysct-helper
 
-.PHONY: help build deps test lint fmt generate bench demo install clean
+.PHONY: help build man deps test lint fmt generate bench demo install deb clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -70,8 +70,9 @@ bench: ## time sysct and LXC side by side, as root, on an idle host (N=20, ROWS=
 	@$(go) build -o bin/bench ./internal/bench
 	@bin/bench -n $(N) -rows '$(ROWS)' -cache $(SYSCT_TEST_CACHE)
 
-# The date of the source, so that one source makes one manual.
-source_date = $(or $(shell git log -1 --format=%cs 2>/dev/null),$(shell date -u -r CHANGELOG.md +%F))
+# The time of the source, so that one source makes one manual and one package.
+source_epoch = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),$(shell date -u -r CHANGELOG.md +%s))
+source_date = $(shell date -u -d @$(source_epoch) +%F)
 
 man: build ## write the manual pages into bin/man
 	@rm -rf bin/man
@@ -83,18 +84,33 @@ demo: ## make, run, freeze, stop and destroy two guests
 	@$(MAKE) --no-print-directory build
 	@internal/demo/demo.sh bin/sysct
 
+# The files of etc name the program; this puts its path after the installation there.
+bindir = $(PREFIX)/bin
+with_path = sed 's,/usr/bin/sysct,$(bindir)/sysct,g'
+ZSH_COMPLETIONS ?= $(PREFIX)/share/zsh/site-functions
+
 install: build man ## install below DESTDIR and PREFIX (/usr/local)
-	install -D -m 755 bin/sysct $(DESTDIR)$(PREFIX)/bin/sysct
+	install -D -m 755 bin/sysct $(DESTDIR)$(bindir)/sysct
 	install -D -m 755 $(helper) $(DESTDIR)$(PREFIX)/lib/sysct/sysct-helper
 	install -d -m 755 $(DESTDIR)/etc/sysct/templates
 	test -e $(DESTDIR)/etc/sysct/sysct.toml || install -m 644 etc/sysct.toml $(DESTDIR)/etc/sysct/sysct.toml
+	set -e; for file in $(wildcard etc/systemd/* etc/tmpfiles.d/* etc/sysctl.d/*); do \
+		to=$(DESTDIR)$(PREFIX)/lib/$$(echo $$file | sed 's,^etc/,,; s,^systemd/,systemd/system/,'); \
+		install -d -m 755 $$(dirname $$to); $(with_path) $$file >$$to; chmod 644 $$to; done
 	install -d -m 755 $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 644 bin/man/man1/* $(DESTDIR)$(PREFIX)/share/man/man1
 	install -m 644 bin/man/man5/* $(DESTDIR)$(PREFIX)/share/man/man5
-	install -d -m 755 $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	install -d -m 755 $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(ZSH_COMPLETIONS) $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 	bin/sysct completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/sysct
-	bin/sysct completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_sysct
+	bin/sysct completion zsh >$(DESTDIR)$(ZSH_COMPLETIONS)/_sysct
 	bin/sysct completion fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/sysct.fish
 
+# Where the package goes, and its version, if not that of the source.
+DISTDIR ?= dist
+DEB_VERSION ?= $(shell internal/packaging/version.sh '$(version)' $(source_epoch))
+
+deb: ## make a Debian package in dist
+	@$(if $(go),internal/packaging/deb.sh $(go) $(DISTDIR) '$(DEB_VERSION)' $(source_epoch))
+
 clean: ## remove what was built
-	rm -rf bin $(helper) $(helper).sum
+	rm -rf bin dist $(helper) $(helper).sum
