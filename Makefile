@@ -43,10 +43,10 @@ bin/sysct: $(helper).sum bin/.version
 	@echo "built bin/sysct $(version)"
 
 deps: ## install with apt what sysct and its tests need, if it is missing
-	@internal/build/deps.sh run test
+	@internal/build/deps.sh run test deb
 
 test: ## run all tests, as root: linters, units, command line, real guests
-	@$(if $(go),internal/build/deps.sh run test)
+	@$(if $(go),internal/build/deps.sh run test deb)
 	@$(MAKE) --no-print-directory build
 	@internal/build/test.sh $(go)
 

@@ -11,7 +11,7 @@ import (
 
 // FS has the files, by their paths in this directory.
 //
-//go:embed sysct.toml all:sysctl.d all:tmpfiles.d
+//go:embed sysct.toml systemd sysctl.d tmpfiles.d
 var FS embed.FS
 
 // Program is the path of sysct in the files as they stand here.

@@ -1,6 +1,7 @@
 #!/bin/sh
 # deps.sh [--list] GROUP...: installs with apt-get what is missing of the groups
-# make, run (building and running guests), test and bench (what `make bench` compares with). With everything there it runs
+# make, run (building and running guests), test, deb (testing the package) and bench (what
+# `make bench` compares with). With everything there it runs
 # nothing; --list prints the missing packages instead of installing them.
 set -u
 PATH="${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin"
@@ -30,6 +31,11 @@ bench /usr/share/lxc/config/debian.common.conf        lxc-templates
 bench rsync                                           rsync
 bench xz                                              xz-utils
 test  ssh-keygen                                      openssh-client
+deb   lintian                                         lintian
+deb   man                                             man-db
+deb   fish                                            fish
+deb   zsh                                             zsh
+deb   /usr/share/bash-completion/bash_completion      bash-completion
 END
 }
 

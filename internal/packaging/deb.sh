@@ -25,7 +25,8 @@ licenses() {
             [ -n "$module" ] || continue
             file=$(find "$dir" -maxdepth 1 -name 'LICENSE*' -o -maxdepth 1 -name 'COPYING*' | sort | head -n 1)
             printf '\nFiles: usr/bin/sysct usr/lib/sysct/sysct-helper\nComment: has %s\n' "$module" | sed 's/has std$/has the Go standard library/'
-            printf 'Copyright: %s\n' "$(sed -n 's/^ *\(Copyright .*\)/\1/p' "$file" | grep -v '\[yyyy\]' | head -n 1)"
+            holder=$(sed -n 's/^ *Copyright \((c) \)\{0,1\}\([0-9].*\)/\2/p' "$file" | head -n 1)
+            printf 'Copyright: %s\n' "${holder:-the authors of $module}"
             if grep -q 'Apache License' "$file"; then
                 echo 'License: Apache-2.0'
             else

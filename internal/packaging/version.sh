@@ -6,7 +6,7 @@
 set -u
 version=${1:?usage: version.sh VERSION EPOCH}
 dirty=
-case $version in *-dirty) dirty=+dirty version=${version%-dirty} ;; esac
+case $version in *-dirty) dirty=+0.dirty version=${version%-dirty} ;; esac
 if [ "$version" != "${version#v}" ] || [ "$version" != "${version#*.}" ]; then
     version=$(echo "${version#v}" | sed 's/-\([0-9]*\)-g\([0-9a-f]*\)$/+\1.g\2/; s/-/~/g')
 else
