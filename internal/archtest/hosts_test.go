@@ -17,7 +17,7 @@ var addresses = regexp.MustCompile(`https?://([A-Za-z0-9.-]+)`)
 // names that are reserved for examples. Where packages come from is the host's own
 // business: its apt sources, or the bootstrap tool's default.
 func known(host string) bool {
-	documents := []string{"github.com", "keepachangelog.com", "semver.org", "www.apache.org", "systemd.io", "docs.kernel.org", "man7.org"}
+	documents := []string{"github.com", "keepachangelog.com", "semver.org", "www.apache.org", "www.debian.org", "systemd.io", "docs.kernel.org", "man7.org"}
 	return slices.Contains(documents, host) || !strings.Contains(host, ".") || strings.HasSuffix(host, ".example") ||
 		strings.HasPrefix(host, "127.")
 }
