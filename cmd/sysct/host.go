@@ -17,7 +17,7 @@ its own: sysct host ACTION --help, man sysct-host-ACTION.`
 func newHost(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "host ACTION", Short: "Set sysct up on this host and serve it", Long: hostLong,
-		Example: "  sysct help host",
+		Example: "  sysct host init\n  sysct help host init",
 		Args:    unknownAction,
 		RunE:    func(*cobra.Command, []string) error { return missing("action") },
 	}
@@ -29,7 +29,9 @@ func newHost(a *app) *cobra.Command {
 
 // hostVerbs are the actions of host. They have no group: the parent has one.
 func hostVerbs() []verb {
-	return []verb{}
+	return []verb{
+		{"", "init", newHostInit},
+	}
 }
 
 // unknownAction suggests the action that was meant.

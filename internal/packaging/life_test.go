@@ -1,9 +1,7 @@
 package packaging
 
 import (
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -18,16 +16,15 @@ type machine struct {
 	dirs map[string]string
 }
 
-func newMachine(t *testing.T, debs ...string) *machine {
+// newMachine is a machine with some files in /mnt.
+func newMachine(t *testing.T, files ...string) *machine {
 	image := testimages.Debian(t, "bookworm")
 	m := &machine{t, map[string]string{"LOWER": image.RootFS}}
-	for _, name := range []string{"UPPER", "WORK", "TREE", "DEBS"} {
+	for _, name := range []string{"UPPER", "WORK", "TREE", "MNT"} {
 		m.dirs[name] = t.TempDir()
 	}
-	for _, deb := range debs {
-		if err := os.Link(deb, filepath.Join(m.dirs["DEBS"], filepath.Base(deb))); err != nil {
-			t.Fatal(err)
-		}
+	for _, file := range files {
+		run(t, "cp", file, m.dirs["MNT"])
 	}
 	return m
 }
@@ -38,7 +35,7 @@ mount -t overlay overlay -o "lowerdir=$LOWER,upperdir=$UPPER,workdir=$WORK" "$TR
 mount -t tmpfs -o mode=755 tmpfs "$TREE/dev"
 mount -t proc -o ro proc "$TREE/proc"
 mknod -m 666 "$TREE/dev/null" c 1 3
-mount --bind "$DEBS" "$TREE/mnt"
+mount --bind "$MNT" "$TREE/mnt"
 exec chroot "$TREE" /bin/sh -ec "$1"`
 
 // sh runs a script in the machine and gives what it prints, and whether it went well.
