@@ -21,7 +21,7 @@
 //	|        |                                           |
 //	|        +-- Deadline() passed ----> Tick(now)       |  reads the master until it is
 //	|                                      |             |  empty or the budget is spent:
-//	|                                      v             v    log, then ring, then clients
+//	|                                      v             v    ring, then log, then clients
 //	|        Options.Gone(fd) <--- a client is gone; reads clients' input: to the master
 //	|        forget fd; it is closed just after          |
 //	+----------------------------------------------------+

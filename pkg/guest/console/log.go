@@ -41,6 +41,7 @@ type Log struct {
 	lost  uint64 // since the last notice
 	total uint64
 	err   error
+	note  func(n int, size int64) // told of n bytes dealt with, and the file's size; nil: nobody
 }
 
 // NewLog prepares the log called name in the directory dir, which it duplicates.
@@ -88,6 +89,22 @@ func (l *Log) Write(now time.Time, p []byte) {
 func (l *Log) miss(n int) {
 	l.lost += uint64(n)
 	l.total += uint64(n)
+	l.tell(n)
+}
+
+func (l *Log) tell(n int) {
+	if l.note != nil {
+		l.note(n, l.used)
+	}
+}
+
+// length is the size of the file that the next write appends to; 0: there is none yet.
+func (l *Log) length() int64 {
+	var st unix.Stat_t
+	if unix.Fstatat(l.dir, l.name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil {
+		return 0
+	}
+	return st.Size
 }
 
 // append says how many bytes of p are in the file now.
@@ -103,13 +120,13 @@ func (l *Log) append(now time.Time, p []byte) (int, error) {
 	}
 	if l.lost > 0 {
 		notice := fmt.Appendf(nil, "\r\n[sysct: %d bytes not logged: %v]\r\n", l.lost, reason(l.err))
-		if n, err := l.put(notice); err != nil {
+		if n, err := l.put(notice, 0); err != nil {
 			l.cut(int64(n))
 			return 0, err
 		}
 		l.lost = 0
 	}
-	return l.put(p)
+	return l.put(p, 1)
 }
 
 // cut takes the last n bytes, a part of a notice, off the file again, so that a
@@ -117,11 +134,13 @@ func (l *Log) append(now time.Time, p []byte) (int, error) {
 func (l *Log) cut(n int64) {
 	if l.fd >= 0 && n > 0 && n <= l.used && unix.Ftruncate(l.fd, l.used-n) == nil {
 		l.used -= n
+		l.tell(0)
 	}
 }
 
-// put writes p across as many files as it needs; none grows beyond the size.
-func (l *Log) put(p []byte) (int, error) {
+// put writes p across as many files as it needs; none grows beyond the size. Each byte
+// counts for that many dealt with.
+func (l *Log) put(p []byte, counts int) (int, error) {
 	done := 0
 	for done < len(p) {
 		if l.used >= l.size {
@@ -134,6 +153,7 @@ func (l *Log) put(p []byte) (int, error) {
 		if n > 0 {
 			l.used += int64(n)
 			done += n
+			l.tell(n * counts)
 		}
 		if err != nil && err != unix.EINTR {
 			return done, os.NewSyscallError("write", err)
@@ -159,6 +179,7 @@ func (l *Log) open() error {
 		return errors.New("it is not a regular file")
 	}
 	l.fd, l.used = fd, st.Size
+	l.tell(0)
 	return nil
 }
 

@@ -22,23 +22,24 @@ func (t *TTY) output(now time.Time) {
 	}
 }
 
-// take reads and passes what there was on to the log and the ring. It returns 0 when
-// there is nothing to be had until the next event.
+// take reads into the ring and passes what there was on. It returns 0 when there is
+// nothing to be had until the next event.
 func (t *TTY) take(now time.Time) int {
 	n := t.fill()
 	if n > 0 {
+		head, rest := t.o.Ring.view(t.o.Ring.End() - uint64(n))
+		copy(t.buf[copy(t.buf, head):], rest)
 		t.keep(now, t.buf[:n])
 	}
 	return n
 }
 
 // fill reads until the pty is empty or a batch is full: one read gives less than 4 KiB,
-// and a write into the log costs as much as a read. What a monitor that is killed has
-// read and not yet kept is lost, so a batch is small.
+// and a write into the log costs as much as a read.
 func (t *TTY) fill() int {
 	n := 0
 	for n < batchSize {
-		k, err := readNow(t.o.Master, t.buf[n:])
+		k, err := t.o.Ring.readFrom(t.o.Master)
 		if err == unix.EINTR {
 			continue
 		}
@@ -67,7 +68,6 @@ func (t *TTY) keep(now time.Time, p []byte) {
 	if t.o.Log != nil {
 		t.o.Log.Write(now, p)
 	}
-	t.o.Ring.Write(p)
 	t.answer(p)
 	if t.o.Tap != nil {
 		t.o.Tap(p)

@@ -14,12 +14,17 @@ import (
 // Layout of the memfd: a header, then the data. Version 1 has a page of header: most
 // ttys show less than a page, and have two with that.
 //
-//	0 magic | 8 version | 16 capacity | 24 claimed | 32 written | … | 64 data
+//	0 magic | 8 version | 16 capacity | 24 claimed | 32 written | 40 mark | 48 clean | … | 64 data
 //
-// claimed and written count all bytes since the ring was made, and are its only
-// fields that change. A write claims the room first, copies, and counts the
-// bytes as written last: a SIGKILL in between leaves claimed > written, and what
-// the claim covers is then neither read as old output nor as new.
+// claimed and written count all bytes since the ring was made. A write claims the room
+// first, copies, and counts the bytes as written last: a SIGKILL in between leaves
+// claimed > written, and what the claim covers is then neither read as old output nor
+// as new.
+//
+// What a pty gives exists nowhere else, so it is read straight into claimed room, which
+// was zeroed before, up to clean: after a SIGKILL within the read the next process finds
+// how far it came (but for zeros at its end). mark says what of all that is in the log
+// (mark.go). Both are 0 in rings of the programs before.
 const (
 	ringMagic   = 0x676e697274637973 // "sysctring" without its last byte
 	ringVersion = 2
@@ -41,6 +46,8 @@ type Ring struct {
 	data    []byte
 	claimed *atomic.Uint64
 	written *atomic.Uint64
+	mark    *atomic.Uint64
+	clean   *atomic.Uint64
 }
 
 // NewRing makes a ring of size bytes, rounded up to whole pages of 4096. Memory
@@ -91,6 +98,8 @@ func mapRing(fd, header, size int) (*Ring, error) {
 		data:    mem[header:],
 		claimed: (*atomic.Uint64)(unsafe.Pointer(&mem[24])),
 		written: (*atomic.Uint64)(unsafe.Pointer(&mem[32])),
+		mark:    (*atomic.Uint64)(unsafe.Pointer(&mem[40])),
+		clean:   (*atomic.Uint64)(unsafe.Pointer(&mem[48])),
 	}, nil
 }
 
@@ -133,6 +142,7 @@ func openRing(fd int) (*Ring, error) {
 		unix.Munmap(r.mem)
 		return nil, err
 	}
+	r.finishRead()
 	return r, nil
 }
 
@@ -187,6 +197,54 @@ func (r *Ring) Write(p []byte) {
 		copy(r.data, p[k:n])
 		r.written.Store(end + uint64(n))
 		p = p[n:]
+	}
+}
+
+// readRoom is what is claimed for a read: a pty gives less at a time.
+const readRoom = 4096
+
+// readFrom appends what one read(2) of fd gives. It returns as [readNow].
+func (r *Ring) readFrom(fd int) (int, error) {
+	end := r.written.Load()
+	at := int(end % uint64(len(r.data)))
+	room := r.data[at:min(at+readRoom, len(r.data))]
+	r.claimClean(end, end+uint64(len(room)))
+	n, err := readNow(fd, room)
+	if n > 0 {
+		r.written.Store(end + uint64(n))
+	}
+	return n, err
+}
+
+// claimClean claims room from the end on, and zeroes what of it isn't zero.
+func (r *Ring) claimClean(end, to uint64) {
+	claimed, clean := r.claimed.Load(), r.clean.Load()
+	if clean >= to {
+		return
+	}
+	r.claimed.Store(max(claimed, to))
+	// Until it is full for the first time, what nobody has claimed was never touched.
+	if to > uint64(len(r.data)) || clean < claimed {
+		from := max(clean, end)
+		at, n := int(from%uint64(len(r.data))), int(to-from)
+		k := min(n, len(r.data)-at)
+		clear(r.data[at : at+k])
+		clear(r.data[:n-k])
+	}
+	r.clean.Store(to)
+}
+
+// finishRead counts what a killed process had read and not counted.
+func (r *Ring) finishRead() {
+	written, clean := r.written.Load(), r.clean.Load()
+	if clean > r.claimed.Load() {
+		return // no program of ours
+	}
+	for at := clean; at > written; at-- {
+		if r.data[(at-1)%uint64(len(r.data))] != 0 {
+			r.written.Store(at)
+			return
+		}
 	}
 }
 

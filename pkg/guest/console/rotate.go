@@ -15,6 +15,7 @@ func (l *Log) rotate() error {
 			return os.NewSyscallError("ftruncate", err)
 		}
 		l.used = 0
+		l.tell(0)
 		return nil
 	}
 	l.shut()

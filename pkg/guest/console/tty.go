@@ -43,7 +43,7 @@ type Options struct {
 	Ring *Ring
 	// Log may be nil. The caller owns it.
 	Log *Log
-	// Buffer is what output is read into, 64 KiB; TTYs of one loop may share it.
+	// Buffer is what output is copied to for those who look at it, 64 KiB; TTYs of one loop may share it.
 	// nil: one is made.
 	Buffer []byte
 	// Gone is called when a client is gone, just before its descriptor is closed.
@@ -82,10 +82,24 @@ func NewTTY(o Options) (*TTY, error) {
 	if t.buf == nil {
 		t.buf = make([]byte, readSize)
 	}
+	if o.Log != nil {
+		o.Log.note = o.Ring.note
+	}
 	if len(t.buf) > readSize {
 		t.buf = t.buf[:readSize]
 	}
 	return t, nil
+}
+
+// Resume writes into the log what a process before this one has left in the ring and
+// didn't get to log. It is to be called once, first.
+func (t *TTY) Resume(now time.Time) {
+	if t.o.Log == nil {
+		return
+	}
+	if p := t.o.Ring.unlogged(t.o.Log.length()); len(p) > 0 {
+		t.o.Log.Write(now, p)
+	}
 }
 
 // Master is the pty's master side, -1 if there is none.

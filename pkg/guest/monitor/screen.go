@@ -58,6 +58,7 @@ func (m *monitor) openScreens(h *heritage, logDir int) error {
 		if s.tty, err = console.NewTTY(o); err != nil {
 			return err
 		}
+		s.tty.Resume(now().Wall)
 		m.screens = append(m.screens, s)
 	}
 	return nil
