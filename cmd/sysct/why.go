@@ -94,6 +94,7 @@ func whyText(w *guest.Why, now time.Time) string {
 		p.part("the console's last lines", "| ", w.Boot.Console)
 		p.part("the monitor's log", "", w.Log)
 	}
+	p.part("monitors that died (the guest goes on)", "", w.Deaths)
 	p.part("what to do", "- ", w.Advice)
 	return p.String()
 }

@@ -34,9 +34,10 @@ func TestWhyPages(t *testing.T) {
 		return &b
 	}
 	for name, w := range map[string]guest.Why{
-		"why-fine":  {Name: "web", State: state.Running, Verdict: guest.VerdictFine, Since: ago(26 * time.Hour)},
-		"why-ended": {Name: "web", State: state.Stopped, Verdict: guest.VerdictFine, Since: ago(time.Hour), Exit: &guest.ExitInfo{Reason: "poweroff"}},
-		"why-never": {Name: "web", State: state.Stopped, Verdict: guest.VerdictNever},
+		"why-fine":   {Name: "web", State: state.Running, Verdict: guest.VerdictFine, Since: ago(26 * time.Hour)},
+		"why-deaths": {Name: "web", State: state.Running, Verdict: guest.VerdictFine, Since: ago(time.Hour), Deaths: []string{"2025-01-02T14:58:00.000Z the monitor before this one died, by the signal SIGKILL"}},
+		"why-ended":  {Name: "web", State: state.Stopped, Verdict: guest.VerdictFine, Since: ago(time.Hour), Exit: &guest.ExitInfo{Reason: "poweroff"}},
+		"why-never":  {Name: "web", State: state.Stopped, Verdict: guest.VerdictNever},
 		"why-failed": {Name: "web", State: state.Stopped, Verdict: guest.VerdictFailed, Since: ago(2 * time.Minute),
 			Boot: boot(state.Boot{Number: 1, Failure: &state.Failure{Step: "exec init", Call: "execve", Path: "/sbin/init", Errno: 2,
 				Message: "no such file or directory"}, Console: []string{"a line", "an evil \x1b[2J one"}}),

@@ -37,6 +37,8 @@ type Why struct {
 	PidsReached int64 `json:"pids_reached"`
 	// Log are the monitor's lines about Boot.
 	Log []string `json:"log"`
+	// Deaths are the monitor's lines about monitors of this life that died before it.
+	Deaths []string `json:"monitor_deaths"`
 	// Advice is what to do next, a line each.
 	Advice []string `json:"advice"`
 }
@@ -83,6 +85,9 @@ func (m *Manager) Why(ctx context.Context, name string) (*Why, error) {
 	w.judge(info)
 	if w.shows() {
 		w.Log = m.bootLog(name, w.Boot)
+	}
+	if info.StartedAt != nil {
+		w.Deaths = m.deaths(name, *info.StartedAt)
 	}
 	w.Advice = w.advice(m)
 	return w, nil

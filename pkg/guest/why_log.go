@@ -4,6 +4,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sysct/sysct/pkg/guest/monitor"
 	"github.com/sysct/sysct/pkg/guest/state"
 )
 
@@ -37,6 +38,23 @@ func linesOf(text string, from, to time.Time) []string {
 		}
 		if within {
 			found = append(found, line)
+		}
+	}
+	return found[max(0, len(found)-logMost):]
+}
+
+// deaths gives what was logged of dead monitors since a time.
+func (m *Manager) deaths(name string, from time.Time) []string {
+	data, err := readLog(m.monitorLog(name))
+	if err != nil {
+		m.opt.Warn(oneLine(err))
+	}
+	var found []string
+	for line := range strings.Lines(string(data)) {
+		stamp, text, _ := strings.Cut(strings.TrimRight(line, "\n"), " ")
+		at, err := time.Parse(time.RFC3339, stamp)
+		if err == nil && !at.Before(from) && strings.HasPrefix(text, monitor.DeathWords) {
+			found = append(found, stamp+" "+text)
 		}
 	}
 	return found[max(0, len(found)-logMost):]

@@ -47,21 +47,22 @@ type Request struct {
 	// TimeoutMS bounds stop, freeze, thaw and wait, in milliseconds; nil
 	// leaves it to the server's default.
 	TimeoutMS *int64        `json:"timeout_ms,omitempty"`
-	NoKill    bool          `json:"nokill,omitempty"` // stop: fail instead of killing
-	NoWait    bool          `json:"nowait,omitempty"` // stop: answer when it has begun
-	Keep      bool          `json:"keep,omitempty"`   // stop, kill: an ephemeral guest isn't destroyed, it is started again
-	Hold      bool          `json:"hold,omitempty"`   // freeze: until the connection ends, or a thaw with Hold on it
-	Signal    int           `json:"signal,omitempty"` // kill: the signal's number
-	States    []state.State `json:"states,omitempty"` // wait: any of these
-	Ready     bool          `json:"ready,omitempty"`  // wait: until the guest is ready
-	TTY       int           `json:"tty,omitempty"`    // console: 0 is the console, N is ttyN
-	Rows      uint16        `json:"rows,omitempty"`   // console, resize
-	Cols      uint16        `json:"cols,omitempty"`   // console, resize
-	Notify    string        `json:"notify,omitempty"` // adopt: path of the holder's notify socket
-	Name      string        `json:"name,omitempty"`   // start: the guest's name
-	Helper    string        `json:"helper,omitempty"` // start: path of the helper program
-	Pid       int           `json:"pid,omitempty"`    // reap
-	Enter     bool          `json:"enter,omitempty"`  // status: with the groups to enter by
+	NoKill    bool          `json:"nokill,omitempty"`   // stop: fail instead of killing
+	NoWait    bool          `json:"nowait,omitempty"`   // stop: answer when it has begun
+	Keep      bool          `json:"keep,omitempty"`     // stop, kill: an ephemeral guest isn't destroyed, it is started again
+	Hold      bool          `json:"hold,omitempty"`     // freeze: until the connection ends, or a thaw with Hold on it
+	Signal    int           `json:"signal,omitempty"`   // kill: the signal's number
+	States    []state.State `json:"states,omitempty"`   // wait: any of these
+	Ready     bool          `json:"ready,omitempty"`    // wait: until the guest is ready
+	TTY       int           `json:"tty,omitempty"`      // console: 0 is the console, N is ttyN
+	Rows      uint16        `json:"rows,omitempty"`     // console, resize
+	Cols      uint16        `json:"cols,omitempty"`     // console, resize
+	Notify    string        `json:"notify,omitempty"`   // adopt: path of the holder's notify socket
+	Watchdog  time.Duration `json:"watchdog,omitempty"` // adopt: how often a sign of life is due; 0: never
+	Name      string        `json:"name,omitempty"`     // start: the guest's name
+	Helper    string        `json:"helper,omitempty"`   // start: path of the helper program
+	Pid       int           `json:"pid,omitempty"`      // reap
+	Enter     bool          `json:"enter,omitempty"`    // status: with the groups to enter by
 }
 
 // SetTimeout bounds the operation; d is rounded up to milliseconds.

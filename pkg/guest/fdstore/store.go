@@ -82,6 +82,12 @@ func (s *Store) Notify(pairs ...string) error {
 	return nil
 }
 
+// TryNotify is Notify that doesn't wait for a manager that doesn't read: what is sent
+// soon again may be lost.
+func (s *Store) TryNotify(pairs ...string) {
+	s.sendWith(unix.MSG_DONTWAIT, Format(pairs...))
+}
+
 // Barrier waits until the manager has read all that was sent before, at most
 // for timeout.
 func (s *Store) Barrier(timeout time.Duration) error {
@@ -120,7 +126,9 @@ func (s *Store) Close() error { return unix.Close(s.fd) }
 
 // send addresses every datagram anew: a manager that was replaced listens at
 // the same path.
-func (s *Store) send(msg []byte, fds ...int) error {
+func (s *Store) send(msg []byte, fds ...int) error { return s.sendWith(0, msg, fds...) }
+
+func (s *Store) sendWith(flags int, msg []byte, fds ...int) error {
 	name, dir, err := s.reach()
 	if err != nil {
 		return err
@@ -133,7 +141,7 @@ func (s *Store) send(msg []byte, fds ...int) error {
 		oob = unix.UnixRights(fds...)
 	}
 	for {
-		err := unix.Sendmsg(s.fd, msg, oob, &unix.SockaddrUnix{Name: name}, unix.MSG_NOSIGNAL)
+		err := unix.Sendmsg(s.fd, msg, oob, &unix.SockaddrUnix{Name: name}, unix.MSG_NOSIGNAL|flags)
 		if err != unix.EINTR {
 			return err
 		}

@@ -43,7 +43,7 @@ func (h *holder) askToAdopt(name string) *control.Conn {
 	if err != nil {
 		return nil
 	}
-	req := control.Request{Op: control.OpAdopt, Notify: filepath.Join(h.conf.RunDir, notifyName)}
+	req := control.Request{Op: control.OpAdopt, Notify: filepath.Join(h.conf.RunDir, notifyName), Watchdog: h.watchdog()}
 	if err := conn.Send(ctx, req); err != nil {
 		conn.Close()
 		return nil

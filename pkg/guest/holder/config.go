@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/sysct/sysct/internal/epoll"
 	"github.com/sysct/sysct/pkg/guest/control"
@@ -25,7 +26,14 @@ type Config struct {
 	LogDir string // made by the caller; empty: no log
 	Base   string // name of the instance's control groups, as "sysct"; empty: no group
 	Helper string // program that is the holder and the monitors
+	// Watchdog is within what time a monitor has to give a sign of life, or is killed
+	// and started again; 0: DefaultWatchdog.
+	Watchdog time.Duration
 }
+
+// DefaultWatchdog is long for a monitor on a host under load, which is only late, and
+// short for one that somebody waits for.
+const DefaultWatchdog = 20 * time.Second
 
 // check refuses what would be understood differently after a change of
 // directory.
@@ -46,15 +54,22 @@ func (c Config) check() error {
 
 // args is the command line that carries a Config to the helper.
 func (c Config) args(mode string) []string {
-	return []string{"sysct-helper", "holder", mode, c.RunDir, c.LogDir, c.Base, c.Helper}
+	return []string{"sysct-helper", "holder", mode, c.RunDir, c.LogDir, c.Base, c.Helper, c.Watchdog.String()}
 }
 
 // parseArgs is the inverse of args, from the mode on.
 func parseArgs(args []string) (string, Config, error) {
-	if len(args) != 5 {
-		return "", Config{}, fmt.Errorf("cannot read arguments of the holder: %d instead of 5", len(args))
+	// The last is missing where a monitor was told by a program of before.
+	if len(args) != 5 && len(args) != 6 {
+		return "", Config{}, fmt.Errorf("cannot read arguments of the holder: %d instead of 6", len(args))
 	}
 	c := Config{RunDir: args[1], LogDir: args[2], Base: args[3], Helper: args[4]}
+	if len(args) == 6 {
+		var err error
+		if c.Watchdog, err = time.ParseDuration(args[5]); err != nil {
+			return "", Config{}, fmt.Errorf("cannot read arguments of the holder: %w", err)
+		}
+	}
 	return args[0], c, c.check()
 }
 

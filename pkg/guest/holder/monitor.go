@@ -36,6 +36,10 @@ type monitor struct {
 	quick   int       // deaths in a row soon after the start
 	again   time.Time // when to start it again; zero: it runs
 
+	alive time.Time // when it gave a sign of life last; zero: it isn't expected to
+	hung  bool      // it was killed because it gave none
+	death string    // how the one before it died; "": there was none, or it is unknown
+
 	reaped bool // status is known
 	status unix.WaitStatus
 	next   *waiting // a start that came while this one was ending

@@ -3,6 +3,7 @@ package holder
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -81,6 +82,8 @@ func (h *holder) take(cred *unix.Ucred, msg fdstore.Message, fds []int) bool {
 		return true
 	case msg.Has("STOPPING", "1"):
 		m.done = true
+	case msg.Has("WATCHDOG", "1"):
+		m.alive = time.Now()
 	}
 	return false
 }

@@ -41,10 +41,13 @@ func serve(c Config) error {
 	h.log.printf("holder %d starts for %s", os.Getpid(), c.RunDir)
 	h.adoptAll()
 	for !h.ended {
-		if err := h.loop.Round(h.timeout(time.Now())); err != nil {
+		begun := time.Now()
+		timeout := h.timeout(begun)
+		if err := h.loop.Round(timeout); err != nil {
 			h.log.printf("%v", err)
 			return err
 		}
+		h.endHung(time.Now(), time.Since(begun), timeout)
 		h.restart(time.Now())
 		h.endIfIdle()
 	}
@@ -126,12 +129,17 @@ func (h *holder) timeout(now time.Time) time.Duration {
 		return idleRetry
 	}
 	first := time.Duration(-1)
-	for _, m := range h.monitors {
-		if m.again.IsZero() {
-			continue
-		}
-		if d := max(m.again.Sub(now), 0); first < 0 || d < first {
+	soonest := func(at time.Time) {
+		if d := max(at.Sub(now), 0); first < 0 || d < first {
 			first = d
+		}
+	}
+	for _, m := range h.monitors {
+		if !m.again.IsZero() {
+			soonest(m.again)
+		}
+		if !m.alive.IsZero() {
+			soonest(m.alive.Add(h.watchdog()))
 		}
 	}
 	return first

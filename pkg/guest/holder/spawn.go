@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sysct/sysct/internal/signame"
 	"github.com/sysct/sysct/pkg/guest/control"
 	"github.com/sysct/sysct/pkg/guest/fdstore"
 )
@@ -44,8 +45,9 @@ func (h *holder) spawn(m *monitor, more ...fdstore.Stored) error {
 		names = append(names, s.Name)
 	}
 	env := append(environment(), fdstore.Environ(names)...)
-	env = append(env, "NOTIFY_SOCKET="+filepath.Join(h.conf.RunDir, notifyName), "SYSCT_MANAGER="+h.manager())
-	m.pidfd, m.reaped, m.done, m.again = -1, false, false, time.Time{}
+	env = append(env, "NOTIFY_SOCKET="+filepath.Join(h.conf.RunDir, notifyName), "SYSCT_MANAGER="+h.manager(m))
+	m.pidfd, m.reaped, m.done, m.hung = -1, false, false, false
+	m.again, m.alive = time.Time{}, time.Time{}
 	attr := &syscall.ProcAttr{Dir: "/", Env: env, Files: files, Sys: &syscall.SysProcAttr{Setsid: true, PidFD: &m.pidfd}}
 	argv := []string{"sysct-helper", "monitor", m.name}
 	m.pid, err = syscall.ForkExec(m.helper, argv, attr)
@@ -60,13 +62,15 @@ func (h *holder) spawn(m *monitor, more ...fdstore.Stored) error {
 	return h.watch(m)
 }
 
-// manager tells a monitor whom to watch, and how to get another holder when
-// this one has died.
-func (h *holder) manager() string {
+// manager tells a monitor whom to watch, how to get another holder when this one has
+// died, how often to give a sign of life, and how the monitor before it died.
+func (h *holder) manager(m *monitor) string {
 	data, err := json.Marshal(struct {
-		Pid    int
-		Revive []string
-	}{os.Getpid(), h.conf.args(modeEnsure)})
+		Pid      int
+		Revive   []string
+		Watchdog time.Duration
+		Death    string
+	}{os.Getpid(), h.conf.args(modeEnsure), h.watchdog(), m.death})
 	if err != nil {
 		return ""
 	}
@@ -93,6 +97,7 @@ func (h *holder) died(m *monitor) {
 		h.forget(m)
 		return
 	}
+	m.death, m.alive = describe(m), time.Time{}
 	delay := m.delay(time.Now())
 	m.again = time.Now().Add(delay)
 	h.log.printf("monitor of %s died (%s); it is started again in %v", m.name, describe(m), delay)
@@ -136,11 +141,13 @@ func exitInfo(pidfd int) (unix.WaitStatus, bool) {
 
 func describe(m *monitor) string {
 	switch {
+	case m.hung:
+		return "killed, as it gave no sign of life"
 	case !m.reaped:
-		return "how is unknown"
+		return "nobody saw how"
 	case m.status.Signaled():
-		return m.status.Signal().String()
+		return "by the signal " + signame.Name(m.status.Signal())
 	default:
-		return fmt.Sprintf("status %d", m.status.ExitStatus())
+		return fmt.Sprintf("with status %d", m.status.ExitStatus())
 	}
 }

@@ -13,6 +13,9 @@ import (
 
 // takeOver finds the guest as the monitor before this one has left it.
 func (m *monitor) takeOver(h *heritage) {
+	if !h.renewed {
+		m.tellDeath(h.crash)
+	}
 	f := m.takeGroup()
 	f.Renewed = h.renewed
 	if fd, ok := h.take(fdInit); ok {

@@ -3,7 +3,9 @@ package monitor
 import (
 	"encoding/json"
 	"os"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sysct/sysct/pkg/guest/fdstore"
 	"github.com/sysct/sysct/pkg/limits/cgroupfs"
@@ -31,8 +33,9 @@ type heritage struct {
 	manager manager
 	tree    cgroupfs.Tree
 
-	occupied bool // processes of the guest run that nobody keeps
-	renewed  bool // the monitor before was this process
+	crash    string // what the monitor before has crashed of; "": it hasn't
+	occupied bool   // processes of the guest run that nobody keeps
+	renewed  bool   // the monitor before was this process
 }
 
 // manager is the service manager, as the environment tells of it.
@@ -40,6 +43,9 @@ type manager struct {
 	Notify string   // NOTIFY_SOCKET
 	Pid    int      // 0: it needs no watching
 	Revive []string // the command that starts another one when it is dead
+	// Watchdog is within what time it wants a sign of life; 0: it doesn't.
+	Watchdog time.Duration
+	Death    string // how the monitor before this one died, if it knows
 }
 
 // newHeritage sorts descriptors by name. Of several with one name the last was
@@ -73,9 +79,12 @@ func readManager() manager {
 	// Of the holder's making, or not there.
 	json.Unmarshal([]byte(os.Getenv("SYSCT_MANAGER")), &m)
 	m.Notify = os.Getenv("NOTIFY_SOCKET")
+	if usec, err := strconv.ParseUint(os.Getenv("WATCHDOG_USEC"), 10, 40); err == nil {
+		m.Watchdog = time.Duration(usec) * time.Microsecond
+	}
 	for _, kv := range os.Environ() {
 		key, _, _ := strings.Cut(kv, "=")
-		if key == "NOTIFY_SOCKET" || key == "SYSCT_MANAGER" || strings.HasPrefix(key, "LISTEN_") {
+		if key == "NOTIFY_SOCKET" || key == "SYSCT_MANAGER" || strings.HasPrefix(key, "LISTEN_") || strings.HasPrefix(key, "WATCHDOG_") {
 			os.Unsetenv(key)
 		}
 	}

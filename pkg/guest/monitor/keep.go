@@ -69,7 +69,7 @@ func (m *monitor) notifyManager(pairs ...string) {
 }
 
 // changeManager leaves everything with another manager, which has asked for it.
-func (m *monitor) changeManager(addr string, pid int) {
+func (m *monitor) changeManager(addr string, pid int, watchdog time.Duration) {
 	store, err := fdstore.Open(addr)
 	if err != nil {
 		m.log.say("cannot turn to the new service manager: " + err.Error())
@@ -79,7 +79,8 @@ func (m *monitor) changeManager(addr string, pid int) {
 		m.store.Close()
 	}
 	m.store = store
-	m.manager.Notify, m.manager.Pid = addr, pid
+	m.manager.Notify, m.manager.Pid, m.manager.Watchdog = addr, pid, watchdog
+	m.beginAlive()
 	for _, s := range m.kept {
 		if err := store.Put(s.Name, s.FD); err != nil {
 			m.log.say(err.Error())

@@ -94,6 +94,7 @@ func (h *heritage) giveUp(err error) int {
 // start sends the first event.
 func (m *monitor) start(h *heritage) {
 	m.loop.Signals(m.signalled, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	m.beginAlive()
 	if h.life == nil {
 		m.emit(Begin{Occupied: h.occupied})
 		return

@@ -61,6 +61,7 @@ type monitor struct {
 	whenIdle []func()      // to be done when none is
 	proceed  chan error    // the launch that waits for Proceed
 	renewAt  time.Duration // when to begin anew, see renew; 0: never
+	aliveAt  time.Duration // when a sign of life is due; 0: never
 }
 
 // peer is one connected client.
@@ -121,6 +122,9 @@ func (m *monitor) timeout() time.Duration {
 	if m.publishAt > 0 {
 		soonest(m.publishAt - t.Mono)
 	}
+	if m.aliveAt > 0 {
+		soonest(m.aliveAt - t.Mono)
+	}
 	for _, s := range m.screens {
 		if at := s.tty.Deadline(); !at.IsZero() {
 			soonest(at.Sub(t.Wall))
@@ -144,6 +148,7 @@ func (m *monitor) tick() {
 	if m.publishAt > 0 && t.Mono >= m.publishAt {
 		m.publish()
 	}
+	m.signLife(t.Mono)
 	m.renewIfDue(t.Mono)
 }
 

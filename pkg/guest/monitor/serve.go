@@ -100,7 +100,7 @@ func (m *monitor) adoptedBy(p *peer, req *control.Request) {
 	defer unix.Close(self)
 	pid := p.Pid()
 	m.answer(p, control.Response{Pid: os.Getpid()}, self)
-	m.changeManager(req.Notify, pid)
+	m.changeManager(req.Notify, pid, req.Watchdog)
 }
 
 // answer sends an answer. A client that doesn't take it is dropped when it is

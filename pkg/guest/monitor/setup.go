@@ -49,6 +49,9 @@ func setup(h *heritage) (*monitor, error) {
 		return nil, fmt.Errorf("cannot open log directory: %w", err)
 	}
 	defer unix.Close(logDir)
+	if _, again := h.fds[fdShared]; again && !h.renewed {
+		h.crash = lastCrash(filepath.Join(plan.LogDir, plan.Name+".log")) // before anything is added
+	}
 	m.log = openLog(logDir, plan.LogDir, plan.Name)
 	if err := m.openRunDir(); err != nil {
 		return nil, err
