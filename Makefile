@@ -24,10 +24,10 @@ build = $(go) build -trimpath -buildvcs=false -ldflags "-s -w $(1)"
 sources := go.mod go.sum Makefile $(shell find cmd etc pkg internal templates -type f \( -name '*.go' -o -name '*.s' -o -name '*.toml' -o -path 'etc/*' \) ! -name '*_test.go')
 helper := internal/helperbin/bin/sysct-helper
 
-.PHONY: help build man deps test lint fmt generate bench demo install deb clean
+.PHONY: help build man deps test test-vm vm lint fmt generate bench demo install deb clean
 
 help: ## show the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 build: bin/sysct ## build bin/sysct, a static program with all that it needs in it
 
@@ -43,12 +43,25 @@ bin/sysct: $(helper).sum bin/.version
 	@echo "built bin/sysct $(version)"
 
 deps: ## install with apt what sysct and its tests need, if it is missing
-	@internal/build/deps.sh run test deb
+	@internal/build/deps.sh run test deb vm
 
 test: ## run all tests, as root: linters, units, command line, real guests
 	@$(if $(go),internal/build/deps.sh run test deb)
 	@$(MAKE) --no-print-directory build
 	@internal/build/test.sh $(go)
+
+# What of the tests, by a regular expression, on which Debian, and how many machines at a time.
+RELEASE ?= trixie
+CASES ?= .
+JOBS ?= 2
+
+test-vm: vm ## run the tests of a host with systemd, in emulated machines (RELEASE=bookworm, CASES=regexp)
+	@PATH="$(dir $(go)):$$PATH:/usr/sbin:/sbin" bin/vm test -r '$(RELEASE)' -j '$(JOBS)' '$(CASES)'
+
+vm: ## build bin/vm, which runs commands in such a machine
+	@$(if $(go),internal/build/deps.sh run vm)
+	@$(MAKE) --no-print-directory build
+	@$(go) build -o bin/vm ./internal/vm
 
 lint: ## gofmt, go vet, staticcheck
 	@internal/build/lint.sh $(go)

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
+	"github.com/sysct/sysct/internal/testprograms"
 	"github.com/sysct/sysct/pkg/guest/control"
 	"github.com/sysct/sysct/pkg/guest/state"
 )
@@ -31,8 +31,8 @@ func failing(t *testing.T, helper string) *world {
 func buildFailing(t *testing.T) string {
 	t.Helper()
 	helper := t.TempDir() + "/sysct-helper"
-	if out, err := exec.Command("go", "build", "-tags", "failpoints", "-o", helper, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	if err := testprograms.Build(helper, "sysct-helper", "failpoints"); err != nil {
+		t.Fatal(err)
 	}
 	return helper
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # deps.sh [--list] GROUP...: installs with apt-get what is missing of the groups
-# make, run (building and running guests), test, deb (testing the package) and bench (what
-# `make bench` compares with). With everything there it runs
+# make, run (building and running guests), test, deb (testing the package), vm (machines for tests)
+# and bench (what `make bench` compares with). With everything there it runs
 # nothing; --list prints the missing packages instead of installing them.
 set -u
 PATH="${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin"
@@ -25,6 +25,9 @@ test  groff                                           groff-base
 test  nsenter                                         util-linux
 test  mount                                           mount
 test  ps                                              procps
+vm    mmdebstrap                                      mmdebstrap
+vm    qemu-system-x86_64                              qemu-system-x86
+vm    mkfs.ext4                                       e2fsprogs
 bench lxc-start                                       lxc
 bench lxcfs                                           lxcfs
 bench /usr/share/lxc/config/debian.common.conf        lxc-templates

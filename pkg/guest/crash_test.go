@@ -16,17 +16,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sysct/sysct/internal/testprograms"
 	"github.com/sysct/sysct/pkg/guest"
 )
 
 // failing builds, once, the command with failpoints.
 var failing = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(filepath.Dir(helper), "sysct")
-	out, err := exec.Command("go", "build", "-tags", "failpoints", "-o", path, "github.com/sysct/sysct/cmd/sysct").CombinedOutput()
-	if err != nil {
-		err = fmt.Errorf("%w\n%s", err, out)
-	}
-	return path, err
+	return path, testprograms.Build(path, "sysct", "failpoints")
 })
 
 // killed runs a verb that is killed before one of its steps.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sysct/sysct/internal/testprograms"
 	"github.com/sysct/sysct/pkg/guest"
 	"github.com/sysct/sysct/pkg/guest/spec"
 )
@@ -34,9 +34,8 @@ func buildAndRun(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	helper = filepath.Join(dir, "sysct-helper")
-	build := exec.Command("go", "build", "-o", helper, "github.com/sysct/sysct/cmd/sysct-helper")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Printf("cannot build the helper: %v\n%s", err, out)
+	if err := testprograms.Build(helper, "sysct-helper", ""); err != nil {
+		fmt.Println(err)
 		return 1
 	}
 	return m.Run()

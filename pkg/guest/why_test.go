@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/sysct/sysct/internal/testprograms"
 	"github.com/sysct/sysct/pkg/guest"
 	"github.com/sysct/sysct/pkg/guest/state"
 )
@@ -16,9 +16,8 @@ import (
 // TestWhyNamesTheStep has each of some steps of a start fail.
 func TestWhyNamesTheStep(t *testing.T) {
 	failing := filepath.Join(t.TempDir(), "sysct-helper")
-	build := exec.Command("go", "build", "-tags", "failpoints", "-o", failing, "github.com/sysct/sysct/cmd/sysct-helper")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	if err := testprograms.Build(failing, "sysct-helper", "failpoints"); err != nil {
+		t.Fatal(err)
 	}
 	// The last one fails before there is a monitor that could note it.
 	for step, named := range map[string]string{"clone": "clone", "mount rootfs": "mount rootfs", "store": "store", "listen": "start guest"} {

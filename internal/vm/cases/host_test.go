@@ -1,0 +1,41 @@
+//go:build vm
+
+package cases
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestHost: the machine is the host that the other cases take it for.
+func TestHost(t *testing.T) {
+	want(t, "systemctl is-system-running", "running")
+	want(t, "stat -f -c %T /sys/fs/cgroup", "cgroup2fs")
+	controllers := strings.Fields(sh(t, "cat /sys/fs/cgroup/cgroup.controllers"))
+	for _, name := range []string{"cpuset", "cpu", "io", "memory", "hugetlb", "pids"} {
+		if !strings.Contains(" "+strings.Join(controllers, " ")+" ", " "+name+" ") {
+			t.Errorf("no controller %s in %q", name, controllers)
+		}
+	}
+	out, status := try(t, "sysct doctor")
+	if status != 0 {
+		t.Errorf("sysct doctor ends with status %d", status)
+	}
+	for _, line := range []string{"control groups: v2 on /sys/fs/cgroup (cpuset cpu io memory", "0 problems"} {
+		if !strings.Contains(out, line) {
+			t.Errorf("sysct doctor doesn't say %q", line)
+		}
+	}
+}
+
+// TestReboot: a machine comes up again, another boot with the same disks.
+func TestReboot(t *testing.T) {
+	if boot(t) == 0 {
+		sh(t, "cat /proc/sys/kernel/random/boot_id >/var/tmp/before; sync")
+		reboot(t)
+		return
+	}
+	want(t, "systemctl is-system-running", "running")
+	want(t, "cmp -s /proc/sys/kernel/random/boot_id /var/tmp/before; echo $?", "1")
+	sh(t, "sysct version && ls /var/cache/sysct/images")
+}

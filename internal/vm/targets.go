@@ -1,0 +1,25 @@
+package main
+
+// target is a package whose tests are run in machines.
+type target struct {
+	Package string // its directory
+	Tags    string // for the build
+	Tests   string // which: a regular expression for go test's -run; "" for all, in one machine
+	Each    bool   // each test in a machine of its own
+}
+
+// cases are the tests for a systemd host.
+const cases = "internal/vm/cases"
+
+// targets are what make test-vm runs. Of the packages' tests, which run on every host, these are the ones that meet another kernel, other
+// control groups or another init than on a host without systemd, as many as a machine that is ten times slower does in its time.
+func targets() []target {
+	return []target{
+		{Package: cases, Tags: "vm", Each: true},
+		{Package: "pkg/limits/cgroupfs", Tests: "^TestThisHost$"},
+		{Package: "pkg/limits/detect"},
+		{Package: "pkg/limits/devices"},
+		{Package: "pkg/guest/fdstore"},
+		{Package: "pkg/guest", Tests: "^(TestBusyboxFromCreateToDestroy|TestGuestReboots|TestKillAndRestart|TestLimitsOfTheConfiguration|TestTwentyKillsOfTheMonitor|TestHolderDiesAlone|TestBothKilled)$"},
+	}
+}

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sysct/sysct/internal/vm/machine"
+)
+
+// job is what one machine is loaded for.
+type job struct {
+	name   string // a file name
+	target target
+	tests  string // for the test program's -test.run
+}
+
+// result is how it went.
+type result struct {
+	job
+	took time.Duration
+	err  error
+}
+
+// results is where logs, journals and consoles are left.
+const results = "bin/vm-results"
+
+// test runs the tests whose names match, and prints a table.
+func test(ctx context.Context, release, pattern string, atOnce int) error {
+	chosen, err := regexp.Compile(pattern)
+	if err != nil {
+		return err
+	}
+	begin := time.Now()
+	p, err := prepare(ctx, release, targets())
+	if err != nil {
+		return err
+	}
+	defer p.remove()
+	jobs, err := p.jobs(chosen)
+	if err != nil || len(jobs) == 0 {
+		return errors.Join(err, fmt.Errorf("%d tests match %q", len(jobs), pattern))
+	}
+	if err := errors.Join(os.RemoveAll(results), os.MkdirAll(results, 0o755)); err != nil {
+		return err
+	}
+	fmt.Printf("machines of %s, ready after %.0f s; logs in %s\n", release, time.Since(begin).Seconds(), results)
+	failed := 0
+	for r := range p.work(ctx, jobs, atOnce) {
+		word := "ok"
+		if r.err != nil {
+			word = "FAIL"
+			failed++
+		}
+		fmt.Printf("%-5s %-50s %6.1f s\n", word, r.name, r.took.Seconds())
+		if r.err != nil {
+			fmt.Printf("      %s\n", strings.ReplaceAll(r.err.Error(), "\n", "\n      "))
+		}
+	}
+	fmt.Printf("%d of %d failed, %.0f s\n", failed, len(jobs), time.Since(begin).Seconds())
+	if failed > 0 {
+		return fmt.Errorf("%d of %d failed", failed, len(jobs))
+	}
+	return nil
+}
+
+// jobs makes the list of what machines are loaded for.
+func (p *prepared) jobs(chosen *regexp.Regexp) ([]job, error) {
+	var all []job
+	for _, t := range targets() {
+		name := strings.ReplaceAll(t.Package, "/", "-")
+		if !t.Each {
+			all = append(all, job{name: name, target: t, tests: t.Tests})
+			continue
+		}
+		out, err := exec.Command(filepath.Join(p.dir, "tree/tests", t.Package, "test"), "-test.list", ".").Output()
+		if err != nil {
+			return nil, fmt.Errorf("cannot list the tests of %s: %w", t.Package, err)
+		}
+		for _, test := range strings.Fields(string(out)) {
+			all = append(all, job{name: test, target: t, tests: "^" + test + "$"})
+		}
+	}
+	var some []job
+	for _, j := range all {
+		if chosen.MatchString(j.name) {
+			some = append(some, j)
+		}
+	}
+	return some, nil
+}
+
+// work does the jobs, some at a time, and gives the results as they come.
+func (p *prepared) work(ctx context.Context, jobs []job, atOnce int) <-chan result {
+	todo := make(chan job)
+	done := make(chan result)
+	go func() {
+		defer close(todo)
+		for _, j := range jobs {
+			todo <- j
+		}
+	}()
+	var workers sync.WaitGroup
+	for i := range atOnce {
+		workers.Go(func() {
+			for j := range todo {
+				begin := time.Now()
+				err := p.do(ctx, j, fmt.Sprintf("test-%d-%d", os.Getpid(), i))
+				done <- result{job: j, took: time.Since(begin), err: err}
+			}
+		})
+	}
+	go func() { workers.Wait(); close(done) }()
+	return done
+}
+
+// do does one job in a machine.
+func (p *prepared) do(ctx context.Context, j job, name string) (err error) {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	m, err := p.load(ctx, name, false)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.Stop()) }()
+	log, err := os.Create(filepath.Join(results, j.name+".log"))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	if err = j.run(ctx, m, log); err != nil {
+		err = errors.Join(err, j.evidence(m), j.end())
+	}
+	return err
+}
+
+// longest is what a job may take. It is for one that hangs.
+const longest = 20 * time.Minute
+
+// run runs the test program, and once more for each reboot that it asks for.
+func (j job) run(ctx context.Context, m *machine.Machine, log *os.File) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, longest, fmt.Errorf("it takes longer than %v", longest))
+	defer cancel()
+	dir := filepath.Join("/programs/tests", j.target.Package)
+	args := []string{dir + "/test", "-test.v", "-test.timeout=15m", "-test.run=" + j.tests}
+	for boot := 0; ; boot++ {
+		status, err := m.Run(ctx, machine.Command{
+			Args: args, Dir: dir, Stdout: log, Stderr: log,
+			Env: []string{fmt.Sprintf("VM_BOOT=%d", boot), "SYSCT_TEST_PROGRAMS=/programs/programs", "TMPDIR=/var/tmp" /* has device nodes */},
+		})
+		if err != nil {
+			return err
+		}
+		if status != 0 {
+			return fmt.Errorf("status %d", status)
+		}
+		asked, err := m.Output(ctx, "sh", "-c", "cat /run/vm-case 2>/dev/null || :")
+		if err != nil || asked == "" {
+			return err
+		}
+		fmt.Fprintf(log, "=== the machine's %s\n", asked)
+		if err := m.Reboot(ctx, asked == "reset"); err != nil {
+			return err
+		}
+	}
+}
+
+// evidence takes out of the machine what may tell why a job failed.
+func (j job) evidence(m *machine.Machine) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	console, _ := os.ReadFile(m.Console())
+	err := os.WriteFile(filepath.Join(results, j.name+".console"), console, 0o644)
+	journal, jerr := os.Create(filepath.Join(results, j.name+".journal"))
+	if jerr != nil {
+		return errors.Join(err, jerr)
+	}
+	defer journal.Close()
+	_, rerr := m.Run(ctx, machine.Command{Args: []string{"journalctl", "--no-pager", "-o", "short-precise"}, Stdout: journal, Stderr: journal})
+	return errors.Join(err, rerr)
+}
+
+// end gives the last lines of the job's log, as an error.
+func (j job) end() error {
+	text, err := os.ReadFile(filepath.Join(results, j.name+".log"))
+	if err != nil {
+		return err
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return errors.New(strings.Join(lines[max(0, len(lines)-20):], "\n"))
+}
