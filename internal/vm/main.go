@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -23,11 +22,16 @@ const usage = `usage: vm VERB [-r RELEASE] ...
 RELEASE is trixie, bookworm or forky.
 `
 
+// misused is the status for arguments that make no sense.
+const misused = 2
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	status, err := run(ctx, os.Args[1:])
 	stop()
-	if err != nil {
+	if status == misused {
+		fmt.Fprint(os.Stderr, usage)
+	} else if err != nil {
 		fmt.Fprintln(os.Stderr, "vm:", err)
 		if status == 0 {
 			status = 1
@@ -35,6 +39,3 @@ func main() {
 	}
 	os.Exit(status)
 }
-
-// errUsage: the arguments make no sense.
-var errUsage = errors.New(usage)

@@ -24,7 +24,7 @@ func run(ctx context.Context, args []string) (int, error) {
 	release := flags.String("r", "trixie", "")
 	atOnce := flags.Int("j", 2, "")
 	if len(args) == 0 || flags.Parse(args[1:]) != nil {
-		return 2, errUsage
+		return misused, nil
 	}
 	rest := flags.Args()
 	verbs := map[string]struct {
@@ -42,7 +42,7 @@ func run(ctx context.Context, args []string) (int, error) {
 	}
 	verb, ok := verbs[args[0]]
 	if !ok || len(rest) < verb.least {
-		return 2, errUsage
+		return misused, nil
 	}
 	return verb.do()
 }

@@ -39,3 +39,15 @@ func TestReboot(t *testing.T) {
 	want(t, "cmp -s /proc/sys/kernel/random/boot_id /var/tmp/before; echo $?", "1")
 	sh(t, "sysct version && ls /var/cache/sysct/images")
 }
+
+// TestPowerCut: what was synced is there after a reset, and the guest of a lost boot is known to be stopped.
+func TestPowerCut(t *testing.T) {
+	const own = "export SYSCT_STATE_DIR=/var/tmp/own/lib SYSCT_RUN_DIR=/run/own SYSCT_LOG_DIR=/var/tmp/own/log; "
+	if boot(t) == 0 {
+		sh(t, own+"sysct launch tiny -t busybox && sysct wait tiny ready -t 60; sync")
+		powerCut(t)
+		return
+	}
+	want(t, own+"sysct ls -o name,state | tail -1 | tr -s ' '", "tiny STOPPED")
+	sh(t, own+"sysct start tiny && sysct exec tiny -- true && sysct destroy -f tiny")
+}

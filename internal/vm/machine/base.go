@@ -40,7 +40,7 @@ func Ensure(ctx context.Context, s Source) (*Base, error) {
 	}
 	defer lock.Release()
 	b := base{filepath.Join(top, r.key())}
-	if _, err := os.Stat(b.dir); errors.Is(err, os.ErrNotExist) {
+	if _, err = os.Stat(b.dir); errors.Is(err, os.ErrNotExist) {
 		err = b.make(ctx, r, s)
 	}
 	if err != nil {

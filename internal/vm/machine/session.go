@@ -122,7 +122,7 @@ type Command struct {
 	Stderr io.Writer
 }
 
-// ErrRebooted: the machine booted, or went away, while a command ran in it.
+// ErrRebooted says that the machine booted, or went away, while a command ran in it.
 var ErrRebooted = errors.New("the machine ended a command by a reboot")
 
 // Run runs a command and gives its status. An error says that it couldn't be run, or what became of it isn't known.
