@@ -31,6 +31,7 @@ func newHost(a *app) *cobra.Command {
 func hostVerbs() []verb {
 	return []verb{
 		{"", "init", newHostInit},
+		{"", "run", newHostRun},
 	}
 }
 

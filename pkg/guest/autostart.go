@@ -74,3 +74,6 @@ func (m *Manager) fitsOthers(name string, before, after *spec.Guest) error {
 	}
 	return nil
 }
+
+// BootID tells this boot of the host from others.
+func (m *Manager) BootID() (string, error) { return bootID() }

@@ -1,0 +1,18 @@
+// Package host is the host service of an instance, sysct host run: a list of
+// reconcilers, each of which keeps one part of the host as the configuration wants it.
+// Autostart is one of them.
+//
+//	Run                                              a service manager, an administrator
+//	 | lock, collect what killed verbs left                |
+//	 | Reconcile each, in order          -- READY=1 -----> |
+//	 |                                   <-- SIGHUP ------ | configuration changed
+//	 | Reconcile each                    -- READY=1 -----> |
+//	 |                                   <-- SIGTERM ----- |
+//	 | Close each, the last first        -- STOPPING=1 --> |
+//
+// Where guests are units of systemd, this orders them by unit files and has systemd start
+// them; the end of the service is nothing to them then. Elsewhere it starts them itself,
+// and its end by SIGTERM stops them: it is what goes down with the host.
+//
+// It keeps no state in memory that its next life would need: it may be killed at any time.
+package host
