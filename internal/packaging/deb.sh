@@ -58,7 +58,6 @@ done
 size=$(du -k -s --apparent-size --exclude=DEBIAN "$root" | cut -f 1)
 sed "s/@VERSION@/$version/; s/@ARCH@/$arch/; s/@MAINTAINER@/$maintainer/; s/@SIZE@/$size/" internal/packaging/control >"$root/DEBIAN/control"
 
-find "$root" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 mkdir -p "$out"
 # One thread: the compressed bytes depend on how many there are.
 DPKG_DEB_THREADS_MAX=1 dpkg-deb --root-owner-group ${DEB_COMPRESSION:+-Z"$DEB_COMPRESSION"} --build "$root" "$out/sysct_${version}_$arch.deb" >/dev/null
