@@ -27,6 +27,9 @@ func (g *group) Kill() error {
 // could fork faster than they are found; a frozen process dies of SIGKILL.
 func killEach(d *dir) error {
 	before, err := d.read("cgroup.freeze")
+	if gone(err) {
+		return nil // it has been removed, so nobody can be in it
+	}
 	if err != nil {
 		return err
 	}
