@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/godbus/dbus/v5"
 )
@@ -26,6 +27,9 @@ const privateSocket = "/run/systemd/private"
 // ErrAway is the cause when neither the bus nor systemd's own socket answers.
 var ErrAway = errors.New("systemd can't be asked")
 
+// ErrLost is the cause when the connection ended while a job was waited for, which goes on.
+var ErrLost = errors.New("the connection to systemd was lost")
+
 // Running says whether systemd is this host's init (sd_booted(3)).
 func Running() bool {
 	st, err := os.Lstat("/run/systemd/system")
@@ -35,6 +39,7 @@ func Running() bool {
 // Conn is a connection to systemd. It is for one goroutine at a time.
 type Conn struct {
 	bus     *dbus.Conn
+	cancel  func()
 	signals chan *dbus.Signal
 	// Direct says that no bus was there and systemd was asked by its own socket.
 	Direct bool
@@ -43,11 +48,12 @@ type Conn struct {
 // Open connects. A cause is [ErrAway] if nobody answers; the context bounds the
 // connection's whole life.
 func Open(ctx context.Context) (*Conn, error) {
-	bus, err := dbus.ConnectSystemBus(dbus.WithContext(ctx))
-	c := &Conn{bus: bus}
+	c := &Conn{}
+	err := c.connect(ctx, func(ctx context.Context) (*dbus.Conn, error) {
+		return dbus.ConnectSystemBus(dbus.WithContext(ctx))
+	})
 	if err != nil {
-		var direct error
-		if c.bus, direct = openPrivate(ctx); direct != nil {
+		if direct := c.connect(ctx, openPrivate); direct != nil {
 			return nil, fmt.Errorf("%w: %w; %w", ErrAway, err, direct)
 		}
 		c.Direct = true
@@ -55,6 +61,25 @@ func Open(ctx context.Context) (*Conn, error) {
 	c.signals = make(chan *dbus.Signal, 256)
 	c.bus.Signal(c.signals)
 	return c, nil
+}
+
+// connectTime bounds a connection's beginning: the socket of a bus whose daemon is about
+// to end, or to start, takes a client and says nothing.
+const connectTime = 5 * time.Second
+
+func (c *Conn) connect(ctx context.Context, open func(context.Context) (*dbus.Conn, error)) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	late := time.AfterFunc(connectTime, cancel)
+	if c.bus, err = open(ctx); err == nil && late.Stop() {
+		c.cancel = cancel
+		return nil
+	}
+	late.Stop()
+	cancel()
+	if err == nil || ctx.Err() != nil {
+		err = fmt.Errorf("no answer in %v", connectTime)
+	}
+	return err
 }
 
 func openPrivate(ctx context.Context) (*dbus.Conn, error) {
@@ -70,7 +95,10 @@ func openPrivate(ctx context.Context) (*dbus.Conn, error) {
 }
 
 // Close ends the connection.
-func (c *Conn) Close() error { return c.bus.Close() }
+func (c *Conn) Close() error {
+	defer c.cancel()
+	return c.bus.Close()
+}
 
 // call calls a method of systemd's manager.
 func (c *Conn) call(ctx context.Context, method string, args ...any) *dbus.Call {

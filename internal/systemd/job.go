@@ -50,7 +50,7 @@ func (c *Conn) job(ctx context.Context, unit, method string, args ...any) error 
 			return ctx.Err()
 		case sig, ok := <-c.signals:
 			if !ok {
-				return fmt.Errorf("cannot wait for %s: %w: the connection was lost", unit, ErrAway)
+				return fmt.Errorf("cannot wait for %s: %w", unit, ErrLost)
 			}
 			if result, done := jobResult(sig, job); done {
 				if result != "done" {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -80,6 +81,9 @@ func execMonitor(helper, name string, more []string) error {
 	return fmt.Errorf("cannot run %s as monitor of %s: %w", helper, name, err)
 }
 
+// scopePatience is how long systemd may take to make a scope.
+const scopePatience = time.Minute
+
 // Scope makes the scope of a guest's boot, with the calling process in it, and stays until
 // in ends: see monitor's scope. It tells out when the scope is there.
 func (m *Manager) Scope(ctx context.Context, name string, in io.Reader, out io.Writer) error {
@@ -95,7 +99,9 @@ func (m *Manager) Scope(ctx context.Context, name string, in io.Reader, out io.W
 		return err
 	}
 	defer conn.Close()
-	err = conn.StartScope(ctx, systemd.Scope{
+	bounded, cancel := context.WithTimeout(ctx, scopePatience)
+	defer cancel()
+	err = conn.StartScope(bounded, systemd.Scope{
 		Name: scopeName(name), Description: "Guest " + name, Slice: guestSlice,
 		Before: []string{UnitName(name)}, Pid: os.Getpid(),
 	})

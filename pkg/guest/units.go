@@ -111,6 +111,10 @@ func (m *Manager) startUnit(ctx context.Context, name string, early bool) error 
 		}
 		select {
 		case err := <-done:
+			if errors.Is(err, systemd.ErrLost) {
+				m.opt.Warn("D-Bus has gone: the guest itself is waited for")
+				return m.Wait(ctx, name, WaitOptions{Ready: true})
+			}
 			return m.unitFailure(name, began, err)
 		case <-look:
 			if run, err := m.status(ctx, name); err == nil && run != nil && run.State == state.Running {

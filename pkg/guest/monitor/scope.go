@@ -44,12 +44,19 @@ func openScope(argv []string) (*scope, error) {
 	if err != nil {
 		return nil, &sysctx.StepError{Step: "make scope", Err: err}
 	}
-	line, _ := s.say.ReadString('\n')
-	if line == "ready\n" {
-		return s, nil
+	text := ""
+	for {
+		line, err := s.say.ReadString('\n')
+		if line == "ready\n" {
+			return s, nil
+		}
+		text += line // a warning, or why it can't
+		if err != nil {
+			break
+		}
 	}
 	s.in.Close()
-	text := strings.TrimSpace(line + s.rest())
+	text = strings.TrimSpace(text + s.rest())
 	if text == "" {
 		text = argv[0] + " ended without a word"
 	}
