@@ -2,11 +2,13 @@ package guest
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"math"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -99,6 +101,8 @@ func (m *Manager) Scope(ctx context.Context, name string, in io.Reader, out io.W
 		return err
 	}
 	defer conn.Close()
+	var late bytes.Buffer // the first line of all is to be "ready"
+	unregister(ctx, conn, name, &late)
 	bounded, cancel := context.WithTimeout(ctx, scopePatience)
 	defer cancel()
 	err = conn.StartScope(bounded, systemd.Scope{
@@ -111,12 +115,18 @@ func (m *Manager) Scope(ctx context.Context, name string, in io.Reader, out io.W
 	if err := backend.Enter(guestSlice, scopeName(name)); err != nil {
 		return err
 	}
-	if _, err := io.WriteString(out, "ready\n"); err != nil {
+	if _, err := io.WriteString(out, "ready\n"+late.String()); err != nil {
 		return err
 	}
 	lines := bufio.NewScanner(in)
 	for lines.Scan() {
-		// What the monitor tells of the guest is for those who register it.
+		pid, err := strconv.Atoi(strings.TrimPrefix(lines.Text(), "leader "))
+		if err != nil {
+			return fmt.Errorf("cannot understand %q: %w", lines.Text(), err)
+		}
+		if err := m.register(ctx, conn, name, pid); err != nil {
+			fmt.Fprintln(out, err)
+		}
 	}
 	return lines.Err()
 }
