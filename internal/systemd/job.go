@@ -24,6 +24,14 @@ func (c *Conn) Start(ctx context.Context, unit string) error {
 	return c.job(ctx, unit, "StartUnit", unit, "replace")
 }
 
+// Queue has a unit started and doesn't wait for it.
+func (c *Conn) Queue(ctx context.Context, unit string) error {
+	if err := c.call(ctx, "StartUnit", unit, "replace").Err; err != nil {
+		return fmt.Errorf("cannot ask systemd for %s: %w", unit, err)
+	}
+	return nil
+}
+
 // Stop stops a unit and waits until it is inactive.
 func (c *Conn) Stop(ctx context.Context, unit string) error {
 	return c.job(ctx, unit, "StopUnit", unit, "replace")

@@ -1,11 +1,9 @@
 package guest
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/sysct/sysct/pkg/guest/autostart"
@@ -37,14 +35,8 @@ func autostartOf(name string, cfg *spec.Guest) autostart.Guest {
 	return autostart.Guest{
 		Name: name, Enabled: a.Enabled, Order: a.Order, Delay: time.Duration(a.Delay),
 		Groups: a.Groups, After: a.After, Requires: a.Requires, StopTimeout: time.Duration(cfg.Init.StopTimeout),
+		Protected: slices.Contains(cfg.Protect, spec.ProtectStart),
 	}
-}
-
-// Enable says that a guest is to be started with the host, or not any more. It starts
-// and stops nothing.
-func (m *Manager) Enable(ctx context.Context, name string, on bool) error {
-	_, err := m.SetConfig(ctx, name, []spec.Change{{Key: "autostart.enabled", Value: strconv.FormatBool(on)}})
-	return err
 }
 
 // fitsOthers refuses a configuration by which guests would wait for each other in a

@@ -77,7 +77,11 @@ func (m *Manager) Clone(ctx context.Context, from, to string, o CloneOptions) (*
 		return nil, err
 	}
 	defer c.unlock()
-	return &c.report, run(c.steps())
+	if err := run(c.steps()); err != nil {
+		return &c.report, err
+	}
+	m.syncNew(ctx, to)
+	return &c.report, nil
 }
 
 // look finds out what is to be cloned, before anything is made.

@@ -104,6 +104,11 @@ func (m *Manager) inGuest(name string, do func(fd int) error) error {
 // SetConfig makes all of the changes in a guest's config.toml, or none: a value that
 // can't be is ErrConfig, and the file stays as it is.
 func (m *Manager) SetConfig(ctx context.Context, name string, changes []spec.Change) (change *ConfigChange, err error) {
+	defer func() {
+		if err == nil {
+			m.syncIf(ctx, change.Keys)
+		}
+	}()
 	err = m.withConfig(ctx, name, func(dir int) error {
 		text, err := spec.LoadText(dir, m.dir(name))
 		if err != nil {
@@ -123,6 +128,11 @@ func (m *Manager) SetConfig(ctx context.Context, name string, changes []spec.Cha
 // read. ErrConfig if it is wrong, ErrLocked if the file isn't as it was read any more;
 // in both cases it stays.
 func (m *Manager) ReplaceConfig(ctx context.Context, name string, old *spec.Text, data []byte) (change *ConfigChange, err error) {
+	defer func() {
+		if err == nil {
+			m.syncIf(ctx, change.Keys)
+		}
+	}()
 	err = m.withConfig(ctx, name, func(dir int) error {
 		change, err = m.replaceConfig(dir, name, old, data)
 		return err

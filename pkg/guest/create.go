@@ -78,7 +78,11 @@ func (m *Manager) Create(ctx context.Context, name string, o CreateOptions) erro
 	}
 	c := &creation{m: m, ctx: ctx, name: name, dir: idledger.Building(m.dir(name)), image: image, text: text}
 	c.layout = m.layout(c.dir, backend, image.RootFS)
-	return run(c.steps(backend))
+	if err := run(c.steps(backend)); err != nil {
+		return err
+	}
+	m.syncNew(ctx, name)
+	return nil
 }
 
 // plan checks what can be checked before anything is made.

@@ -48,7 +48,11 @@ func (m *Manager) Destroy(ctx context.Context, name string, o DestroyOptions) er
 	if err := m.settle(ctx, name); err != nil {
 		m.opt.Warn("what it had under another name stays: " + oneLine(err))
 	}
-	return m.remove(ctx, name)
+	if err := m.remove(ctx, name); err != nil {
+		return err
+	}
+	m.syncGone(ctx, name)
+	return nil
 }
 
 // remove removes a stopped guest, whose lock is held.

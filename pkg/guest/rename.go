@@ -86,6 +86,8 @@ func (m *Manager) Rename(ctx context.Context, from, to string, o RenameOptions) 
 	if err := run(r.rest()); err != nil {
 		return fmt.Errorf("%w\nhint: it is called %s now; sysct gc does what is left", err, to)
 	}
+	m.syncGone(ctx, from)
+	m.syncNew(ctx, to)
 	return nil
 }
 

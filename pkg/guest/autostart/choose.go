@@ -25,6 +25,9 @@ func Choose(all []Guest) ([]string, []Problem) {
 		if circle := circleOf(name, within(index, wanted)); circle != nil {
 			bad[name] = CircleError(circle)
 		}
+		if g.Protected {
+			bad[name] = errors.New("it is protected from start")
+		}
 		for _, other := range g.Requires {
 			if o, ok := index[other]; !ok {
 				bad[name] = fmt.Errorf("it requires %s, which isn't there", other)

@@ -15,6 +15,7 @@ type Guest struct {
 	After       []string      // started before it, if they are started
 	Requires    []string      // started before it, and too
 	StopTimeout time.Duration // of its own shutdown
+	Protected   bool          // from being started
 	Err         error         // why its configuration can't be read; the rest is nothing then
 }
 

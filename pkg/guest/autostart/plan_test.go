@@ -34,6 +34,8 @@ func parse(t *testing.T, lines ...string) []Guest {
 				g.Requires = strings.Split(list, ",")
 			case "groups":
 				g.Groups = strings.Split(list, ",")
+			case "protected":
+				g.Protected = true
 			case "broken":
 				g.Err = errors.New("broken")
 			default:
@@ -59,6 +61,7 @@ func TestChoose(t *testing.T) {
 			"a: it requires b, which isn't started|b: it requires c, which isn't started|c: it requires gone, which isn't there"},
 		{"a* after:b|b* after:c|c* after:a|d* after:a|e* requires:b", "d",
 			"a: a circle: a after b after c after a|b: a circle: b after c after a after b|c: a circle: c after a after b after c|e: it requires b, which isn't started"},
+		{"a* requires:b|b protected|c*", "c", "a: it requires b, which isn't started|b: it is protected from start"},
 		{"a* after:a|b*", "b", "a: a circle: a after a"},
 		{"a* after:b|b after:a", "a", ""}, // b isn't started: no circle
 		{"a* requires:b|b after:a", "", "a: a circle: a after b after a|b: a circle: b after a after b"},
