@@ -27,6 +27,9 @@ func writePrograms(ctx context.Context, tree, image string, tests []target) erro
 		if err := buildExtra(ctx, filepath.Join(tree, "programs")); err != nil {
 			return err
 		}
+		if err := buildPackages(filepath.Join(tree, "packages")); err != nil {
+			return err
+		}
 	}
 	return machine.WriteImage(ctx, tree, image, 64<<20)
 }
@@ -83,6 +86,16 @@ func buildExtra(ctx context.Context, dir string) error {
 			if err := build(ctx, "build", "-trimpath", "-ldflags=-s -w", "-tags", tags, "-o", filepath.Join(dir, name), "./cmd/"+p); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// buildPackages makes Debian packages of two versions, of the same source. A good compression takes most of the time.
+func buildPackages(dir string) error {
+	for _, version := range []string{"0.1-1", "0.2-1"} {
+		if err := command("env", "MAKEFLAGS=", "DEB_COMPRESSION=gzip", "make", "deb", "DISTDIR="+dir, "DEB_VERSION="+version); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -1,0 +1,48 @@
+//go:build vm
+
+package cases
+
+import (
+	"strings"
+	"testing"
+)
+
+// install has dpkg install a version of the package over what is there.
+func install(t *testing.T, version string) {
+	t.Helper()
+	sh(t, "DEBIAN_FRONTEND=noninteractive dpkg -i /programs/packages/sysct_"+version+"-1_*.deb")
+	want(t, "dpkg-query -W -f '${Status} ${Version}' sysct", "install ok installed "+version+"-1")
+}
+
+// TestPackage: from the installation over upgrades, on which no guest stops, to the purge, which takes none with it.
+func TestPackage(t *testing.T) {
+	sh(t, "sysctl -qw fs.inotify.max_user_instances=128")
+	install(t, "0.1")
+	want(t, "sysctl -n fs.inotify.max_user_instances", "65536")
+	want(t, "stat -c %a /run/sysct /var/lib/sysct /var/log/sysct | uniq", "700")
+
+	sh(t, "sysct launch web -t busybox --wait")
+	life := "systemctl show -p MainPID,ActiveEnterTimestampMonotonic,NRestarts sysct@web; sysct info --json web | grep -E '\"(pid|boots|started_at)\"'"
+	before := sh(t, life)
+	for _, version := range []string{"0.2", "0.1", "0.2"} {
+		install(t, version)
+		want(t, life, before)
+		want(t, "sysct exec web -- echo well", "well")
+	}
+
+	out := sh(t, "dpkg --remove sysct 2>&1")
+	if !strings.Contains(out, "sysct: stopping the guests web") {
+		t.Errorf("the removal says nothing of the guest that it stops: %s", out)
+	}
+	want(t, "pgrep -c sysct-monitor || true", "0")
+	if out := sh(t, "cat /var/log/sysct/web.log"); !strings.Contains(out, "init ended: poweroff") {
+		t.Error("the guest wasn't stopped cleanly")
+	}
+	want(t, "ls -d /sys/fs/cgroup/machine.slice/sysct-* 2>/dev/null || echo none", "none")
+	sh(t, "dpkg --purge sysct")
+	want(t, "ls -d /etc/sysct /var/log/sysct /run/sysct 2>/dev/null || echo none", "none")
+
+	install(t, "0.2")
+	sh(t, "sysct start --wait web")
+	want(t, "sysct exec web -- hostname", "web")
+}
