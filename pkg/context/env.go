@@ -37,6 +37,9 @@ func initEnv(s *Spec, osRelease string) []string {
 	if s.TTYs > 0 {
 		env["container_ttys"] = ttyNames(s.TTYs)
 	}
+	if len(s.Credentials) > 0 {
+		env["CREDENTIALS_DIRECTORY"] = "/run/host/credentials"
+	}
 	for k, v := range hostVars(osRelease) {
 		env[k] = v
 	}

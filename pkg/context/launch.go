@@ -10,6 +10,7 @@ import (
 
 	"github.com/sysct/sysct/pkg/context/mounts"
 	"github.com/sysct/sysct/pkg/context/proto"
+	"github.com/sysct/sysct/pkg/hooks"
 	"github.com/sysct/sysct/pkg/limits"
 )
 
@@ -22,6 +23,13 @@ type Options struct {
 	// BeforeExec runs when the guest is complete but for its init's exec: what is
 	// stored here is known to outlive the caller. An error ends the launch.
 	BeforeExec func(*Guest) error
+	// StartHost runs when the guest is complete, before BeforeExec, with the pid of the
+	// process that becomes its init: the place of the start-host hooks.
+	StartHost func(pid int) error
+	// Cancel, when it is closed, ends a launch that hooks keep from getting on; nil: never.
+	Cancel <-chan struct{}
+	// Say takes the lines that hooks in the guest print, in another goroutine.
+	Say func(line string)
 	// Failpoint, if set, runs before each named step; an error stands in for the step's.
 	Failpoint func(step string) error
 }
@@ -37,8 +45,12 @@ type launch struct {
 	root  int // detached mounts
 	dev   int
 	sys   int
+	creds int
 	shown bool // this launch shows the running root at rootfs/
 	guest *Guest
+
+	hookOut, hookErr *hooks.Output // nil: no hook runs in the guest
+	unwatch          func()
 }
 
 // step is one of the launch, with what takes it back.
@@ -56,8 +68,11 @@ func steps() []step {
 		{"check init", (*launch).checkInit, nil},
 		{"make /dev", (*launch).makeDev, (*launch).dropDev},
 		{"open /sys", (*launch).openSys, (*launch).dropSys},
+		{"make credentials", (*launch).makeCreds, (*launch).dropCreds},
+		{"prepare hooks", (*launch).prepareHooks, (*launch).dropHooks},
 		{"set up stage", (*launch).setup, nil},
 		{"wait for stage", (*launch).ready, (*launch).closeGuest},
+		{"start-host hook", (*launch).startHost, nil},
 		{"store", (*launch).beforeExec, nil},
 		{"exec init", (*launch).exec, nil},
 	}
@@ -70,7 +85,7 @@ func Launch(spec *Spec, g limits.Group, opt Options) (*Guest, error) {
 	if err := spec.IDs.Check(); err != nil {
 		return nil, &StepError{Step: "check", Err: err}
 	}
-	l := &launch{spec: spec, group: g, opt: opt, peer: -1, root: -1, dev: -1, sys: -1}
+	l := &launch{spec: spec, group: g, opt: opt, peer: -1, root: -1, dev: -1, sys: -1, creds: -1, unwatch: func() {}}
 	all := steps()
 	for i, st := range all {
 		err := l.failpoint(st.name)
@@ -132,7 +147,7 @@ func (l *launch) receive() (proto.Message, map[string]int, error) {
 		if f.Errno == 0 {
 			cause = errors.New(f.Text)
 		}
-		return m, nil, &StepError{Step: f.Step, Call: f.Call, Path: f.Path, Err: cause}
+		return m, nil, &StepError{Step: f.Step, Call: f.Call, Path: f.Path, Err: l.withOutput(f.Step, cause)}
 	}
 	return m, fds, nil
 }
@@ -143,6 +158,8 @@ func (l *launch) release() {
 	closeFD(&l.root)
 	closeFD(&l.dev)
 	closeFD(&l.sys)
+	closeFD(&l.creds)
+	l.dropHooks()
 }
 
 func closeFD(fd *int) {

@@ -141,6 +141,13 @@ func (l *launch) setup() error {
 	if l.sys >= 0 {
 		m.FDs, fds = append(m.FDs, proto.FDSys), append(fds, l.sys)
 	}
+	if l.creds >= 0 {
+		m.FDs, fds = append(m.FDs, proto.FDCreds), append(fds, l.creds)
+	}
+	if l.hookErr != nil {
+		m.FDs = append(m.FDs, proto.FDHookOut, proto.FDHookErr)
+		fds = append(fds, int(l.hookOut.Write.Fd()), int(l.hookErr.Write.Fd()))
+	}
 	for i, fd := range l.group.JoinFDs() {
 		m.FDs, fds = append(m.FDs, proto.Join(i)), append(fds, fd)
 	}
@@ -153,7 +160,7 @@ func filterBytes(prog []unix.SockFilter) []byte {
 }
 
 func newSetup(s *Spec, osRelease string, filter []byte) *proto.Setup {
-	return &proto.Setup{
+	setup := &proto.Setup{
 		Hostname: s.Hostname,
 		Init:     initPlaces(s.Init),
 		Env:      initEnv(s, osRelease),
@@ -171,6 +178,11 @@ func newSetup(s *Spec, osRelease string, filter []byte) *proto.Setup {
 		// Who listens learns what the guest asks of the kernel by reboot(2).
 		Listener: true,
 	}
+	setup.Hooks, setup.HookTime, setup.Place = stageHooks(s)
+	if len(s.Credentials) > 0 {
+		setup.HostFiles = append(setup.HostFiles, proto.HostFile{Name: "credentials", Mode: 0o555, Dir: true})
+	}
+	return setup
 }
 
 func (l *launch) ready() error {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/sysct/sysct/pkg/context/ns"
+	"github.com/sysct/sysct/pkg/hooks"
 	"github.com/sysct/sysct/pkg/images/store"
 	"github.com/sysct/sysct/pkg/vnet"
 )
@@ -20,6 +21,15 @@ type Spec struct {
 	Net       vnet.Plan         `json:"net"`
 	TTYs      int               `json:"ttys"`
 	Nesting   bool              `json:"nesting,omitempty"`
+
+	Hooks       hooks.Plan   `json:"hooks"`
+	Credentials []Credential `json:"credentials,omitempty"`
+}
+
+// Credential is a secret for the guest's programs. It is in no log and no error.
+type Credential struct {
+	Name string `json:"name"` // a file's
+	Data []byte `json:"data"`
 }
 
 // Guest is a context whose init is about to run or runs. The descriptors are the

@@ -118,6 +118,7 @@ func (c *cloning) steps() []step {
 		{"let source go", c.letGo, nil},
 		{"write identity", c.identity, nil},
 		{"write config", c.config, nil},
+		{"clone hook", c.hook, nil},
 		{"sync", c.sync, nil},
 		{"publish", c.publish, nil},
 	}

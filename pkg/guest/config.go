@@ -21,6 +21,9 @@ type ConfigValue struct {
 	Text    string `json:"-"`       // the value as SetConfig takes it; "" if there is none
 }
 
+// hidden stands for a secret where it wasn't asked for by its key.
+const hidden = "(hidden)"
+
 // ConfigChange is what became of a guest's configuration.
 type ConfigChange struct {
 	Keys    []string // whose values are others now
@@ -42,6 +45,9 @@ func (m *Manager) Config(_ context.Context, name, key string) ([]ConfigValue, er
 	list := make([]ConfigValue, len(values))
 	for i, v := range values {
 		list[i] = ConfigValue{Key: v.Key, Value: v.Value, Default: !v.Set, Change: v.Field.Change, Text: v.Text}
+		if v.Secret && (key == "" || spec.IsTable(key)) {
+			list[i].Value, list[i].Text = hidden, hidden
+		}
 		if err := list[i].decide(name); err != nil {
 			return nil, err
 		}

@@ -48,6 +48,9 @@ func (m *Manager) Destroy(ctx context.Context, name string, o DestroyOptions) er
 	if err := m.settle(ctx, name); err != nil {
 		m.opt.Warn("what it had under another name stays: " + oneLine(err))
 	}
+	if err := m.destroyHook(ctx, name); err != nil {
+		return err
+	}
 	if err := m.remove(ctx, name); err != nil {
 		return err
 	}

@@ -29,6 +29,9 @@ func (m *Manager) gcEphemeral(ctx context.Context, dry bool) ([]string, error) {
 			if gone = m.left(ctx, name); !gone {
 				return nil // it was started or destroyed meanwhile
 			}
+			if err := m.destroyHook(ctx, name); err != nil {
+				m.opt.Warn(oneLine(err)) // nobody waits to mend it
+			}
 			return m.remove(ctx, name)
 		})
 		errs = append(errs, err)

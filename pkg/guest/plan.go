@@ -55,6 +55,10 @@ func (m *Manager) monitorPlan(name string) (*monitor.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	secrets, err := credentials(cfg)
+	if err != nil {
+		return nil, err
+	}
 	boot, err := bootID()
 	if err != nil {
 		return nil, err
@@ -70,6 +74,7 @@ func (m *Manager) monitorPlan(name string) (*monitor.Plan, error) {
 			Name: name, Hostname: hostname(cfg, name), MachineID: id.MachineID,
 			IDs: ns.IDRange{Base: id.IDBase, Size: id.IDSize}, Root: layout,
 			Init: initCommand(cfg), Env: cfg.Env, Net: net, TTYs: cfg.Console.TTYs,
+			Hooks: m.hookPlan(name, m.dir(name), cfg), Credentials: secrets,
 		},
 		Limits: lim, Ephemeral: cfg.Ephemeral, Restart: cfg.Restart, Halt: cfg.Init.Halt, ReadyCmd: cfg.Init.ReadyCmd,
 		StopTimeout: time.Duration(cfg.Init.StopTimeout),

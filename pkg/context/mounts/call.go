@@ -90,3 +90,20 @@ func openTarget(root int, path string, flags int) (int, error) {
 		}
 	}
 }
+
+// Seal makes a detached mount and its superblock read-only. A mount's own flag alone can
+// be taken off by who has it in a mount namespace of his own.
+func Seal(fd int) error {
+	ctx, err := unix.Fspick(fd, "", unix.FSPICK_EMPTY_PATH|unix.FSPICK_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("fspick: %w", err)
+	}
+	defer unix.Close(ctx)
+	if err := unix.FsconfigSetFlag(ctx, "ro"); err != nil {
+		return fmt.Errorf("fsconfig ro: %w", withLog(ctx, err))
+	}
+	if err := unix.FsconfigReconfigure(ctx); err != nil {
+		return fmt.Errorf("fsconfig reconfigure: %w", withLog(ctx, err))
+	}
+	return SetAttr(fd, AttrReadonly)
+}

@@ -20,13 +20,16 @@ const (
 
 // Names of file descriptors.
 const (
-	FDRoot     = "root"     // detached mount: the guest's root
-	FDDev      = "dev"      // detached mount: /dev
-	FDSys      = "sys"      // detached mount: the host's /sys, with the host's network only
-	FDJoin     = "join"     // v1 tasks files, join0, join1, …
-	FDConsole  = "console"  // pty master
-	FDTTY      = "tty"      // pty masters, tty1, tty2, …
-	FDNotify   = "notify"   // datagram socket bound at /run/host/notify
+	FDRoot     = "root"    // detached mount: the guest's root
+	FDDev      = "dev"     // detached mount: /dev
+	FDSys      = "sys"     // detached mount: the host's /sys, with the host's network only
+	FDJoin     = "join"    // v1 tasks files, join0, join1, …
+	FDConsole  = "console" // pty master
+	FDTTY      = "tty"     // pty masters, tty1, tty2, …
+	FDNotify   = "notify"  // datagram socket bound at /run/host/notify
+	FDHookOut  = "hookout" // pipes: what hooks print
+	FDHookErr  = "hookerr"
+	FDCreds    = "creds"    // detached mount: /run/host/credentials
 	FDListener = "listener" // seccomp listener, if the filter has one
 )
 
@@ -48,9 +51,12 @@ type Setup struct {
 	Loopback  bool
 	Mounts    []mounts.Op
 	HostFiles []HostFile // below /run/host
-	Caps      uint64     // kept
-	Filter    []byte     // struct sock_filter, 8 bytes each, native order
-	Listener  bool       // load the filter with a listener and hand it over
+	Hooks     []Hook
+	HookTime  uint64 // milliseconds that each command of a hook may take
+	Place     string // where hooks find the root, a path of the host; "": there are none
+	Caps      uint64 // kept
+	Filter    []byte // struct sock_filter, 8 bytes each, native order
+	Listener  bool   // load the filter with a listener and hand it over
 }
 
 // HostFile is a file, or with Dir a directory, below /run/host.
@@ -60,6 +66,17 @@ type HostFile struct {
 	Mode    uint32
 	Dir     bool
 }
+
+// Hook is the commands of a hook that is run by the stage.
+type Hook struct {
+	Name     string
+	Commands [][]string
+	Env      []string
+	Stdin    string
+}
+
+// HookStep is the step that the commands of a hook fail in.
+func HookStep(name string) string { return name + " hook" }
 
 // Failed says which step of the stage failed and how.
 type Failed struct {

@@ -72,6 +72,18 @@ func (w *writer) setup(s *Setup) {
 		w.num(uint64(f.Mode))
 		w.flag(f.Dir)
 	}
+	w.num(uint64(len(s.Hooks)))
+	for _, h := range s.Hooks {
+		w.text(h.Name)
+		w.num(uint64(len(h.Commands)))
+		for _, argv := range h.Commands {
+			w.texts(argv)
+		}
+		w.texts(h.Env)
+		w.text(h.Stdin)
+	}
+	w.num(s.HookTime)
+	w.text(s.Place)
 	w.num(s.Caps)
 	w.text(string(s.Filter))
 	w.flag(s.Listener)
@@ -177,6 +189,11 @@ func (r *reader) setup() *Setup {
 	s.HostFiles = list(r, func(r *reader) HostFile {
 		return HostFile{Name: r.text(), Content: r.text(), Mode: uint32(r.num()), Dir: r.flag()}
 	})
+	s.Hooks = list(r, func(r *reader) Hook {
+		return Hook{Name: r.text(), Commands: list(r, (*reader).texts), Env: r.texts(), Stdin: r.text()}
+	})
+	s.HookTime = r.num()
+	s.Place = r.text()
 	s.Caps = r.num()
 	s.Filter = []byte(r.text())
 	s.Listener = r.flag()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sysct/sysct/pkg/context/mounts"
 	"github.com/sysct/sysct/pkg/context/proto"
+	"github.com/sysct/sysct/pkg/hooks"
 )
 
 // SocketFD is where the parent put the stage's end of the socket.
@@ -40,17 +41,22 @@ func steps() []step {
 		{"unshare cgroup namespace", (*stage).unshareCgroup},
 		{"bring up loopback", (*stage).loopback},
 		{"set hostname", (*stage).hostname},
+		{proto.HookStep(hooks.PreMount), runHooks(hooks.PreMount)},
 		{"attach root", (*stage).attachRoot},
 		{"mount", (*stage).mount},
 		{"write /run/host", (*stage).runHost},
 		{"open terminals", (*stage).terminals},
 		{"bind notify socket", (*stage).notify},
 		{"close /run/host", (*stage).closeRunHost},
+		{"attach credentials", (*stage).credentials},
+		{proto.HookStep(hooks.Mount), runHooks(hooks.Mount)},
+		{proto.HookStep(hooks.Autodev), runHooks(hooks.Autodev)},
 		{"pivot root", (*stage).pivot},
 		{"new session", (*stage).session},
 		{"drop capabilities", (*stage).capabilities},
 		{"load seccomp filter", (*stage).filter},
 		{"hand over", (*stage).handOver},
+		{proto.HookStep(hooks.Start), runHooks(hooks.Start)},
 		{"exec init", (*stage).exec},
 	}
 }

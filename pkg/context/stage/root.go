@@ -20,11 +20,14 @@ func (s *stage) attachRoot() error {
 	if !ok {
 		return fmt.Errorf("no descriptor %q", proto.FDRoot)
 	}
+	s.root = root
+	if s.setup.Place != "" {
+		return place(root, s.setup.Place)
+	}
 	err := unix.MoveMount(root, "", unix.AT_FDCWD, "/", unix.MOVE_MOUNT_F_EMPTY_PATH)
 	if err != nil {
 		return &mounts.CallError{Call: "move_mount", Path: "/", Err: err}
 	}
-	s.root = root
 	return nil
 }
 

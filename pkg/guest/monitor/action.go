@@ -26,6 +26,9 @@ type (
 	// Launched follows.
 	Proceed struct{ Err error }
 
+	// GiveUp ends the hooks that are being run, and with them the launch.
+	GiveUp struct{}
+
 	// Cleanup removes what a boot has made; Cleaned follows.
 	Cleanup struct{}
 
@@ -113,6 +116,7 @@ func (Save) action()       {}
 func (Recover) action()    {}
 func (Launch) action()     {}
 func (Proceed) action()    {}
+func (GiveUp) action()     {}
 func (Cleanup) action()    {}
 func (Finish) action()     {}
 func (LetGo) action()      {}

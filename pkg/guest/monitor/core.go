@@ -14,6 +14,7 @@ type Policy struct {
 	StopTimeout time.Duration // for a stop that doesn't say
 	Ephemeral   bool          // the guest is destroyed at the end of its life
 	ReadyCmd    bool          // readiness is told by init or by a command
+	Hooks       bool          // a boot and its end may wait for hooks
 	Run         state.Run     // the facts that don't change: boot id, monitor's pid, id base
 }
 

@@ -82,6 +82,9 @@ func (c *Core) launched(err error) {
 
 // failed is the end of a boot before init was executed.
 func (c *Core) failed(err error) {
+	if c.policy.Hooks && c.Life.Stop != nil {
+		err = errStopped // the stop is why the launch was given up
+	}
 	c.say("cannot start: %v", err)
 	reason := state.ReasonFailed
 	if errors.Is(err, errStopped) || c.Life.Stop != nil {

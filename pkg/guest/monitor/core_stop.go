@@ -46,6 +46,8 @@ func (c *Core) pursueStop() {
 	switch c.Life.Phase {
 	case PhaseWait:
 		c.finish()
+	case PhaseLaunch, PhaseStored:
+		c.giveUp()
 	case PhaseUp:
 		switch {
 		case s.Killed || s.Asked || c.freezer || c.halting || c.haltAt > c.now.Mono:
@@ -156,6 +158,15 @@ func (c *Core) killNow() {
 		c.do(KillAll{})
 	default:
 		c.say("no init runs: it ends, as asked for")
+		c.giveUp()
 		c.pursueStop()
+	}
+}
+
+// giveUp has hooks end that would hold a stop up. Without them a launch takes
+// milliseconds and is waited for.
+func (c *Core) giveUp() {
+	if c.policy.Hooks {
+		c.do(GiveUp{})
 	}
 }

@@ -66,6 +66,8 @@ func (m *monitor) do(a Action) {
 	case Proceed:
 		m.proceed <- a.Err
 		m.proceed = nil
+	case GiveUp:
+		m.hooks.giveUp()
 	case Cleanup:
 		m.cleanup()
 	case Finish:

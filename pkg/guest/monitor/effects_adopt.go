@@ -18,6 +18,8 @@ func (m *monitor) takeOver(h *heritage) {
 	}
 	f := m.takeGroup()
 	f.Renewed = h.renewed
+	m.takeNamespaces(h)
+	m.endOldHooks()
 	if fd, ok := h.take(fdInit); ok {
 		m.inherit(fdInit, fd)
 		m.pidfd = fd

@@ -9,6 +9,7 @@ import (
 
 	sysctx "github.com/sysct/sysct/pkg/context"
 	"github.com/sysct/sysct/pkg/guest/control"
+	"github.com/sysct/sysct/pkg/hooks"
 	"github.com/sysct/sysct/pkg/images/store"
 	"github.com/sysct/sysct/pkg/limits"
 	"github.com/sysct/sysct/pkg/limits/devices"
@@ -18,23 +19,28 @@ import (
 func (m *monitor) launchJob() func() func() {
 	first := m.core.Life.Boots == 0
 	m.screens[0].boot = m.screens[0].ring.Written()
+	hooked := m.newLaunchHooks()
 	return func() func() {
-		scope, err := openScope(m.plan.ScopeCmd)
 		var group limits.Group
+		var scope *scope
+		err := hooked.preStart()
+		if err == nil {
+			scope, err = openScope(m.plan.ScopeCmd)
+		}
 		if err == nil {
 			group, err = m.makeGroup(first)
 		}
 		var guest *sysctx.Guest
 		if err == nil {
 			restricted := m.restrictDevices(group)
-			guest, err = sysctx.Launch(&m.plan.Context, group, sysctx.Options{
+			guest, err = sysctx.Launch(&m.plan.Context, group, hooked.options(sysctx.Options{
 				BeforeExec: func(g *sysctx.Guest) error {
 					restricted()
 					scope.leader(g.Pid)
 					return m.storeGuest(g, group)
 				},
 				Failpoint: failpoint,
-			})
+			}))
 			restricted()
 		}
 		scope.release()
@@ -107,7 +113,12 @@ func (m *monitor) clearRoot(first bool) error {
 // descriptors are kept and the core has decided.
 func (m *monitor) storeGuest(g *sysctx.Guest, group limits.Group) error {
 	proceed := make(chan error, 1)
+	var all namespaces
+	if m.plan.Context.Hooks.Has(hooks.Stop) {
+		all = openNamespaces(g.Pid)
+	}
 	m.loop.Post(func() {
+		m.keepNamespaces(all)
 		m.keep(fdInit, g.PidFD)
 		m.keep(fdNotify, g.Notify)
 		m.keep(screenName(0), g.Console)
@@ -149,13 +160,34 @@ func (m *monitor) cleanup() {
 		m.zombie = 0
 	}
 	m.idle(func() {
+		if len(m.namespaces) == 0 {
+			m.removeJob()
+			return
+		}
+		stop := m.endHooks(hooks.Stop)
 		m.job(func() func() {
-			err := m.removeBoot(m.group)
+			stop()
 			return func() {
-				m.group = nil
-				m.emit(Cleaned{err})
+				m.dropNamespaces() // before anything is unmounted: one of them keeps mounts
+				m.removeJob()
 			}
 		})
+	})
+}
+
+// removeJob ends a cleanup.
+func (m *monitor) removeJob() {
+	postStop := func() {}
+	if !m.core.Life.Final { // else when the root is a stopped guest's again
+		postStop = m.endHooks(hooks.PostStop)
+	}
+	m.job(func() func() {
+		err := m.removeBoot(m.group)
+		postStop()
+		return func() {
+			m.group = nil
+			m.emit(Cleaned{err})
+		}
 	})
 }
 
@@ -206,11 +238,16 @@ func (m *monitor) openGroup() (limits.Group, error) {
 // finish shows the root again as a stopped guest's is.
 func (m *monitor) finish() {
 	m.idle(func() {
+		postStop := func() {}
+		if m.core.Life.Final {
+			postStop = m.endHooks(hooks.PostStop)
+		}
 		m.job(func() func() {
 			err := store.Unmount(m.plan.Context.Root)
 			if err == nil {
 				err = store.MountPlain(m.plan.Context.Root)
 			}
+			postStop()
 			return func() {
 				if err != nil {
 					m.log.say(err.Error())

@@ -47,11 +47,12 @@ func (m *monitor) unmark() {
 // destroyJob destroys the guest as the verb does.
 func (m *monitor) destroyJob(patience time.Duration) func() func() {
 	plan, dir := m.plan, m.guestDir
+	last := m.destroyHooks()
 	ctx, giveWay := context.WithTimeout(context.Background(), patience)
 	m.giveWay = giveWay
 	return func() func() {
 		defer giveWay()
-		err := destroy(ctx, plan, dir)
+		err := destroy(ctx, plan, dir, last)
 		return func() {
 			if err != nil {
 				m.log.say(fmt.Sprintf("cannot destroy the guest: %v", err))
@@ -63,8 +64,8 @@ func (m *monitor) destroyJob(patience time.Duration) func() func() {
 
 // destroy removes the guest whose directory dir is open on, and no other that has its
 // name by now. The name goes first: what is left if this is killed is gc's. ctx bounds
-// only the wait for the guest's lock.
-func destroy(ctx context.Context, p *Plan, dir int) error {
+// only the wait for the guest's lock. last is run when nothing keeps it any more.
+func destroy(ctx context.Context, p *Plan, dir int, last func()) error {
 	if dir < 0 {
 		return errors.New("its directory was never locked: it is left to gc")
 	}
@@ -89,6 +90,7 @@ func destroy(ctx context.Context, p *Plan, dir int) error {
 		unix.Unlinkat(dir, state.EphemeralMark, 0) // no rest of a life; gc looks at the configuration too
 		return err
 	}
+	last()
 	if err := store.Unmount(root); err != nil {
 		return err
 	}

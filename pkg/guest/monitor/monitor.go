@@ -33,6 +33,9 @@ type monitor struct {
 	giveWay  func() // ends the wait for the lock of a guest that is to be destroyed; nil: there is none
 	favoured bool   // the host's OOM killer looks at others first
 
+	hooks      hookRun
+	namespaces namespaces // of the running guest, if it has stop hooks
+
 	dir     int // the guest's run directory
 	slots   *slots
 	lastRun *state.Run // what run.json says

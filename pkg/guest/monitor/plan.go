@@ -11,7 +11,7 @@ import (
 const planVersion = 1
 
 // maxPlan bounds a plan, in bytes.
-const maxPlan = 1 << 20
+const maxPlan = 4 << 20
 
 // Plan is all that a monitor needs to know to keep a guest. It doesn't change
 // during the guest's life.

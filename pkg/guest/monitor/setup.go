@@ -114,6 +114,7 @@ func policyOf(p *Plan) Policy {
 		StopTimeout: p.StopTimeout,
 		Ephemeral:   p.Ephemeral,
 		ReadyCmd:    len(p.ReadyCmd) > 0,
+		Hooks:       len(p.Context.Hooks.Commands) > 0,
 		Run:         state.Run{BootID: p.BootID, MonitorPid: os.Getpid(), IDBase: p.Context.IDs.Base},
 	}
 }

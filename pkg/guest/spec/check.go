@@ -67,6 +67,9 @@ func checkStrings(path string, v reflect.Value, fail report) {
 			checkStrings(path, v.Elem(), fail)
 		}
 	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[Credential]() {
+			return // has its own check: it is no line, nor shown
+		}
 		for i := range v.NumField() {
 			checkStrings(joinPath(path, v.Type().Field(i).Tag.Get("toml")), v.Field(i), fail)
 		}
@@ -117,6 +120,8 @@ func (g *Guest) check(fail report) {
 			fail(joinPath("env", name), "%s", err)
 		}
 	}
+	checkCredentials(g.Credentials, fail)
+	g.Hooks.check(fail)
 	g.Limits.check(fail)
 	for i, net := range g.Net {
 		if i > 0 {
@@ -182,7 +187,7 @@ func checkVariable(name string) error {
 	switch {
 	case name == "" || !madeOf(name, letters+digits+"_") || madeOf(name[:1], digits):
 		return fmt.Errorf("%s is not the name of a variable: it has letters, digits and _", show(name))
-	case name == "container" || strings.HasPrefix(name, "container_") || name == "NOTIFY_SOCKET":
+	case name == "container" || strings.HasPrefix(name, "container_") || name == "NOTIFY_SOCKET" || name == "CREDENTIALS_DIRECTORY":
 		return fmt.Errorf("sysct itself sets the variable %s", name)
 	}
 	return nil

@@ -91,6 +91,10 @@ func (d *decoder) value(path string, value any, v reflect.Value) {
 		}
 		d.fail(path, "%s", wrongType("a table", value))
 	case reflect.Map:
+		if v.Type().Elem().Kind() == reflect.Struct {
+			d.valueMap(path, value, v)
+			return
+		}
 		d.stringMap(path, value, v)
 	case reflect.Slice:
 		d.slice(path, value, v)
@@ -145,6 +149,24 @@ func (d *decoder) stringMap(path string, value any, v reflect.Value) {
 	}
 	if len(result) > 0 {
 		v.Set(reflect.ValueOf(result))
+	}
+}
+
+// valueMap takes a table of values of a type of their own.
+func (d *decoder) valueMap(path string, value any, v reflect.Value) {
+	table, ok := value.(map[string]any)
+	if !ok {
+		d.fail(path, "%s", wrongType("a table", value))
+		return
+	}
+	if len(table) == 0 {
+		return
+	}
+	v.Set(reflect.MakeMap(v.Type()))
+	for key, item := range table {
+		one := reflect.New(v.Type().Elem()).Elem()
+		d.value(joinPath(path, key), item, one)
+		v.SetMapIndex(reflect.ValueOf(key), one)
 	}
 }
 

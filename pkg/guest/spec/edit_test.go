@@ -104,6 +104,7 @@ func TestEditRefuses(t *testing.T) {
 func TestEditIsWhatReadersSee(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		from, to := guests().Draw(t, "from"), guests().Draw(t, "to")
+		from.Credentials, to.Credentials = nil, nil // a key of another kind takes the place of one only when that is unset
 		if len(to.Net) < len(from.Net) {
 			to.Net = from.Net
 		}

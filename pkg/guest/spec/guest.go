@@ -50,12 +50,32 @@ type Guest struct {
 	Init Init `toml:"init"`
 
 	// Environment variables of the guest's init, beside the ones that sysct sets
-	// (container, container_*, NOTIFY_SOCKET: these can't be set here). A name has
-	// letters, digits and _.
+	// (container, container_*, NOTIFY_SOCKET, CREDENTIALS_DIRECTORY: these can't be set
+	// here). A name has letters, digits and _.
 	// Default: none
 	// Change: restart
 	// Example: LANG = "C.UTF-8"
 	Env map[string]string `toml:"env"`
+
+	// Secrets and settings for the guest's programs, by name: systemd credentials. Each is
+	// a file that only the guest's root can read, in /run/host/credentials, and init has
+	// that directory in $CREDENTIALS_DIRECTORY. A value is a text, or a table with one
+	// key: file, the path of a file on the host that is read when the guest is started,
+	// or base64, for what isn't text: credentials.key.file, credentials.key.base64. All
+	// names and contents together have 1 MiB at most.
+	// Default: none
+	// Change: restart
+	// Example: "firstboot.locale" = "C.UTF-8"
+	Credentials map[string]Credential `toml:"credentials"`
+
+	// Programs that are run at certain points of the guest's life. A command is an
+	// absolute path and arguments, separated by blanks; a word with blanks in it is put
+	// in ' or ". No shell reads it. A hook has one command or a list of them, run in
+	// order; one that ends with another status than 0 before init runs gives up the
+	// start. They are told what they are for by the environment (LXC_NAME,
+	// LXC_HOOK_TYPE, …, and the same as SYSCT_*) and by JSON on standard input; what
+	// they print is in the guest's log.
+	Hooks Hooks `toml:"hooks"`
 
 	// What the guest may use of the host.
 	Limits Limits `toml:"limits"`
@@ -209,6 +229,7 @@ func Default() *Guest {
 		Version: guestVersion,
 		Restart: "no",
 		Init:    Init{Cmd: []string{"/sbin/init"}, Halt: "auto", StopTimeout: Duration(60 * time.Second)},
+		Hooks:   Hooks{Timeout: Duration(60 * time.Second)},
 		Console: Console{TTYs: 4, LogSize: MiB, LogFiles: 4},
 	}
 }

@@ -20,7 +20,7 @@ func literalOf(value string, f Field) (string, error) {
 		return "", errors.New("the value is not UTF-8 text")
 	}
 	switch f.Type {
-	case "string", "table of strings":
+	case "string", "table of strings", "table of credentials":
 		return tomltext.Quote(value), nil
 	case "size", "duration", "quota":
 		if isInteger(value) {
@@ -39,6 +39,11 @@ func literalOf(value string, f Field) (string, error) {
 		return value, nil
 	case "list of strings":
 		return listLiteral(value)
+	case "command or list of commands":
+		if strings.HasPrefix(strings.TrimSpace(value), "[") {
+			return listLiteral(value)
+		}
+		return tomltext.Quote(value), nil
 	}
 	return "", fmt.Errorf("a %s can't be set as a whole", f.Type)
 }

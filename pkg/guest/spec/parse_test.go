@@ -37,6 +37,15 @@ type = "host"
 ttys = 0
 log_size = 8192
 log_files = 1
+[hooks]
+pre_start = "/bin/a 'b c' \"d\""
+stop = ["/bin/x", "/bin/y"]
+timeout = 5
+[credentials]
+a = """x
+"""
+"b.c".file = "/etc/x"
+d = { base64 = "AAE=" }
 `), "config.toml")
 	want := &Guest{
 		Version: 1, Hostname: "web1.example.org", Restart: "on-failure",
@@ -48,6 +57,9 @@ log_files = 1
 		Limits:  Limits{Memory: ptr(512 * MiB), CPUQuota: ptr(CPUQuota(150_000)), CPUSet: "0-1", Pids: ptr(int64(1000))},
 		Net:     []Net{{Type: "host"}},
 		Console: Console{TTYs: 0, LogSize: 8 * KiB, LogFiles: 1},
+		Hooks:   Hooks{PreStart: Commands{`/bin/a 'b c' "d"`}, Stop: Commands{"/bin/x", "/bin/y"}, Timeout: Duration(5 * time.Second)},
+		Credentials: map[string]Credential{"a": {Text: "x\n", is: "text"}, "b.c": {File: "/etc/x", is: "file"},
+			"d": {Base64: "AAE=", is: "base64"}},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Fatalf("%+v, %v", got, err)

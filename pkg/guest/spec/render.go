@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/sysct/sysct/internal/tomltext"
 )
 
 // Render writes g as a configuration file with the manual of every key: keys that
@@ -74,6 +76,8 @@ func (r *renderer) table(path string, v, standard reflect.Value) {
 				r.head(key, "["+key+"]")
 				r.table(key, value, standard)
 			})
+		case value.Kind() == reflect.Map && value.Type().Elem().Kind() == reflect.Struct:
+			tables = append(tables, func() { r.credentials(key, value) })
 		case value.Kind() == reflect.Map:
 			tables = append(tables, func() { r.strings(key, value) })
 		default:
@@ -158,6 +162,19 @@ func (r *renderer) strings(key string, v reflect.Value) {
 	}
 }
 
+// credentials writes the table of them, in the order of their names.
+func (r *renderer) credentials(key string, v reflect.Value) {
+	r.head(key, "["+key+"]")
+	all, _ := reflect.TypeAssert[map[string]Credential](v)
+	if len(all) == 0 {
+		r.comment(r.fields[key].Example)
+	}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		c := all[name]
+		r.line(tomltext.Quote(name) + " = " + c.toml())
+	}
+}
+
 // isNone tells whether v has no value that could be written.
 func isNone(v reflect.Value) bool {
 	return v.IsZero() && !v.CanInt() && v.Kind() != reflect.Bool || v.Kind() == reflect.Slice && v.Len() == 0
@@ -172,6 +189,12 @@ func same(a, b reflect.Value) bool {
 func literal(v reflect.Value) string {
 	if v.Kind() == reflect.Pointer {
 		v = v.Elem()
+	}
+	if commands, ok := reflect.TypeAssert[Commands](v); ok {
+		if len(commands) == 1 {
+			return quote(commands[0])
+		}
+		return listText(commands)
 	}
 	own := reflect.New(v.Type())
 	own.Elem().Set(v)

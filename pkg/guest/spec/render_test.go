@@ -2,6 +2,7 @@ package spec
 
 import (
 	"bytes"
+	"encoding/base64"
 	"os"
 	"reflect"
 	"slices"
@@ -37,6 +38,8 @@ func guests() *rapid.Generator[*Guest] {
 		if env := rapid.MapOf(rapid.StringMatching(`[A-Z_][A-Z0-9_]{0,5}`), text).Draw(t, "env"); len(env) > 0 {
 			g.Env = env
 		}
+		g.Credentials = credentials(t, text)
+		g.Hooks.PreStart, g.Hooks.Destroy = hook(t), hook(t)
 		g.Limits.Memory = rapid.Ptr(rapid.Map(rapid.Int64Min(int64(minMemory)), func(n int64) Bytes { return Bytes(n) }), true).Draw(t, "memory")
 		g.Limits.CPUQuota = rapid.Ptr(rapid.Map(rapid.Int64Range(int64(minQuota), maxCPUs*CPUPeriod),
 			func(n int64) CPUQuota { return CPUQuota(n) }), true).Draw(t, "cpu_quota")
@@ -67,6 +70,31 @@ func genAutostart(t *rapid.T) Autostart {
 		Delay:  Duration(rapid.Int64Range(0, int64(maxDelay)).Draw(t, "delay")),
 		Groups: list("groups"), After: list("after"), Requires: list("requires"),
 	}
+}
+
+func credentials(t *rapid.T, text *rapid.Generator[string]) map[string]Credential {
+	one := rapid.Custom(func(t *rapid.T) Credential {
+		switch rapid.IntRange(0, 2).Draw(t, "kind") {
+		case 0:
+			return Credential{File: "/" + text.Draw(t, "file"), is: "file"}
+		case 1:
+			return Credential{Base64: base64.StdEncoding.EncodeToString([]byte(text.Draw(t, "data"))), is: "base64"}
+		}
+		return Credential{Text: text.Draw(t, "line") + "\n\t" + text.Draw(t, "text"), is: "text"}
+	})
+	all := rapid.MapOfN(rapid.StringMatching(`[a-z "#=.-]{1,8}x`), one, 0, 3).Draw(t, "credentials")
+	if len(all) == 0 {
+		return nil
+	}
+	return all
+}
+
+func hook(t *rapid.T) Commands {
+	list := rapid.SliceOfN(rapid.StringMatching(`/[a-z]{1,5}( '[^'\x00-\x1f\x7f-\x{9f}]*'){0,2}`), 0, 3).Draw(t, "hook")
+	if len(list) == 0 {
+		return nil
+	}
+	return list
 }
 
 func TestWhatIsRenderedIsReadBack(t *testing.T) {
@@ -103,6 +131,13 @@ func TestCommentedKeysAreExamples(t *testing.T) {
 	want.Init.ReadyCmd = []string{"/usr/bin/test", "-e", "/run/up"}
 	want.Limits = Limits{Memory: ptr(512 * MiB), CPUQuota: ptr(CPUQuota(150_000)), CPUSet: "0-1,4", Pids: ptr(int64(1000))}
 	want.Net = []Net{{Type: "host"}}
+	want.Credentials = map[string]Credential{"firstboot.locale": {Text: "C.UTF-8", is: "text"}}
+	for _, h := range got.Hooks.All() {
+		if len(h.Commands) != 1 {
+			t.Errorf("%s has no example: %v", h.Key, h.Commands)
+		}
+	}
+	want.Hooks = got.Hooks
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v", got)
 	}

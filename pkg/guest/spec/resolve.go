@@ -30,8 +30,10 @@ func resolve(text string, fields []Field) (tomltext.Key, Field, error) {
 		switch {
 		case part.Index != tomltext.NoIndex:
 			return nil, Field{}, fmt.Errorf("%s: %s has no entries that a key could name", key, field.Key)
-		case field.Type == "table of strings" && i == len(parts)-1:
+		case field.isNamed() && i == len(parts)-1:
 			return append(key, part), field, nil
+		case field.Type == "table of credentials" && i == len(parts)-2 && isSource(parts[i+1].Name):
+			return append(key, part, parts[i+1]), field, nil
 		}
 		var known bool
 		if field, known = find(fields, below(field.Key, part.Name)); !known {
@@ -95,6 +97,14 @@ func unknownKey(text string, fields []Field) error {
 // isTable tells whether the field is a table that has fields of its own.
 func (f *Field) isTable() bool { return f.Type == "table" || f.Type == "list of tables" }
 
+// isNamed tells whether the field is a table whose keys are the user's.
+func (f *Field) isNamed() bool {
+	return f.Type == "table of strings" || f.Type == "table of credentials"
+}
+
+// isSource tells whether a word says where a credential comes from.
+func isSource(word string) bool { return word == "file" || word == "base64" || word == "text" }
+
 // shown is the key as a user may write it.
 func (f *Field) shown() string {
 	if table, name, ok := cutLast(f.Key); ok && table == "net" {
@@ -107,7 +117,7 @@ func (f *Field) shown() string {
 func tableError(key tomltext.Key, f Field, fields []Field) error {
 	kind := "a table"
 	switch {
-	case f.Type == "table of strings":
+	case f.isNamed():
 		return fmt.Errorf("%s is a table\nhint: name a key in it, as in %s.NAME", key, key)
 	case f.Type == "list of tables":
 		kind = "a list of tables"

@@ -16,6 +16,8 @@ type Value struct {
 	Text  string // as Change takes it; "" if the key has no value
 	Value any    // nil, string, int64, float64, bool or []string: sizes in bytes, times in seconds, CPUs
 	Set   bool   // the file says it
+
+	Secret bool // it isn't for a list that somebody looks over
 }
 
 // Values returns the values of all keys, or of the key or table that is named, with
@@ -54,7 +56,7 @@ func IsTable(key string) bool {
 
 // isWhole tells whether a key with that manual is a table.
 func isWhole(key tomltext.Key, f Field) bool {
-	return f.isTable() || f.Type == "table of strings" && key.String() == f.Key
+	return f.isTable() || f.isNamed() && key.String() == f.Key
 }
 
 // valueWalk goes over a configuration in the order of its manual.
@@ -85,9 +87,22 @@ func (w *valueWalk) field(key tomltext.Key, field Field, v reflect.Value) {
 		for _, name := range slices.Sorted(maps.Keys(table)) {
 			w.add(append(slices.Clip(key), tomltext.Named(name)), field, reflect.ValueOf(table[name]))
 		}
+	case "table of credentials":
+		all, _ := reflect.TypeAssert[map[string]Credential](v)
+		for _, name := range slices.Sorted(maps.Keys(all)) {
+			w.credential(append(slices.Clip(key), tomltext.Named(name)), field, all[name])
+		}
 	default:
 		w.add(key, field, v)
 	}
+}
+
+// credential adds one under the key that it is set by: credentials.NAME.file is a path.
+func (w *valueWalk) credential(key tomltext.Key, field Field, c Credential) {
+	if c.is == "file" || c.is == "base64" {
+		key = append(slices.Clip(key), tomltext.Named(c.is))
+	}
+	w.values = append(w.values, Value{Key: key.String(), Field: field, Set: w.doc.Has(key), Text: c.String(), Value: c.String(), Secret: c.is != "file"})
 }
 
 func (w *valueWalk) add(key tomltext.Key, field Field, v reflect.Value) {
@@ -119,6 +134,11 @@ func plainValue(v reflect.Value) (string, any) {
 			return "true", x
 		}
 		return "false", x
+	case Commands:
+		if len(x) == 0 {
+			return "", nil
+		}
+		return x.String(), []string(x)
 	case []string:
 		if len(x) == 0 {
 			return "", nil

@@ -123,6 +123,7 @@ func typeName(goType string) (string, error) {
 	names := map[string]string{
 		"Bytes": "size", "Duration": "duration", "CPUQuota": "quota", "string": "string",
 		"bool": "true or false", "int": "integer", "int64": "integer", "[]string": "list of strings", "map[string]string": "table of strings",
+		"Commands": "command or list of commands", "map[string]Credential": "table of credentials",
 	}
 	if name, ok := names[goType]; ok {
 		return name, nil

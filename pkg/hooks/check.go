@@ -1,0 +1,101 @@
+package hooks
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// checkProgram says what keeps a program from being run by the host's root: it is to be
+// root's alone, and nothing of a guest's tree, which a guest has written. guests is the
+// directory with the guests' directories.
+func checkProgram(path, guests string) error {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return os.NewSyscallError("fstat", err)
+	}
+	switch {
+	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
+		return errors.New("it is a directory")
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return errors.New("it is not a regular file")
+	case st.Uid != 0:
+		return fmt.Errorf("it belongs to user %d: the host's root runs only what is root's", st.Uid)
+	case st.Mode&0o022 != 0:
+		return fmt.Errorf("others than root may write it (mode %04o)", st.Mode&0o7777)
+	case st.Mode&0o111 == 0:
+		return fmt.Errorf("it is not executable (mode %04o)", st.Mode&0o7777)
+	}
+	real, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
+	if err != nil {
+		return err
+	}
+	if inGuest(real, guests) {
+		return errors.New("it is in a guest's tree")
+	}
+	return nil
+}
+
+// inGuest says whether a path is below what a guest can write: rootfs/ and the layers of
+// overlay, of guests and of what is being made and removed.
+func inGuest(path, guests string) bool {
+	rest, ok := strings.CutPrefix(filepath.Clean(path), filepath.Clean(guests)+"/")
+	if guests == "" || !ok {
+		return false
+	}
+	name, below, _ := strings.Cut(rest, "/")
+	if name == ".layers" {
+		return true
+	}
+	tree, _, _ := strings.Cut(below, "/")
+	return tree == "rootfs" || tree == "upper" || tree == "work"
+}
+
+// explain finds out what the kernel means by its answer to an execution.
+func explain(path string, err error) error {
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		if interpreter := interpreterOf(path); interpreter != "" {
+			return fmt.Errorf("its interpreter %q is missing%s", interpreter, crlf(interpreter))
+		}
+		return err
+	case errors.Is(err, unix.ENOEXEC):
+		return errors.New("it is neither a program for this machine nor a script that begins with #!")
+	}
+	return err
+}
+
+func crlf(interpreter string) string {
+	if strings.HasSuffix(interpreter, "\r") {
+		return ": the lines of the script end with CR LF"
+	}
+	return ""
+}
+
+// interpreterOf reads the first line of a script: the program behind #!.
+func interpreterOf(path string) string {
+	f, err := os.Open(path)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	line, _ := bufio.NewReader(io.LimitReader(f, 256)).ReadString('\n')
+	rest, ok := strings.CutPrefix(line, "#!")
+	if !ok {
+		return ""
+	}
+	rest = strings.Trim(rest, " \t\n")
+	program, _, _ := strings.Cut(rest, " ")
+	return program
+}
