@@ -49,6 +49,7 @@ func exceptions() map[string]string {
 		"pkg/context/clone.go Open":                "/proc of the own thread",
 		"pkg/context/host.go ReadFile":             "the host's os-release",
 		"pkg/context/enter/target.go Open":         "the guest's control group",
+		"pkg/context/stage/place.go Open":          "the host's tree, before the guest's root is in it",
 		"pkg/images/store/auto.go Open":            "the state directory, root's alone",
 		"pkg/images/store/auto.go MkdirTemp":       "a probe in the state directory",
 		"pkg/images/store/auto.go Mkdir":           "in the probe's directory",

@@ -24,6 +24,13 @@ func (l *launch) prepareHooks() (err error) {
 	if !l.spec.Hooks.Has(inGuest()...) {
 		return nil
 	}
+	for _, name := range inHostTree() {
+		for _, argv := range l.spec.Hooks.Commands[name] {
+			if err := hooks.Check(argv[0], filepath.Dir(l.spec.Root.GuestDir)); err != nil {
+				return &StepError{Step: proto.HookStep(name), Call: "run", Path: argv[0], Err: err}
+			}
+		}
+	}
 	if l.hookOut, err = hooks.NewOutput(l.say); err != nil {
 		return err
 	}

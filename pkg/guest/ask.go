@@ -74,7 +74,7 @@ func (m *Manager) begin(ctx context.Context, e *earlyMonitor, plan *monitor.Plan
 		return ctx.Err()
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return m.startedBySuccessor(ctx, plan.Name)
+		return m.startedBySuccessor(ctx, plan)
 	}
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"github.com/sysct/sysct/pkg/guest/control"
 	"github.com/sysct/sysct/pkg/guest/monitor"
 	"github.com/sysct/sysct/pkg/guest/state"
+	"github.com/sysct/sysct/pkg/hooks"
 )
 
 // StartOptions say how a guest is started.
@@ -119,8 +120,9 @@ func (m *Manager) waitGone(ctx context.Context, name string) error {
 
 // startedBySuccessor waits for what becomes of a guest whose monitor died in the
 // middle of its start: the holder starts another, which goes on or cleans up.
-func (m *Manager) startedBySuccessor(ctx context.Context, name string) error {
-	patience := 30 * time.Second
+func (m *Manager) startedBySuccessor(ctx context.Context, plan *monitor.Plan) error {
+	name, h := plan.Name, &plan.Context.Hooks
+	patience := 30*time.Second + h.Most(hooks.PreStart, hooks.PreMount, hooks.Mount, hooks.Autodev, hooks.StartHost, hooks.Start, hooks.PostStop)
 	err := m.Wait(ctx, name, WaitOptions{States: []state.State{state.Running, state.Stopped}, Timeout: &patience})
 	if err != nil {
 		return err

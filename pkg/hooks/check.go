@@ -12,20 +12,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// checkProgram says what keeps a program from being run by the host's root: it is to be
-// root's alone, and nothing of a guest's tree, which a guest has written. guests is the
+// Check says what keeps a program of the host from being a hook's: it is to be root's
+// alone, and nothing of a guest's tree, which a guest has written. guests is the
 // directory with the guests' directories.
-func checkProgram(path, guests string) error {
+func Check(path, guests string) error {
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
+	real, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
+	if err != nil {
+		return err
+	}
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return os.NewSyscallError("fstat", err)
 	}
 	switch {
+	case inGuest(real, guests):
+		return errors.New("it is in a guest's tree")
 	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
 		return errors.New("it is a directory")
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
@@ -36,13 +42,6 @@ func checkProgram(path, guests string) error {
 		return fmt.Errorf("others than root may write it (mode %04o)", st.Mode&0o7777)
 	case st.Mode&0o111 == 0:
 		return fmt.Errorf("it is not executable (mode %04o)", st.Mode&0o7777)
-	}
-	real, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
-	if err != nil {
-		return err
-	}
-	if inGuest(real, guests) {
-		return errors.New("it is in a guest's tree")
 	}
 	return nil
 }
@@ -62,8 +61,9 @@ func inGuest(path, guests string) bool {
 	return tree == "rootfs" || tree == "upper" || tree == "work"
 }
 
-// explain finds out what the kernel means by its answer to an execution.
-func explain(path string, err error) error {
+// Explain finds out what the kernel means by its answer to an execution of a program of
+// the host.
+func Explain(path string, err error) error {
 	switch {
 	case errors.Is(err, unix.ENOENT):
 		if interpreter := interpreterOf(path); interpreter != "" {
@@ -71,7 +71,7 @@ func explain(path string, err error) error {
 		}
 		return err
 	case errors.Is(err, unix.ENOEXEC):
-		return errors.New("it is neither a program for this machine nor a script that begins with #!")
+		return errors.New("it is neither a program for this machine nor a script with #! at its beginning")
 	}
 	return err
 }

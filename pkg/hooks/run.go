@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"strconv"
@@ -45,7 +46,7 @@ func (r *Runner) Run(ctx context.Context, c Context) error {
 }
 
 func (r *Runner) command(ctx context.Context, argv []string, c *Context) error {
-	if err := checkProgram(argv[0], r.Guests); err != nil {
+	if err := Check(argv[0], r.Guests); err != nil {
 		return err
 	}
 	say := func(line string) { r.Say(c.Hook + " hook " + argv[0] + ": " + line) }
@@ -72,6 +73,10 @@ func (r *Runner) process(ctx context.Context, argv []string, c *Context, stdout,
 		return err
 	}
 	defer stdin.Close()
+	// Nothing that this process was itself started with.
+	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		return os.NewSyscallError("close_range", err)
+	}
 	// The death of the thread that started it is what kills it if this process dies.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -81,7 +86,7 @@ func (r *Runner) process(ctx context.Context, argv []string, c *Context, stdout,
 		Sys: &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd, Pdeathsig: syscall.SIGKILL},
 	})
 	if err != nil {
-		return explain(argv[0], err)
+		return Explain(argv[0], err)
 	}
 	defer unix.Close(pidfd)
 	// A monitor is better protected from the OOM killer than what it runs.

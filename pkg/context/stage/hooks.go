@@ -48,8 +48,13 @@ func (s *stage) runHook(h *proto.Hook, argv []string) error {
 		Dir: "/", Env: h.Env, Files: []uintptr{uintptr(stdin), uintptr(s.fds[proto.FDHookOut]), uintptr(s.fds[proto.FDHookErr])},
 		Sys: &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd},
 	})
-	if err != nil {
+	switch {
+	case err != nil && h.Name == hooks.Start:
 		return err
+	case errors.Is(err, unix.EACCES):
+		return errors.New("permission denied: it is run as the guest's root, who has to reach it as any user")
+	case err != nil:
+		return hooks.Explain(argv[0], err)
 	}
 	defer unix.Close(pidfd)
 	late := !awaitHook(pidfd, time.Duration(s.setup.HookTime)*time.Millisecond)

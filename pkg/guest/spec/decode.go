@@ -57,7 +57,7 @@ func (d *decoder) table(path string, table map[string]any, v reflect.Value) {
 		if field, ok := fieldOf(v, key); ok {
 			d.value(joinPath(path, key), value, field)
 		} else {
-			d.unknown(path, key, v)
+			d.unknown(path, key, value, v)
 		}
 	}
 }
@@ -202,7 +202,7 @@ func (d *decoder) slice(path string, value any, v reflect.Value) {
 }
 
 // unknown refuses a key that the table v doesn't have, with a guess at what was meant.
-func (d *decoder) unknown(path, key string, v reflect.Value) {
+func (d *decoder) unknown(path, key string, value any, v reflect.Value) {
 	path = joinPath(path, key)
 	if !d.before(path) {
 		return // a guess takes time, and a file can have 100,000 unknown keys
@@ -211,11 +211,24 @@ func (d *decoder) unknown(path, key string, v reflect.Value) {
 	for i := range v.NumField() {
 		known = append(known, v.Type().Field(i).Tag.Get("toml"))
 	}
-	hint := d.elsewhere(key)
+	hint := ""
+	if !isTable(value) {
+		hint = d.elsewhere(key)
+	}
 	if near := nearest.Of(key, known); near != "" {
 		hint = ": did you mean " + near + "?"
 	}
 	d.fail(path, "unknown key%s", hint)
+}
+
+// isTable tells whether a value is a table or an array of them, as [[mount]]: not what
+// a key of the same name is for.
+func isTable(value any) bool {
+	switch value.(type) {
+	case map[string]any, []map[string]any:
+		return true
+	}
+	return false
 }
 
 // elsewhere says which table the key belongs in, if another one has it or one that

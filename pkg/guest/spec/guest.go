@@ -72,9 +72,10 @@ type Guest struct {
 	// absolute path and arguments, separated by blanks; a word with blanks in it is put
 	// in ' or ". No shell reads it. A hook has one command or a list of them, run in
 	// order; one that ends with another status than 0 before init runs gives up the
-	// start. They are told what they are for by the environment (LXC_NAME,
-	// LXC_HOOK_TYPE, …, and the same as SYSCT_*) and by JSON on standard input; what
-	// they print is in the guest's log.
+	// start. They are told what they are for by the environment (LXC_NAME, LXC_HOOK_TYPE
+	// and others, each also as SYSCT_*) and by JSON on standard input; what they print is
+	// in the guest's log. The programs on the host are to be root's alone, and in no
+	// guest's tree.
 	Hooks Hooks `toml:"hooks"`
 
 	// What the guest may use of the host.

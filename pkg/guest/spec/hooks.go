@@ -10,78 +10,80 @@ import (
 
 // Hooks is the table [hooks].
 type Hooks struct {
-	// Run on the host before anything of a boot is made. LXC: pre-start.
+	// LXC's pre-start: run on the host before anything of a boot is made.
 	// Unit: a command, or a list of them
 	// Default: none
 	// Change: restart
 	// Example: "/etc/sysct/hooks/attach-disk web"
 	PreStart Commands `toml:"pre_start"`
 
-	// Run in the guest's namespaces as its root, over the host's tree, before the
-	// guest's root is put there. LXC: pre-mount.
+	// LXC's pre-mount: run in the guest's namespaces as its root, over the host's
+	// tree, before the guest's root is put there.
 	// Unit: a command, or a list of them
 	// Default: none
 	// Change: restart
 	// Example: "/etc/sysct/hooks/pre-mount"
 	PreMount Commands `toml:"pre_mount"`
 
-	// Run in the guest's namespaces as its root, over the host's tree, when all is
-	// mounted below $LXC_ROOTFS_MOUNT. What it mounts there, the guest has. LXC: mount.
+	// LXC's mount: run in the guest's namespaces as its root, over the host's tree,
+	// when all is mounted below $LXC_ROOTFS_MOUNT. What it mounts there, the guest
+	// has.
 	// Unit: a command, or a list of them
 	// Default: none
 	// Change: restart
 	// Example: "/bin/mount --bind /srv/www /var/lib/sysct/web/rootfs/srv"
 	Mount Commands `toml:"mount"`
 
-	// Run after mount, in the same way, to add to $LXC_ROOTFS_MOUNT/dev. LXC: autodev.
+	// LXC's autodev: run after mount, in the same way, to add to
+	// $LXC_ROOTFS_MOUNT/dev.
 	// Unit: a command, or a list of them
 	// Default: none
 	// Change: restart
 	// Example: "/etc/sysct/hooks/dev"
 	Autodev Commands `toml:"autodev"`
 
-	// Run on the host when the guest's namespaces are complete, before its init is
-	// executed; $LXC_PID is the process that becomes init. LXC: start-host.
+	// LXC's start-host: run on the host when the guest's namespaces are complete,
+	// before its init is executed; $LXC_PID is the process that becomes init.
 	// Unit: a command, or a list of them
 	// Default: none
 	// Change: restart
 	// Example: "/etc/sysct/hooks/move-card"
 	StartHost Commands `toml:"start_host"`
 
-	// Run in the guest right before its init, with a program of the guest and nothing
-	// that the guest itself doesn't have. LXC: start.
+	// LXC's start: run in the guest right before its init, with a program of the guest
+	// and nothing that the guest itself doesn't have.
 	// Unit: a command, or a list of them
 	// Default: none
 	// Change: restart
 	// Example: "/usr/local/sbin/prepare"
 	Start Commands `toml:"start"`
 
-	// Run on the host when the guest has ended, with references to its namespaces:
-	// $LXC_MNT_NS, $LXC_NET_NS and so on. LXC: stop.
+	// LXC's stop: run on the host when the guest has ended, with references to its
+	// namespaces: $LXC_MNT_NS, $LXC_NET_NS and so on.
 	// Unit: a command, or a list of them
 	// Default: none
 	// Change: restart
 	// Example: "/etc/sysct/hooks/save-counters"
 	Stop Commands `toml:"stop"`
 
-	// Run on the host when nothing is left of a boot, also of one that failed.
-	// LXC: post-stop.
+	// LXC's post-stop: run on the host when nothing is left of a boot, also of one
+	// that failed.
 	// Unit: a command, or a list of them
 	// Default: none
 	// Change: restart
 	// Example: "/etc/sysct/hooks/detach-disk web"
 	PostStop Commands `toml:"post_stop"`
 
-	// Run on the host on a clone of this guest before it gets its name; $LXC_SRC_NAME is
-	// this guest. A failure ends the clone. LXC: clone.
+	// LXC's clone: run on the host on a clone of this guest before it gets its name;
+	// $LXC_SRC_NAME is this guest. A failure ends the clone.
 	// Unit: a command, or a list of them
 	// Default: none
 	// Change: live
 	// Example: "/etc/sysct/hooks/new-address"
 	Clone Commands `toml:"clone"`
 
-	// Run on the host before the guest is destroyed. A failure keeps it, unless it is an
-	// ephemeral guest that has ended. LXC: destroy.
+	// LXC's destroy: run on the host before the guest is destroyed. A failure keeps
+	// it, unless it is an ephemeral guest that has ended.
 	// Unit: a command, or a list of them
 	// Default: none
 	// Change: live

@@ -1,0 +1,128 @@
+package hooks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// lines collects what hooks print.
+type lines struct {
+	mu   sync.Mutex
+	text []string
+}
+
+func (l *lines) say(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text = append(l.text, line)
+}
+
+// run runs a shell script as a hook.
+func run(t *testing.T, ctx context.Context, limit time.Duration, script string) ([]string, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "hook")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var l lines
+	plan := &Plan{Timeout: limit, Commands: map[string][][]string{PreStart: {{path, "a b"}}}}
+	r := Runner{Plan: plan, ID: fmt.Sprintf("%s@%d", t.Name(), os.Getpid()), Say: l.say}
+	err := r.Run(ctx, Context{Hook: PreStart, Name: "tiny", RootfsPath: "/x"})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text, err
+}
+
+func TestEnvironmentIsCleanAndWhole(t *testing.T) {
+	t.Setenv("SECRET_OF_THE_CALLER", "x")
+	got, err := run(t, t.Context(), time.Minute, `env; echo "arg=$1"; cat; ls /proc/self/fd | wc -l`)
+	text := strings.Join(got, "\n")
+	if err != nil || strings.Contains(text, "SECRET") {
+		t.Errorf("%v\n%s", err, text)
+	}
+	for _, want := range []string{"LXC_NAME=tiny", "SYSCT_NAME=tiny", "arg=a b", `{"version":1,"hook":"pre-start","name":"tiny"`, "PATH=/usr/local/sbin:"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %s in\n%s", want, text)
+		}
+	}
+	// 0, 1, 2, the directory itself, and what the shell has its script open as
+	if !strings.HasSuffix(text, ": 4") && !strings.HasSuffix(text, ": 5") {
+		t.Errorf("descriptors are handed on:\n%s", text)
+	}
+}
+
+func TestOutputIsBoundedAndCantLie(t *testing.T) {
+	got, err := run(t, t.Context(), time.Minute, `printf 'a\033[2J\rb\n\n'; head -c 2000 /dev/zero | tr '\0' x; echo; i=0
+while [ $i -lt 300 ]; do head -c 500 /dev/zero | tr '\0' y; echo; i=$((i+1)); done; echo last >&2; exit 1`)
+	if err == nil || !strings.HasSuffix(err.Error(), "exit status 1: last") {
+		t.Error(err)
+	}
+	size := 0
+	for _, line := range got {
+		size += len(line)
+		if strings.ContainsAny(line, "\x1b\r\n") || len(line) > maxLine+200 {
+			t.Errorf("%q", line)
+		}
+	}
+	if !strings.HasSuffix(got[0], ": a [2J b") || size > 3*maxOutput {
+		t.Errorf("%d bytes, first %q", size, got[0])
+	}
+}
+
+// What a hook that ends well leaves running isn't waited for, nor ended.
+func TestDaemonOfAHookLives(t *testing.T) {
+	dir := t.TempDir()
+	_, err := run(t, t.Context(), time.Minute, "(while [ ! -e "+dir+"/go ]; do sleep 0.05; done; trap '' PIPE; touch "+dir+"/done) &\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dir+"/go", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Stat(dir + "/done"); err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("it was ended")
+		}
+	}
+}
+
+func TestHookIsKilledWithItsChildren(t *testing.T) {
+	dir := t.TempDir()
+	script := "(setsid sh -c 'trap \"\" TERM HUP; echo $$ > " + dir + "/child; sleep 4720; sleep 4721' &)\nwhile [ ! -s " + dir + "/child ]; do sleep 0.05; done\necho hangs >&2\nsleep 4722\n"
+	_, err := run(t, t.Context(), 2*time.Second, script)
+	if err == nil || !strings.HasSuffix(err.Error(), "killed: it did not end in 2s: hangs") {
+		t.Error(err)
+	}
+	child, _ := os.ReadFile(dir + "/child")
+	stat, err := os.ReadFile("/proc/" + strings.TrimSpace(string(child)) + "/stat")
+	if err == nil && !strings.Contains(string(stat), ") Z ") {
+		t.Errorf("its child lives: %s", stat)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cause := errors.New("not wanted any more")
+	cancel(cause)
+	if _, err := run(t, ctx, time.Hour, "sleep 4723"); !errors.Is(err, cause) {
+		t.Errorf("a hook that is given up: %v", err)
+	}
+}
+
+func TestWhatIsInAGuestsTree(t *testing.T) {
+	for path, want := range map[string]bool{
+		"/var/lib/sysct/web/rootfs/bin/x": true, "/var/lib/sysct/web/upper/x": true, "/var/lib/sysct/.layers/1/tree/x": true,
+		"/var/lib/sysct/.new-web/rootfs/x": true, "/var/lib/sysct/web/hooks/x": false, "/etc/x": false, "/var/lib/sysct2/web/rootfs/x": false,
+	} {
+		if got := inGuest(path, "/var/lib/sysct"); got != want {
+			t.Errorf("%s: %v", path, got)
+		}
+	}
+}
