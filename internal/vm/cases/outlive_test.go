@@ -1,0 +1,86 @@
+//go:build vm
+
+package cases
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// initStart is when the guest's init began, in ticks since the host's boot: another init has another.
+func initStart(t *testing.T, name string) string {
+	t.Helper()
+	return sh(t, fmt.Sprintf(`cut -d' ' -f22 /proc/$(sysct info --json %s | sed -n 's/.*"pid": \([0-9]*\),/\1/p')/stat`, name))
+}
+
+// adopted kills a monitor in some way and waits for the next one, which has the guest as it was.
+func adopted(t *testing.T, name, how string) {
+	t.Helper()
+	before, began := mainPid(t, name), initStart(t, name)
+	sh(t, fmt.Sprintf(how, before))
+	soon(t, fmt.Sprintf("p=$(systemctl show -P MainPID sysct@%s); test $p != 0 -a $p != %s && sysct exec %s -- true", name, before, name))
+	if now := initStart(t, name); now != began {
+		t.Errorf("%s: init began at %s, now at %s", how, began, now)
+	}
+	soon(t, "systemctl is-active sysct@"+name)
+}
+
+// TestMonitorDies: whatever a monitor dies of, systemd starts another one, which has console, readiness and limits of the guest as they were.
+func TestMonitorDies(t *testing.T) {
+	tiny(t)
+	sh(t, "sysct set tiny limits.memory=64M && sysct start tiny")
+	for _, how := range []string{"kill -KILL %s", "kill -SEGV %s", "kill -ABRT %s"} {
+		adopted(t, "tiny", how)
+	}
+	want(t, "cat /sys/fs/cgroup/machine.slice/sysct-tiny.scope/guest/memory.max", "67108864")
+	sh(t, "sysct exec tiny -- sh -c 'echo a word to the console >/dev/console'")
+	soon(t, "sysct logs --console tiny 2>/dev/null | grep 'a word to the console' || grep 'a word to the console' /var/log/sysct/tiny.console.log")
+	sh(t, "sysct wait tiny ready -t 60")
+	if out := sh(t, "journalctl --no-pager -o cat -u sysct@tiny"); strings.Count(out, "takes the guest over") < 3 {
+		t.Error("the journal doesn't tell of three adoptions")
+	}
+	// The guest's own reboot and end are known to a monitor that isn't init's parent.
+	began := initStart(t, "tiny")
+	sh(t, "sysct exec tiny -- reboot")
+	soon(t, `p=$(sysct info --json tiny | sed -n 's/.*"pid": \([0-9]*\),/\1/p'); test "$(cut -d" " -f22 /proc/$p/stat)" != `+began)
+	sh(t, "sysct wait tiny ready -t 60")
+	adopted(t, "tiny", "kill -KILL %s")
+	sh(t, "sysct exec tiny -- poweroff")
+	soon(t, "test $(systemctl is-active sysct@tiny) = inactive")
+	want(t, `sysct info --json tiny | grep -o '"reason": "[a-z]*"'`, `"reason": "poweroff"`)
+}
+
+// TestMonitorHangs: a stopped monitor is noticed and replaced.
+func TestMonitorHangs(t *testing.T) {
+	tiny(t)
+	sh(t, "sysct start tiny")
+	adopted(t, "tiny", "kill -STOP %s")
+}
+
+// TestDelegation: what systemd does to its own units leaves a guest's groups as they are, and the guest's systemd has controllers of its own.
+func TestDelegation(t *testing.T) {
+	sh(t, "sysct create web -t debian -- -r trixie --allow-expired && sysct set web limits.memory=512M limits.pids=300 && sysct start web")
+	want(t, "sysct exec web -- systemctl is-system-running", "running")
+	guest := "/sys/fs/cgroup/machine.slice/sysct-web.scope/guest"
+	figures := "cd " + guest + " && cat memory.max pids.max cgroup.controllers payload/cgroup.subtree_control && stat -c '%U %u %n' . memory.max payload payload/cgroup.procs"
+	before := sh(t, figures)
+	if !strings.HasPrefix(before, "536870912\n300\n") {
+		t.Errorf("the limits are %s", before)
+	}
+	for _, c := range []string{"cpu", "memory", "pids", "io"} {
+		want(t, "sysct exec web -- grep -cw "+c+" /sys/fs/cgroup/cgroup.controllers", "1")
+	}
+	sh(t, "for i in $(seq 50); do systemctl daemon-reload; done; systemctl daemon-reexec; systemctl set-property --runtime sysct-web.scope CPUWeight=200; systemctl daemon-reload")
+	if after := sh(t, figures); after != before {
+		t.Errorf("was\n%s\nis\n%s", before, after)
+	}
+	// The limits are root's: the guest's root sees no file of them.
+	if out, status := try(t, "sysct exec web -- sh -c 'echo max >/sys/fs/cgroup/memory.max'"); status == 0 {
+		t.Errorf("the guest has written a limit: %s", out)
+	}
+	sh(t, "sysct exec web -- systemd-run --wait -p MemoryMax=50M -p TasksMax=10 true")
+	want(t, "sysct exec web -- systemctl is-system-running", "running")
+	sh(t, "sysct stop web")
+	soon(t, "! systemctl is-active sysct@web sysct-web.scope")
+}
