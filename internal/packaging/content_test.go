@@ -26,6 +26,7 @@ func files() map[string]string {
 		"./usr/share/doc/sysct/changelog.Debian.gz":        "-rw-r--r--",
 		"./usr/share/doc/sysct/changelog.gz":               "-rw-r--r--",
 		"./usr/share/doc/sysct/README.md.gz":               "-rw-r--r--",
+		"./usr/lib/systemd/system/sysct.service":           "-rw-r--r--",
 		"./usr/lib/systemd/system/sysct@.service":          "-rw-r--r--",
 	}
 }

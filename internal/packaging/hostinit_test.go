@@ -34,7 +34,9 @@ func TestHostInit(t *testing.T) {
 		t.Errorf("the next time it says\n%s", third)
 	}
 	// systemd reads what was written, and finds the program.
-	m.expect("systemd-analyze verify --man=no /etc/systemd/system/sysct@web.service 2>&1", "")
+	m.expect("systemd-analyze verify --man=no /etc/systemd/system/sysct.service /etc/systemd/system/sysct@web.service 2>&1", "")
+	m.must(systemd + "systemctl enable sysct 2>&1")
+	m.expect(systemd+"systemctl is-enabled sysct.service", "enabled")
 	m.expect("systemd-tmpfiles --dry-run --create sysct.conf >/dev/null 2>&1 || systemd-tmpfiles --create sysct.conf", "")
 	// The administrator's change outlives a newer binary.
 	m.must("echo '# mine' >>/etc/systemd/system/sysct@.service")

@@ -89,6 +89,7 @@ func checkPurge(t *testing.T, deb string) {
 	m.expect("cd /; stat -c '%a %U %n' var/lib/sysct var/log/sysct var/cache/sysct run/sysct",
 		"700 root var/lib/sysct\n700 root var/log/sysct\n700 root var/cache/sysct\n700 root run/sysct")
 	m.expect("dpkg --verify sysct", "")
+	m.expect("systemctl is-enabled sysct.service; readlink /etc/systemd/system/multi-user.target.wants/sysct.service", "enabled\n/lib/systemd/system/sysct.service")
 	m.must("dpkg --purge sysct")
 	after := m.must(listing)
 	if before != after {
@@ -113,10 +114,13 @@ func difference(a, b string) []string {
 func checkUpgrade(t *testing.T, old, deb string) {
 	m := newMachine(t, old, deb)
 	m.must("dpkg -i /mnt/sysct_" + oldVersion + "_*.deb")
+	m.must("systemctl disable sysct.service 2>&1")
 	m.must("echo 'version = 1 # mine' >/etc/sysct/sysct.toml; mkdir -p /var/lib/sysct/web/rootfs; echo hello >/var/lib/sysct/web/rootfs/hello")
 	m.must("dpkg -i /mnt/sysct_" + newVersion + "_*.deb")
 	m.expect("dpkg-query -W -f '${Status} ${Version}' sysct", "install ok installed "+newVersion)
 	m.expect("cat /etc/sysct/sysct.toml /var/lib/sysct/web/rootfs/hello", "version = 1 # mine\nhello")
+	// What the administrator has disabled stays so.
+	m.expect("systemctl is-enabled sysct.service || true", "disabled")
 }
 
 // checkGuestsStay: neither a removal nor a purge touches a guest, or what one lies on.
