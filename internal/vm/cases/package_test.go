@@ -19,22 +19,25 @@ func TestPackage(t *testing.T) {
 	sh(t, "sysctl -qw fs.inotify.max_user_instances=128")
 	install(t, "0.1")
 	want(t, "sysctl -n fs.inotify.max_user_instances", "65536")
+	want(t, "systemctl is-enabled sysct; systemctl is-active sysct", "enabled\nactive")
 	want(t, "stat -c %a /run/sysct /var/lib/sysct /var/log/sysct | uniq", "700")
 
-	sh(t, "sysct launch web -t busybox --wait")
+	sh(t, "sysct launch web -t busybox --wait && sysct enable web")
 	life := "systemctl show -p MainPID,ActiveEnterTimestampMonotonic,NRestarts sysct@web; sysct info --json web | grep -E '\"(pid|boots|started_at)\"'"
 	before := sh(t, life)
 	for _, version := range []string{"0.2", "0.1"} {
 		install(t, version)
 		want(t, life, before)
 		want(t, "sysct exec web -- echo well", "well")
+		want(t, "systemctl is-active sysct", "active")
 	}
 
 	out := sh(t, "dpkg --remove sysct 2>&1")
 	if !strings.Contains(out, "sysct: stopping the guests web") {
 		t.Errorf("the removal says nothing of the guest that it stops: %s", out)
 	}
-	want(t, "pgrep -c sysct-monitor || true", "0")
+	want(t, "pgrep -c sysct || true", "0")
+	want(t, "ls -d /run/systemd/system/sysct* 2>/dev/null || echo none", "none")
 	if out := sh(t, "cat /var/log/sysct/web.log"); !strings.Contains(out, "init ended: poweroff") {
 		t.Error("the guest wasn't stopped cleanly")
 	}
@@ -43,6 +46,7 @@ func TestPackage(t *testing.T) {
 	want(t, "ls -d /etc/sysct /var/log/sysct /run/sysct 2>/dev/null || echo none", "none")
 
 	install(t, "0.2")
+	want(t, "systemctl is-active sysct", "active")
 	sh(t, "sysct start --wait web")
 	want(t, "sysct exec web -- hostname", "web")
 }
