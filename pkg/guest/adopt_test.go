@@ -10,11 +10,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/sysct/sysct/internal/proctest"
 	"github.com/sysct/sysct/pkg/guest"
+	"github.com/sysct/sysct/pkg/guest/control"
 	"github.com/sysct/sysct/pkg/guest/state"
 )
 
@@ -127,28 +129,52 @@ func TestHolderDiesAlone(t *testing.T) {
 	}
 }
 
-// killHolder kills the instance's holder.
-func (in *instance) killHolder() {
+// TestExecWaitsForTheNextMonitor: nobody answers until the holder, which is slow, has
+// started one.
+func TestExecWaitsForTheNextMonitor(t *testing.T) {
+	in := newInstance(t)
+	in.create("tiny", "busybox", "overlay")
+	in.start("tiny")
+	in.ready("tiny")
+	holder := in.holder()
+	proctest.Stop(t, holder)
+	time.AfterFunc(control.StatusTimeout+time.Second, func() { unix.Kill(holder, unix.SIGCONT) })
+	if err := unix.Kill(*in.info("tiny").MonitorPid, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if out, _, err := in.exec("tiny", guest.ExecOptions{Args: []string{"echo", "well"}}); err != nil || out != "well\n" {
+		t.Errorf("exec: %q, %v", out, err)
+	}
+}
+
+// holder finds the instance's holder.
+func (in *instance) holder() int {
 	in.t.Helper()
 	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, f := range files {
 		data, _ := os.ReadFile(f)
-		if !bytes.Contains(data, []byte("\x00holder\x00")) || !bytes.Contains(data, []byte(in.dirs.Run)) {
-			continue
+		if bytes.Contains(data, []byte("\x00holder\x00")) && bytes.Contains(data, []byte(in.dirs.Run)) {
+			pid, _ := strconv.Atoi(strings.Split(f, "/")[2])
+			return pid
 		}
-		pid, _ := strconv.Atoi(strings.Split(f, "/")[2])
-		if err := unix.Kill(pid, unix.SIGKILL); err != nil {
-			in.t.Fatal(err)
-		}
-		eventually(in.t, "the holder is dead", func() error {
-			if unix.Kill(pid, 0) == nil && !zombie(pid) {
-				return errors.New("it lives")
-			}
-			return nil
-		})
-		return
 	}
 	in.t.Fatal("no holder")
+	return 0
+}
+
+// killHolder kills the instance's holder.
+func (in *instance) killHolder() {
+	in.t.Helper()
+	pid := in.holder()
+	if err := unix.Kill(pid, unix.SIGKILL); err != nil {
+		in.t.Fatal(err)
+	}
+	eventually(in.t, "the holder is dead", func() error {
+		if unix.Kill(pid, 0) == nil && !zombie(pid) {
+			return errors.New("it lives")
+		}
+		return nil
+	})
 }
 
 func zombie(pid int) bool {

@@ -28,6 +28,10 @@ const (
 	deafPatience = 8 * time.Second
 )
 
+// succession is how long a monitor that died may have none after it, whom the manager of
+// monitors starts: on a host that is busy and slow.
+const succession = time.Minute
+
 var (
 	errDeaf        = errors.New("its monitor does not answer")
 	errUnreachable = errors.New("its monitor can't be reached")
@@ -58,21 +62,44 @@ func (m *Manager) reach(ctx context.Context, name string) (*control.Conn, error)
 func (m *Manager) whileHeard(ctx context.Context, name string) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {
+		var missed time.Time
 		for pause := deafPause; ; pause = min(2*pause, maxDeafPause) {
 			select {
 			case <-ctx.Done():
 				return
 			case <-time.After(pause):
 			}
+			asked := time.Now()
 			bounded, done := context.WithTimeout(ctx, deafPatience)
 			_, err := m.status(bounded, name)
 			done()
-			if errors.Is(err, control.ErrTimeout) {
+			if !errors.Is(err, control.ErrTimeout) {
+				missed = time.Time{}
+				continue
+			}
+			if missed.IsZero() {
+				missed = asked
+			}
+			if !m.orphaned(name) || time.Since(missed) > succession {
 				cancel(errDeaf)
 			}
 		}
 	}()
 	return ctx, func() { cancel(nil) }
+}
+
+// orphaned says, of a guest whose monitor doesn't answer, that this has died. Who asks is
+// in the queue of its socket then, which the next one serves.
+func (m *Manager) orphaned(name string) bool {
+	run, err := m.readRun(name)
+	if err != nil || run == nil {
+		return false
+	}
+	pidfd, _, err := m.ownMonitor(name)
+	if pidfd >= 0 {
+		unix.Close(pidfd)
+	}
+	return err == nil && pidfd < 0
 }
 
 // heard words an error of a call under whileHeard's context.

@@ -115,8 +115,14 @@ func (m *Manager) openInside(ctx context.Context, name string) (*inside, error) 
 
 func (m *Manager) initPidfd(ctx context.Context, name string, in *inside) error {
 	resp, fds, err := m.askToEnter(ctx, name)
-	// It ended or was replaced before it answered: whoever listens now knows.
-	for try := 0; errors.Is(err, control.ErrLost) && try < lostTries; try++ {
+	// It ended or was replaced before it answered: whoever listens now, or will soon, knows.
+	deadline := time.Now().Add(succession)
+	for try := 0; ctx.Err() == nil && time.Now().Before(deadline); {
+		if errors.Is(err, control.ErrLost) && try < lostTries {
+			try++
+		} else if !errors.Is(err, control.ErrTimeout) || !m.orphaned(name) {
+			break
+		}
 		resp, fds, err = m.askToEnter(ctx, name)
 	}
 	if errors.Is(err, control.ErrNoMonitor) {
