@@ -31,8 +31,8 @@ help: ## show the targets
 
 build: bin/sysct ## build bin/sysct, a static program with all that it needs in it
 
-$(helper): $(sources)
-	@$(call build) -o $@ ./cmd/sysct-helper
+$(helper): $(sources) bin/.version
+	@$(call build,-X main.version=$(version)) -o $@ ./cmd/sysct-helper
 
 # The first digits of the digest name a helper that is unpacked on a host.
 $(helper).sum: $(helper)

@@ -13,15 +13,20 @@ import (
 	"github.com/sysct/sysct/pkg/guest/monitor"
 )
 
+// version is set by the build, -X main.version=…
+var version = "devel"
+
 func main() {
 	if len(os.Args) < 2 {
 		usage()
 	}
 	switch os.Args[1] {
 	case "monitor":
-		os.Exit(monitor.Main(os.Args[2:]))
+		os.Exit(monitor.Main(os.Args[2:], version))
 	case "holder":
-		os.Exit(holder.Main(os.Args[2:]))
+		os.Exit(holder.Main(os.Args[2:], version))
+	case "check":
+		os.Exit(monitor.Check(version))
 	case "stage":
 		os.Exit(stage.Main())
 	}

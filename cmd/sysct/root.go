@@ -101,6 +101,7 @@ func verbs() []verb {
 		{groupAdmin, "template templates", newTemplate},
 		{groupAdmin, "image images", newImage},
 		{groupAdmin, "gc", newGC},
+		{groupAdmin, "upgrade", newUpgrade},
 		{groupAdmin, "host", newHost},
 		{groupAdmin, "version", newVersion},
 		{groupAdmin, "completion", newCompletion},

@@ -65,7 +65,7 @@ func callError(err error) error {
 	case control.KindInvalid, control.KindAbsent:
 		return as(ErrConfig, err)
 	case control.KindVersion:
-		return fmt.Errorf("its monitor is of another version: %w", err)
+		return fmt.Errorf("its monitor is of another version: %w\nhint: sysct upgrade", err)
 	}
 	return err
 }

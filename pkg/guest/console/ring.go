@@ -111,7 +111,17 @@ func OpenRing(fd int) (*Ring, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot open the ring in descriptor %d: %w", fd, err)
 	}
+	r.finishRead()
 	return r, nil
+}
+
+// CheckRing says whether OpenRing would take a ring, which may be in use.
+func CheckRing(fd int) error {
+	r, err := openRing(fd)
+	if err != nil {
+		return fmt.Errorf("cannot open the ring in descriptor %d: %w", fd, err)
+	}
+	return unix.Munmap(r.mem)
 }
 
 func openRing(fd int) (*Ring, error) {
@@ -142,7 +152,6 @@ func openRing(fd int) (*Ring, error) {
 		unix.Munmap(r.mem)
 		return nil, err
 	}
-	r.finishRead()
 	return r, nil
 }
 

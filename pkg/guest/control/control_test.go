@@ -229,7 +229,7 @@ func TestMalformed(t *testing.T) {
 }
 
 func TestNewerClientSettlesLower(t *testing.T) {
-	req, v, bad := decodeRequest([]byte(`{"min":1,"max":9,"op":"status","new":{"x":1}}`))
+	req, v, bad := decodeRequest([]byte(`{"min":1,"max":9,"op":"status","new":{"x":1}}`), "1.0")
 	if bad != nil || v != MaxVersion || req.Op != OpStatus {
 		t.Errorf("got %+v, version %d, %v", req, v, bad)
 	}
@@ -357,7 +357,7 @@ func FuzzDecodeRequest(f *testing.F) {
 	f.Add([]byte(`{"min":1,"max":1,"op":"wait","states":["STOPPED"],"ready":true}`))
 	f.Add([]byte(`[`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		req, v, bad := decodeRequest(data)
+		req, v, bad := decodeRequest(data, "")
 		if (req == nil) == (bad == nil) {
 			t.Errorf("request %v and error %v", req, bad)
 		}

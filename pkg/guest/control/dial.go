@@ -111,7 +111,7 @@ func (c *Conn) CallFDs(ctx context.Context, req Request, send []int, resp *Respo
 // Send sends a request that has no answer, as [OpResize], or whose answer is
 // received later.
 func (c *Conn) Send(ctx context.Context, req Request, fds ...int) error {
-	req.Min, req.Max = MinVersion, MaxVersion
+	req.Min, req.Max = since(req.Op), MaxVersion
 	data, err := json.Marshal(req)
 	if err != nil {
 		return fmt.Errorf("cannot write request %s: %w", req.Op, err)

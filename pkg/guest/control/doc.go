@@ -8,11 +8,16 @@
 //
 //	client                                server
 //	  | connect                              | SO_PEERCRED: uid 0, else closed
-//	  | {"min":1,"max":1,"op":"stop",…} ---> |
+//	  | {"min":1,"max":2,"op":"stop",…} ---> |
 //	  |                                      | highest version both know
 //	  | <--- {"v":1,"ok":true,…}  + fds      | or {"v":1,"error":{…}}
 //	  | (console only) {"op":"resize",…} --> | no answer
 //	  | close                                | a console is detached by it
+//
+// A request carries the versions that will do: from the one that its operation came
+// with to the newest that the client knows. So old and new programs work together in
+// what both know, and say so in the rest (KindVersion); a server ignores fields that it
+// doesn't know.
 //
 // The server side is for a single-threaded event loop: nothing in it blocks,
 // and it starts no goroutine. The client side blocks until its context ends,

@@ -12,8 +12,17 @@ import (
 // The versions of the protocol that this build speaks.
 const (
 	MinVersion = 1
-	MaxVersion = 1
+	MaxVersion = 2
 )
+
+// since is the version that an operation came with: a request for it is refused by a
+// server that speaks only lower ones, with KindVersion.
+func since(op Op) int {
+	if op == OpUpgrade {
+		return 2
+	}
+	return MinVersion
+}
 
 // Op names what a client asks for.
 type Op string
@@ -30,6 +39,10 @@ const (
 	OpResize  Op = "resize"  // follows OpConsole on its connection, no answer
 	OpAdopt   Op = "adopt"   // a new holder asks for every fd again
 )
+
+// OpUpgrade has a monitor or a holder execute another program in place, which comes as
+// a descriptor; answered by that. Version 2.
+const OpUpgrade Op = "upgrade"
 
 // The operations of a holder.
 const (
@@ -60,7 +73,7 @@ type Request struct {
 	Notify    string        `json:"notify,omitempty"`   // adopt: path of the holder's notify socket
 	Watchdog  time.Duration `json:"watchdog,omitempty"` // adopt: how often a sign of life is due; 0: never
 	Name      string        `json:"name,omitempty"`     // start: the guest's name
-	Helper    string        `json:"helper,omitempty"`   // start: path of the helper program
+	Helper    string        `json:"helper,omitempty"`   // start, upgrade: path of the helper program
 	Pid       int           `json:"pid,omitempty"`      // reap
 	Enter     bool          `json:"enter,omitempty"`    // status: with the groups to enter by
 }
@@ -91,6 +104,9 @@ type Response struct {
 	Note   string     `json:"note,omitempty"`   // something the user should see, such as "killed after 60s"
 	Status *int       `json:"status,omitempty"` // reap: the wait status as wait4(2) gives it
 	Pid    int        `json:"pid,omitempty"`    // adopt, start: the monitor's
+
+	// Program is the version of the server's program; "": it is of before version 2.
+	Program string `json:"program,omitempty"`
 }
 
 // Kind classes the errors of a server for those who branch on them.
@@ -106,6 +122,11 @@ const (
 	KindAbsent  Kind = "absent"  // what was asked for isn't there
 	KindFailed  Kind = "failed"  // it was tried and failed
 )
+
+// Unknown is the error of a server for an operation that came after it.
+func Unknown(op Op, program string) *Error {
+	return Errorf(KindVersion, "sysct %s knows no request %q", program, op)
+}
 
 // Error is what a server answers instead of success.
 type Error struct {
@@ -129,7 +150,7 @@ func Errorf(kind Kind, format string, args ...any) *Error {
 
 // decodeRequest reads a request and settles its version. The version is 0
 // if none fits; the error is then of KindVersion.
-func decodeRequest(data []byte) (*Request, int, *Error) {
+func decodeRequest(data []byte, program string) (*Request, int, *Error) {
 	var req Request
 	if err := json.Unmarshal(data, &req); err != nil {
 		return nil, MaxVersion, Errorf(KindInvalid, "cannot read request: %v", err)
@@ -137,8 +158,8 @@ func decodeRequest(data []byte) (*Request, int, *Error) {
 	v := min(req.Max, MaxVersion)
 	if v < MinVersion || v < req.Min {
 		return nil, MaxVersion, Errorf(KindVersion,
-			"cannot speak version %d to %d of the control protocol: the server speaks %d to %d",
-			req.Min, req.Max, MinVersion, MaxVersion)
+			"cannot speak version %d to %d of the control protocol: sysct %s speaks %d to %d",
+			req.Min, req.Max, program, MinVersion, MaxVersion)
 	}
 	if req.Op == "" {
 		return nil, v, Errorf(KindInvalid, "cannot read request: no operation in it")

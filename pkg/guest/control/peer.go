@@ -15,9 +15,18 @@ var ErrAgain = errors.New("nothing to receive yet")
 
 // Peer is the server's end of one client's connection.
 type Peer struct {
+	// Program is the version of this program, which every answer carries.
+	Program string
+
 	fd      int
 	pid     int
 	version int
+}
+
+// Resume is the connection of a client whose request for OpUpgrade the program before
+// this one took, in the same process.
+func Resume(fd int, program string) *Peer {
+	return &Peer{Program: program, fd: fd, version: since(OpUpgrade)}
 }
 
 // Accept takes the next client off a listening socket, or fails with
@@ -62,7 +71,7 @@ func (p *Peer) Receive() (*Request, []int, error) {
 	case err != nil:
 		return nil, nil, p.refuse(Errorf(KindInvalid, "cannot read request: %v", err))
 	}
-	req, version, bad := decodeRequest(data)
+	req, version, bad := decodeRequest(data, p.Program)
 	p.version = version
 	if bad != nil {
 		CloseAll(fds)
@@ -82,7 +91,7 @@ func (p *Peer) refuse(bad *Error) error {
 // from Error. It doesn't wait: a client that leaves its answers unread until
 // the socket is full gets an error, and its connection is to be closed.
 func (p *Peer) Reply(resp *Response, fds ...int) error {
-	resp.V = p.version
+	resp.V, resp.Program = p.version, p.Program
 	resp.OK = resp.Error == nil
 	data, err := json.Marshal(resp)
 	if err != nil {

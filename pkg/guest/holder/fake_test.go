@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 2 {
 		switch os.Args[1] {
 		case "holder":
-			os.Exit(Main(os.Args[2:]))
+			os.Exit(Main(os.Args[2:], "test"))
 		case "monitor":
 			os.Exit(fakeMonitor(os.Args[2]))
 		}

@@ -23,7 +23,7 @@ const listenFD = 3
 const ensureTimeout = 10 * time.Second
 
 // Main is `sysct-helper holder`. args are those after the word holder.
-func Main(args []string) int {
+func Main(args []string, version string) int {
 	mode, c, err := parseArgs(args)
 	if err == nil {
 		// Also what some shell has let us inherit: it must not get any further.
@@ -32,7 +32,7 @@ func Main(args []string) int {
 	if err == nil {
 		switch mode {
 		case modeServe:
-			err = serve(c)
+			err = serve(c, version)
 		case modeEnsure:
 			err = ensure(c)
 		default:

@@ -43,6 +43,8 @@ func (h *holder) answer(p *control.Peer, req *control.Request, fds []int) *contr
 	switch req.Op {
 	case control.OpStart:
 		return h.answerStart(p, req, fds)
+	case control.OpUpgrade:
+		return h.answerUpgrade(p, req, fds)
 	case control.OpReap:
 		control.CloseAll(fds)
 		h.reap()
@@ -57,7 +59,7 @@ func (h *holder) answer(p *control.Peer, req *control.Request, fds []int) *contr
 		return &control.Response{Pid: os.Getpid()}
 	}
 	control.CloseAll(fds)
-	return failure(control.KindInvalid, "the holder knows no request %q", req.Op)
+	return &control.Response{Error: control.Unknown(req.Op, h.version)}
 }
 
 func (h *holder) answerStart(p *control.Peer, req *control.Request, fds []int) *control.Response {

@@ -15,6 +15,7 @@ import (
 
 // holder is the process's whole state; only its loop touches it.
 type holder struct {
+	version  string // of this program
 	conf     Config
 	log      *logger
 	loop     *epoll.Loop
@@ -30,16 +31,24 @@ type holder struct {
 }
 
 // serve is the holder's life.
-func serve(c Config) error {
-	h := &holder{conf: c, listen: listenFD, monitors: map[string]*monitor{},
+func serve(c Config, version string) error {
+	h := &holder{version: version, conf: c, listen: listenFD, monitors: map[string]*monitor{},
 		clients: map[*control.Peer]struct{}{}, adopting: map[*adoption]struct{}{}}
 	h.log = openLog(c.LogDir)
-	if err := h.setup(); err != nil {
+	before, err := readBefore()
+	if err == nil {
+		err = h.setup(before)
+	}
+	if err != nil {
 		h.log.printf("%v", err)
 		return err
 	}
-	h.log.printf("holder %d starts for %s", os.Getpid(), c.RunDir)
-	h.adoptAll()
+	if before != nil {
+		h.resume(before)
+	} else {
+		h.log.printf("holder %d starts for %s", os.Getpid(), c.RunDir)
+		h.adoptAll()
+	}
 	for !h.ended {
 		begun := time.Now()
 		timeout := h.timeout(begun)
@@ -55,7 +64,7 @@ func serve(c Config) error {
 	return nil
 }
 
-func (h *holder) setup() error {
+func (h *holder) setup(before *before) error {
 	// The name in ps; harmless if it fails.
 	os.WriteFile("/proc/self/comm", []byte("sysct-holder"), 0)
 	// A host that runs out of memory should find others first. Not every root may.
@@ -67,7 +76,9 @@ func (h *holder) setup() error {
 	if h.dir, err = unix.Open(h.conf.RunDir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
 		return fmt.Errorf("cannot open run directory: %w", err)
 	}
-	if h.notify, err = listenNotify(h.dir); err != nil {
+	if before != nil {
+		h.listen, h.notify = before.Listen, before.Notify
+	} else if h.notify, err = listenNotify(h.dir); err != nil {
 		return err
 	}
 	if h.loop, err = epoll.New(); err != nil {
@@ -101,6 +112,7 @@ func (h *holder) acceptAll() int {
 			h.log.printf("%v", err)
 			return n
 		}
+		p.Program = h.version
 		h.clients[p] = struct{}{}
 		if err := h.loop.Add(p.FD(), unix.EPOLLIN|unix.EPOLLRDHUP, func(uint32) { h.serveClient(p) }); err != nil {
 			h.log.printf("%v", err)

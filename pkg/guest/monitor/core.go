@@ -15,6 +15,7 @@ type Policy struct {
 	Ephemeral   bool          // the guest is destroyed at the end of its life
 	ReadyCmd    bool          // readiness is told by init or by a command
 	Hooks       bool          // a boot and its end may wait for hooks
+	Version     string        // of this program
 	Run         state.Run     // the facts that don't change: boot id, monitor's pid, id base
 }
 

@@ -72,6 +72,13 @@ func (c *Core) adoptUp(f Facts) {
 	}
 }
 
+// Settled says whether a successor would go on with all that is under way but for
+// clients, who lose their connections.
+func (c *Core) Settled() bool {
+	l := &c.Life
+	return (l.Phase == PhaseUp || l.Phase == PhaseWait) && l.Stop == nil && !c.freezer && !c.checking && !c.halting && c.holder == 0
+}
+
 // Calm says whether nothing is under way that a successor would not go on with:
 // the guest runs, and nobody waits for anything.
 func (c *Core) Calm() bool {

@@ -34,7 +34,7 @@ func (c *Core) asked(client int, req *control.Request) {
 	case control.OpWait:
 		c.askedWait(client, req)
 	default:
-		c.refuse(client, control.KindInvalid, errors.New("the monitor knows no request "+string(req.Op)))
+		c.do(Reply{Client: client, Resp: control.Response{Error: control.Unknown(req.Op, c.policy.Version)}})
 	}
 }
 

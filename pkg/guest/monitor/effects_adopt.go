@@ -53,6 +53,7 @@ func (m *monitor) takeOver(h *heritage) {
 	if h.life.Phase == PhaseUp || h.life.Phase == PhaseStored && f.Alive && f.Booted {
 		m.watchTaken(h.life)
 	}
+	m.answerUpgrade(h.asker)
 }
 
 func (m *monitor) takeGroup() (f Facts) {

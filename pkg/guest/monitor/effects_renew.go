@@ -50,7 +50,7 @@ func (m *monitor) renewIfDue(mono time.Duration) {
 		return
 	}
 	m.renewAt = 0
-	m.log.say("cannot begin anew: " + m.renew().Error())
+	m.log.say("cannot begin anew: " + m.execute("/proc/self/exe").Error())
 }
 
 // calm says whether this process has nothing in its memory that a successor would miss.
@@ -66,20 +66,21 @@ func (m *monitor) calm() bool {
 	return true
 }
 
-// renew returns only if it fails.
-func (m *monitor) renew() error {
+// execute begins anew as a program, with what is kept and more. It returns only if it
+// fails.
+func (m *monitor) execute(program string, more ...fdstore.Stored) error {
 	manager, err := json.Marshal(m.manager)
 	if err != nil {
 		return err
 	}
-	first, names, err := m.lineUp()
+	first, names, err := lineUp(append(m.kept[:len(m.kept):len(m.kept)], more...))
 	if err != nil {
 		return err
 	}
 	env := append(os.Environ(), fdstore.EnvironAt(first, names)...)
 	// From now on little is allocated: a heap of 2 MiB would be large.
 	env = append(env, "GOGC=50", "NOTIFY_SOCKET="+m.manager.Notify, "SYSCT_MANAGER="+string(manager), fmt.Sprintf("%s=%d", renewedVar, m.core.Life.Boots))
-	err = syscall.Exec("/proc/self/exe", []string{"sysct-helper", "monitor", m.plan.Name}, env)
+	err = syscall.Exec(program, []string{"sysct-helper", "monitor", m.plan.Name}, env)
 	closeRow(first, len(names))
 	return os.NewSyscallError("execve", err)
 }
@@ -98,12 +99,12 @@ const (
 	place2 = 256
 )
 
-// lineUp duplicates the kept descriptors to numbers in a row that nobody uses, and has
+// lineUp duplicates descriptors to numbers in a row that nobody uses, and has
 // none of the others but the standard ones left open across an execution. The numbers
 // below are the runtime's as well: it polls one of them at any time.
-func (m *monitor) lineUp() (first int, names []string, err error) {
+func lineUp(kept []fdstore.Stored) (first int, names []string, err error) {
 	first = place1
-	for _, s := range m.kept {
+	for _, s := range kept {
 		if s.FD >= place1 && s.FD < place2 {
 			first = place2
 		}
@@ -111,7 +112,7 @@ func (m *monitor) lineUp() (first int, names []string, err error) {
 	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return 0, nil, os.NewSyscallError("close_range", err)
 	}
-	for i, s := range m.kept {
+	for i, s := range kept {
 		fd, err := unix.FcntlInt(uintptr(s.FD), unix.F_DUPFD, first+i)
 		if err == nil && fd != first+i {
 			unix.Close(fd)

@@ -21,6 +21,7 @@ const (
 	fdInit    = "init"
 	fdNotify  = "notify"
 	fdCalls   = "calls" // the listener of the guest's system call filter
+	fdAsker   = "asker" // of an upgrade, see upgrade; never stored
 	fdRing    = "ring-" // and the screen's name: ring-console
 )
 
@@ -33,6 +34,8 @@ type heritage struct {
 	manager manager
 	tree    cgroupfs.Tree
 
+	version  string // of this program
+	asker    int    // who had the program before execute this one; -1: nobody
 	crash    string // what the monitor before has crashed of; "": it hasn't
 	occupied bool   // processes of the guest run that nobody keeps
 	renewed  bool   // the monitor before was this process
@@ -51,13 +54,16 @@ type manager struct {
 // newHeritage sorts descriptors by name. Of several with one name the last was
 // stored last.
 func newHeritage(stored []fdstore.Stored) *heritage {
-	h := &heritage{fds: map[string]int{}, report: -1, manager: readManager(), renewed: os.Getenv(renewedVar) != ""}
+	h := &heritage{fds: map[string]int{}, report: -1, asker: -1, manager: readManager(), renewed: os.Getenv(renewedVar) != ""}
 	os.Unsetenv(renewedVar)
 	for _, s := range stored {
 		h.fds[s.Name] = s.FD
 	}
 	if fd, ok := h.take(fdReport); ok {
 		h.report = fd
+	}
+	if fd, ok := h.take(fdAsker); ok {
+		h.asker = fd
 	}
 	return h
 }

@@ -15,13 +15,14 @@ import (
 // Main is `sysct-helper monitor NAME`. The name in args is for those who read
 // the list of processes; what counts is the plan. It returns when the guest has
 // stopped for good.
-func Main(args []string) int {
+func Main(args []string, version string) int {
 	stored, err := fdstore.Received()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sysct-helper: monitor:", err)
 		return 1
 	}
 	h := newHeritage(stored)
+	h.version = version
 	m, err := ready(h)
 	if err != nil {
 		return h.giveUp(err)

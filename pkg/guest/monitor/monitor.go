@@ -16,6 +16,8 @@ import (
 // monitor is the process: descriptors, and the loop that turns them into
 // events. Only the loop's goroutine touches it.
 type monitor struct {
+	version string // of this program
+
 	plan  *Plan
 	core  *Core
 	loop  *epoll.Loop
@@ -64,6 +66,7 @@ type monitor struct {
 	whenIdle []func()      // to be done when none is
 	proceed  chan error    // the launch that waits for Proceed
 	renewAt  time.Duration // when to begin anew, see renew; 0: never
+	upgrade  *upgrade      // that is under way; nil: none
 	aliveAt  time.Duration // when a sign of life is due; 0: never
 }
 
@@ -125,6 +128,9 @@ func (m *monitor) timeout() time.Duration {
 	if m.publishAt > 0 {
 		soonest(m.publishAt - t.Mono)
 	}
+	if m.upgrade != nil {
+		soonest(m.upgrade.until - t.Mono)
+	}
 	if m.aliveAt > 0 {
 		soonest(m.aliveAt - t.Mono)
 	}
@@ -152,6 +158,7 @@ func (m *monitor) tick() {
 		m.publish()
 	}
 	m.signLife(t.Mono)
+	m.upgradeIfDue(t.Mono)
 	m.renewIfDue(t.Mono)
 }
 

@@ -38,6 +38,7 @@ func (m *monitor) accept() {
 		}
 		m.lastID++
 		id := m.lastID
+		cp.Program = m.version
 		p := &peer{Peer: cp, stream: -1}
 		if err := m.loop.Add(p.FD(), unix.EPOLLIN|unix.EPOLLRDHUP, func(uint32) { m.receive(id, p) }); err != nil {
 			m.log.say(err.Error())
@@ -55,10 +56,12 @@ func (m *monitor) accept() {
 func (m *monitor) receive(id int, p *peer) {
 	for m.peers[id] == p {
 		req, fds, err := p.Receive()
-		control.CloseAll(fds) // no request of a monitor has any
 		var bad *control.Error
 		switch {
+		case err == nil && req.Op == control.OpUpgrade:
+			m.askedUpgrade(id, p, req, fds)
 		case err == nil:
+			control.CloseAll(fds) // no other request of a monitor has any
 			m.request(id, p, req)
 		case errors.Is(err, control.ErrAgain):
 			return
@@ -115,6 +118,7 @@ func (m *monitor) answer(p *peer, resp control.Response, fds ...int) {
 func (m *monitor) hangUp(id int) {
 	p := m.peers[id]
 	m.loop.Remove(p.FD())
+	m.dropUpgrade(id)
 	m.detach(p)
 	p.Close()
 	delete(m.peers, id)

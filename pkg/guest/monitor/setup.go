@@ -38,7 +38,7 @@ func setup(h *heritage) (*monitor, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &monitor{plan: plan, backend: backendOf(plan, h.tree), report: h.report, manager: h.manager, peers: map[int]*peer{}, guestDir: -1, pidfd: -1, notify: -1, calls: -1}
+	m := &monitor{plan: plan, backend: backendOf(plan, h.tree), report: h.report, manager: h.manager, peers: map[int]*peer{}, guestDir: -1, pidfd: -1, notify: -1, calls: -1, version: h.version}
 	if err := m.lockDir(h); err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func setup(h *heritage) (*monitor, error) {
 	if err := m.openScreens(h, logDir); err != nil {
 		return nil, err
 	}
-	m.core = NewCore(policyOf(plan), h.life)
+	m.core = NewCore(policyOf(plan, h.version), h.life)
 	return m, m.openControl(h)
 }
 
@@ -108,11 +108,12 @@ func (m *monitor) checkOccupied(h *heritage) error {
 	return nil
 }
 
-func policyOf(p *Plan) Policy {
+func policyOf(p *Plan, version string) Policy {
 	return Policy{
 		OnFailure:   p.Restart == RestartOnFailure,
 		StopTimeout: p.StopTimeout,
 		Ephemeral:   p.Ephemeral,
+		Version:     version,
 		ReadyCmd:    len(p.ReadyCmd) > 0,
 		Hooks:       len(p.Context.Hooks.Commands) > 0,
 		Run:         state.Run{BootID: p.BootID, MonitorPid: os.Getpid(), IDBase: p.Context.IDs.Base},
