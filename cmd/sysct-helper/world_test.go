@@ -30,7 +30,7 @@ import (
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
-		case "monitor", "holder", "stage":
+		case "monitor", "holder", "stage", "check":
 			main()
 		case "listened":
 			os.Exit(listened(os.Args[2:]))

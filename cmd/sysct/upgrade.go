@@ -57,7 +57,7 @@ func (a *app) upgrade(ctx context.Context, m *guest.Manager, names []string) err
 		errs = append(errs, about(name, err))
 	}
 	if err := a.reportAll("upgrade", errs); err != nil {
-		return &statusError{status: 1, err: errReported}
+		return &statusError{status: exitError, err: errReported}
 	}
 	return nil
 }

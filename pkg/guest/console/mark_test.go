@@ -124,6 +124,7 @@ func TestKilledWithinRead(t *testing.T) {
 		at := int(end % uint64(len(h.ring.data)))
 		room := min(readRoom, len(h.ring.data)-at)
 		h.ring.claimClean(end, end+uint64(room))
+		h.ring.reading.Store(1)
 		lost := fmt.Sprintf("[lost %d]", i)
 		lost = lost[:min(len(lost), room)]
 		copy(h.ring.data[at:], lost)

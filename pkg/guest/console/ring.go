@@ -14,7 +14,7 @@ import (
 // Layout of the memfd: a header, then the data. Version 1 has a page of header: most
 // ttys show less than a page, and have two with that.
 //
-//	0 magic | 8 version | 16 capacity | 24 claimed | 32 written | 40 mark | 48 clean | … | 64 data
+//	0 magic | 8 version | 16 capacity | 24 claimed | 32 written | 40 mark | 48 clean | 56 reading | 64 data
 //
 // claimed and written count all bytes since the ring was made. A write claims the room
 // first, copies, and counts the bytes as written last: a SIGKILL in between leaves
@@ -23,8 +23,8 @@ import (
 //
 // What a pty gives exists nowhere else, so it is read straight into claimed room, which
 // was zeroed before, up to clean: after a SIGKILL within the read the next process finds
-// how far it came (but for zeros at its end). mark says what of all that is in the log
-// (mark.go). Both are 0 in rings of the programs before.
+// how far it came (but for zeros at its end), if reading isn't 0. mark says what of all that is in the log
+// (mark.go). All three are 0 in rings of the programs before.
 const (
 	ringMagic   = 0x676e697274637973 // "sysctring" without its last byte
 	ringVersion = 2
@@ -48,6 +48,7 @@ type Ring struct {
 	written *atomic.Uint64
 	mark    *atomic.Uint64
 	clean   *atomic.Uint64
+	reading *atomic.Uint64
 }
 
 // NewRing makes a ring of size bytes, rounded up to whole pages of 4096. Memory
@@ -100,6 +101,7 @@ func mapRing(fd, header, size int) (*Ring, error) {
 		written: (*atomic.Uint64)(unsafe.Pointer(&mem[32])),
 		mark:    (*atomic.Uint64)(unsafe.Pointer(&mem[40])),
 		clean:   (*atomic.Uint64)(unsafe.Pointer(&mem[48])),
+		reading: (*atomic.Uint64)(unsafe.Pointer(&mem[56])),
 	}, nil
 }
 
@@ -218,10 +220,12 @@ func (r *Ring) readFrom(fd int) (int, error) {
 	at := int(end % uint64(len(r.data)))
 	room := r.data[at:min(at+readRoom, len(r.data))]
 	r.claimClean(end, end+uint64(len(room)))
+	r.reading.Store(1)
 	n, err := readNow(fd, room)
 	if n > 0 {
 		r.written.Store(end + uint64(n))
 	}
+	r.reading.Store(0)
 	return n, err
 }
 
@@ -246,8 +250,8 @@ func (r *Ring) claimClean(end, to uint64) {
 // finishRead counts what a killed process had read and not counted.
 func (r *Ring) finishRead() {
 	written, clean := r.written.Load(), r.clean.Load()
-	if clean > r.claimed.Load() {
-		return // no program of ours
+	if r.reading.Swap(0) == 0 || clean > r.claimed.Load() {
+		return // nothing was under way, and no page is to be touched that is empty
 	}
 	for at := clean; at > written; at-- {
 		if r.data[(at-1)%uint64(len(r.data))] != 0 {

@@ -12,7 +12,7 @@ import (
 // The versions of the protocol that this build speaks.
 const (
 	MinVersion = 1
-	MaxVersion = 2
+	MaxVersion = newest
 )
 
 // since is the version that an operation came with: a request for it is refused by a

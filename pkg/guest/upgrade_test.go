@@ -1,0 +1,138 @@
+package guest_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/pkg/guest"
+	"github.com/sysct/sysct/pkg/guest/state"
+)
+
+// buildHelper builds the helper as a version.
+func buildHelper(t *testing.T, version string, more ...string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "sysct-helper")
+	args := append([]string{"build", "-ldflags", "-X main.version=" + version, "-o", path}, append(more, "github.com/sysct/sysct/cmd/sysct-helper")...)
+	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return path
+}
+
+// withHelper is a manager of the same instance with another helper.
+func (in *instance) withHelper(path string) *guest.Manager {
+	in.t.Helper()
+	m, err := guest.Open(guest.Options{Dirs: in.dirs, Helper: path, Warn: func(s string) { in.t.Log("warning:", s) }})
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	return m
+}
+
+// upgraded upgrades all guests of an instance to a helper.
+func (in *instance) upgraded(path string) map[string]guest.Upgraded {
+	in.t.Helper()
+	ctx := context.Background()
+	u, err := in.withHelper(path).NewUpgrader(ctx)
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	defer u.Close()
+	names, err := u.Running(ctx)
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	all := map[string]guest.Upgraded{}
+	for _, name := range names {
+		done, err := u.Upgrade(ctx, name)
+		if err != nil {
+			in.t.Fatalf("upgrade %s: %v", name, err)
+		}
+		all[name] = *done
+	}
+	return all
+}
+
+// TestUpgrade: from a program that knows no upgrades, by replacement, and then twice
+// in place; guests run on, and what dies later is started as the newest.
+func TestUpgrade(t *testing.T) {
+	in := newInstance(t)
+	oldest, newest := buildHelper(t, "one", "-tags", "protocol1"), buildHelper(t, "two")
+	in.create("db", "busybox", "overlay")
+	in.create("web", "busybox", "overlay")
+	in.create("idle", "busybox", "overlay")
+	for _, name := range []string{"db", "web"} {
+		if err := in.withHelper(oldest).Start(context.Background(), name, guest.StartOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		in.ready(name)
+	}
+	in.run("web", "sh", "-c", "(i=0; while :; do i=$((i+1)); echo line $i; sleep 0.01; done >/dev/console) & echo")
+	before := in.info("web")
+	for i, step := range []struct {
+		helper string
+		want   guest.Upgraded
+	}{
+		{newest, guest.Upgraded{Name: "web", From: "one", To: "two", Replaced: true}},
+		{newest, guest.Upgraded{Name: "web", From: "two", To: "two", Current: true}},
+		{helper, guest.Upgraded{Name: "web", From: "two", To: "devel"}},
+		{newest, guest.Upgraded{Name: "web", From: "devel", To: "two"}},
+	} {
+		monitor := *in.info("web").MonitorPid
+		all := in.upgraded(step.helper)
+		if len(all) != 2 || all["web"] != step.want {
+			t.Fatalf("step %d: %+v, want %+v", i, all, step.want)
+		}
+		now := in.info("web")
+		if now.State != state.Running || *now.Pid != *before.Pid || !now.StartedAt.Equal(*before.StartedAt) || !*now.Ready {
+			t.Fatalf("step %d: %+v, before %+v", i, now, before)
+		}
+		if same := *now.MonitorPid == monitor; same == step.want.Replaced {
+			t.Errorf("step %d: the monitor is %d, was %d", i, *now.MonitorPid, monitor)
+		}
+		if _, status := in.run("web", "true"); status != 0 {
+			t.Fatalf("step %d: exec fails", i)
+		}
+	}
+	in.killMonitor("web")
+	if exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", *in.info("web").MonitorPid)); err != nil || exe != newest {
+		t.Errorf("a new monitor is %s, %v", exe, err)
+	}
+	eventually(t, "there are lines", func() error {
+		var log strings.Builder
+		if err := in.ConsoleLog(context.Background(), "web", &log, -1); err != nil || strings.Count(log.String(), "line ") < 30 {
+			return fmt.Errorf("only %d, %w", strings.Count(log.String(), "line "), err)
+		}
+		return nil
+	})
+	in.consoleIsComplete("web")
+	if err := in.Stop(context.Background(), "web", clean()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestUpgradeToNothing: a helper that can't be executed changes nothing.
+func TestUpgradeToNothing(t *testing.T) {
+	in := newInstance(t)
+	in.create("tiny", "busybox", "overlay")
+	in.start("tiny")
+	before := in.info("tiny")
+	path := filepath.Join(t.TempDir(), "sysct-helper")
+	if err := os.WriteFile(path, []byte("no program\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	_, err := in.withHelper(path).NewUpgrader(context.Background())
+	if err == nil || !strings.Contains(err.Error(), "cannot use the new helper") {
+		t.Errorf("upgrade: %v", err)
+	}
+	if now := in.info("tiny"); *now.MonitorPid != *before.MonitorPid || unix.Kill(*now.MonitorPid, 0) != nil {
+		t.Errorf("the monitor is %d, was %d", *now.MonitorPid, *before.MonitorPid)
+	}
+}
