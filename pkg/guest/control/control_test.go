@@ -111,7 +111,7 @@ func TestCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer CloseAll(fds)
-	if len(fds) != 1 || !resp.OK || resp.V != 1 || resp.Run.Pid != 7 || resp.Run.State != "STOPPED" {
+	if len(fds) != 1 || !resp.OK || resp.V != MaxVersion || resp.Run.Pid != 7 || resp.Run.State != "STOPPED" {
 		t.Errorf("answer %+v with %v", resp, fds)
 	}
 	var a, b unix.Stat_t
@@ -368,4 +368,27 @@ func FuzzDecodeRequest(f *testing.F) {
 			t.Errorf("timeout %v", req.Timeout(time.Second))
 		}
 	})
+}
+
+// TestOperationOfLater: a client names the version that its operation came with, so that
+// a server of before refuses it as of another version, not as nonsense.
+func TestOperationOfLater(t *testing.T) {
+	s := newSite(t)
+	s.serve(t)
+	c := s.dial(t)
+	for _, op := range []Op{OpUpgrade, OpStatus} {
+		if err := c.Send(t.Context(), Request{Op: op}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := s.accept(t)
+	for range 2 {
+		req, _, err := p.Receive()
+		if err != nil || req.Max != MaxVersion || req.Min != map[Op]int{OpUpgrade: 2, OpStatus: 1}[req.Op] {
+			t.Errorf("the request is %+v, %v", req, err)
+		}
+	}
+	if _, _, bad := decodeRequest([]byte(`{"min":7,"max":9,"op":"fly"}`), "1.2"); bad == nil || bad.Kind != KindVersion || !strings.Contains(bad.Message, "sysct 1.2 speaks 1 to") {
+		t.Errorf("a request of version 7: %v", bad)
+	}
 }

@@ -162,3 +162,10 @@ func TestNoTime(t *testing.T) {
 		{0, ask(1, control.OpStop, 0), "KillAll", state.Stopping},
 	}))
 }
+
+// TestUnknownRequest: one of a newer program is of another version, not nonsense.
+func TestUnknownRequest(t *testing.T) {
+	tell(t, policy, nil, slices.Concat(boot(), []row{
+		{0, ask(1, "fly", -1), "Reply 1 version", state.Running},
+	}))
+}
