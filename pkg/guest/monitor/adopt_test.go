@@ -244,7 +244,7 @@ func slot(t *testing.T, s *slots, i int) []byte {
 }
 
 func TestDeadline(t *testing.T) {
-	c := tell(t, policy, nil, boot())
+	c := tell(t, policy, nil, append(boot(), row{0, Told{Ready: true}, "Inform", state.Running}))
 	if at, ok := c.Deadline(); ok {
 		t.Errorf("an idle guest has a timer: %v", at)
 	}

@@ -137,6 +137,7 @@ func (c *Core) Deadline() (time.Duration, bool) {
 	soonest(c.haltAt)
 	soonest(c.killAgain)
 	soonest(c.stuckAt)
+	soonest(c.overdueAt())
 	if s := c.Life.Stop; s != nil && !s.Killed && c.Life.Phase == PhaseUp {
 		soonest(s.KillAt)
 	}
@@ -161,6 +162,9 @@ func (c *Core) tick() {
 	if c.due(c.stuckAt) {
 		c.stuckAt = 0
 		c.do(FreeInit{})
+	}
+	if c.due(c.overdueAt()) {
+		c.overdue()
 	}
 	if c.Life.Phase == PhaseWait && c.now.Mono >= c.Life.Again {
 		c.launch()

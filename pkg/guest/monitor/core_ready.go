@@ -65,6 +65,27 @@ func (c *Core) ready(why string) {
 	}
 }
 
+// managerPatience is how long after its start a guest's readiness holds up those that a
+// service manager starts after it: not every guest can show that it is up.
+const managerPatience = 5 * time.Minute
+
+// overdueAt is when the service manager is told to go on without the guest; 0: never.
+func (c *Core) overdueAt() time.Duration {
+	l := &c.Life
+	if l.Phase != PhaseUp || l.Ready || l.Overdue || l.ExecAt == 0 {
+		return 0
+	}
+	return l.ExecAt + managerPatience
+}
+
+// overdue has the service manager take the unit for active. The guest isn't ready for it:
+// who waits for that, waits on.
+func (c *Core) overdue() {
+	c.Life.Overdue = true
+	c.say("not ready after %v: the service manager doesn't wait any longer", managerPatience)
+	c.do(Inform{[]string{"READY", "1", "STATUS", "the guest is not ready yet"}})
+}
+
 // WantsPrompt says whether a login prompt on the console would be news.
 func (c *Core) WantsPrompt() bool {
 	return c.Life.Phase == PhaseUp && !c.Life.Ready && !c.Life.Notified && !c.policy.ReadyCmd

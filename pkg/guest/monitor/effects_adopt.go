@@ -75,7 +75,7 @@ func (m *monitor) watchTaken(life *Life) {
 		return
 	}
 	m.watchInit(life.Pid)
-	if life.Ready && m.lastRun == nil {
+	if (life.Ready || life.Overdue) && m.lastRun == nil {
 		m.notifyManager("READY", "1")
 	}
 }

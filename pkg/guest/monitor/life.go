@@ -35,6 +35,9 @@ type Life struct {
 	Ready     bool        `json:"ready"`
 	Exit      *state.Exit `json:"exit,omitempty"`
 
+	// Overdue says that the service manager was told of a readiness that isn't there.
+	Overdue bool `json:"overdue,omitempty"`
+
 	// BeganAt is when this boot was begun.
 	BeganAt time.Time `json:"began_at"`
 	// ExecAt is when init of this boot was executed, monotonic.
