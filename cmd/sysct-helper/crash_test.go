@@ -60,14 +60,15 @@ func TestCrash(t *testing.T) {
 func TestHungMonitor(t *testing.T) {
 	w := newWorld(t)
 	w.conf.Watchdog = 2 * time.Second
-	g := w.guest("web", `echo boot >> /boots
-trap 'reboot -f' USR1
+	g := w.guest("web", `trap 'reboot -f' USR1
 trap 'poweroff -f' USR2
+echo boot >> /boots
 while :; do sleep 0.05; done
 `)
 	other := w.guest("db", obedient)
 	g.start()
 	other.start()
+	g.until("the traps", func() error { return want(g.file("boots"), "boot\n") })
 	run, others := g.status(), other.status()
 	proctest.Stop(t, run.MonitorPid)
 	kill(t, run.Pid, unix.SIGUSR1)

@@ -75,12 +75,13 @@ func TestRebootOfOrphan(t *testing.T) {
 		})
 	}
 	t.Run("reboot", func(t *testing.T) {
-		g := newWorld(t).guest("reboot", `echo boot >> /boots
-trap 'reboot -f' USR1
+		g := newWorld(t).guest("reboot", `trap 'reboot -f' USR1
 trap 'poweroff -f' USR2
+echo boot >> /boots
 while :; do sleep 0.05; done
 `)
 		g.start()
+		g.until("the traps", func() error { return want(g.file("boots"), "boot\n") })
 		run := g.orphaned()
 		kill(t, run.Pid, unix.SIGUSR1)
 		g.until("the second boot", func() error { return want(g.file("boots"), "boot\nboot\n") })
@@ -103,12 +104,13 @@ func TestHaltIsNoPoweroff(t *testing.T) {
 // TestRebootWaitsForMonitor: a call that comes while there is no monitor, or while the
 // one that took it is stopped, is noted and carried out by the next.
 func TestRebootWaitsForMonitor(t *testing.T) {
-	g := newWorld(t).guest("web", `echo boot >> /boots
-trap 'reboot -f' USR1
+	g := newWorld(t).guest("web", `trap 'reboot -f' USR1
 trap 'poweroff -f' USR2
+echo boot >> /boots
 while :; do sleep 0.05; done
 `)
 	g.start()
+	g.until("the traps", func() error { return want(g.file("boots"), "boot\n") })
 	for boots := 1; boots < 4; boots++ {
 		run := g.status()
 		proctest.Stop(t, run.MonitorPid)
