@@ -68,12 +68,10 @@ while :; do sleep 0.05; done
 	other := w.guest("db", obedient)
 	g.start()
 	other.start()
-	g.until("the traps", func() error { return want(g.file("boots"), "boot\n") })
-	run, others := g.status(), other.status()
+	run, others := g.booted(1), other.status()
 	proctest.Stop(t, run.MonitorPid)
 	kill(t, run.Pid, unix.SIGUSR1)
-	g.until("the second boot", func() error { return want(g.file("boots"), "boot\nboot\n") })
-	if now := g.status(); now.MonitorPid == run.MonitorPid || now.Boots != 2 || now.Exit.Reason != state.ReasonReboot {
+	if now := g.booted(2); now.MonitorPid == run.MonitorPid || now.Exit.Reason != state.ReasonReboot {
 		t.Errorf("run is %+v, was %+v", now, run)
 	}
 	if now := other.status(); now.MonitorPid != others.MonitorPid {

@@ -37,6 +37,19 @@ func (g *guest) orphaned() *state.Run {
 	return run
 }
 
+// booted waits until the guest runs in its nth boot.
+func (g *guest) booted(n int) *state.Run {
+	g.t.Helper()
+	var run *state.Run
+	g.until(fmt.Sprintf("boot %d", n), func() error {
+		if run = g.status(); run.Boots != n || run.State != state.Running {
+			return fmt.Errorf("run is %+v", run)
+		}
+		return want(g.file("boots"), strings.Repeat("boot\n", n))
+	})
+	return run
+}
+
 func parentOf(t *testing.T, pid int) (ppid int) {
 	t.Helper()
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -81,11 +94,10 @@ echo boot >> /boots
 while :; do sleep 0.05; done
 `)
 		g.start()
-		g.until("the traps", func() error { return want(g.file("boots"), "boot\n") })
+		g.booted(1)
 		run := g.orphaned()
 		kill(t, run.Pid, unix.SIGUSR1)
-		g.until("the second boot", func() error { return want(g.file("boots"), "boot\nboot\n") })
-		if now := g.status(); now.Boots != 2 || now.Exit == nil || now.Exit.Reason != state.ReasonReboot {
+		if now := g.booted(2); now.Exit == nil || now.Exit.Reason != state.ReasonReboot {
 			t.Errorf("run is %+v, exit %+v", now, now.Exit)
 		}
 		g.stop()
@@ -110,9 +122,8 @@ echo boot >> /boots
 while :; do sleep 0.05; done
 `)
 	g.start()
-	g.until("the traps", func() error { return want(g.file("boots"), "boot\n") })
 	for boots := 1; boots < 4; boots++ {
-		run := g.status()
+		run := g.booted(boots)
 		proctest.Stop(t, run.MonitorPid)
 		kill(t, run.Pid, unix.SIGUSR1)
 		g.until("the call", func() error { return callsReboot(run.Pid) })
@@ -121,9 +132,8 @@ while :; do sleep 0.05; done
 		} else {
 			kill(t, run.MonitorPid, unix.SIGKILL)
 		}
-		g.until("the next boot", func() error { return want(g.file("boots"), strings.Repeat("boot\n", boots+1)) })
 	}
-	if run := g.status(); run.Boots != 4 || run.Exit.Reason != state.ReasonReboot {
+	if run := g.booted(4); run.Exit.Reason != state.ReasonReboot {
 		t.Errorf("run is %+v, exit %+v", run, run.Exit)
 	}
 	g.stop()
