@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sysct/sysct/pkg/guest"
+	"github.com/sysct/sysct/pkg/host"
 )
 
 const enableLong = `Have guests started with the host, by its service: autostart.enabled in their
@@ -32,11 +33,23 @@ func newEnabler(a *app, verb, short, long string, on bool) *cobra.Command {
 		Use: verb + " NAME...", Short: short, Long: long,
 		Example: "  sysct " + verb + " web db\n  sysct " + verb + " -g night",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return o.each(cmd, a, args, func(ctx context.Context, m *guest.Manager, name string) error {
+			err := o.each(cmd, a, args, func(ctx context.Context, m *guest.Manager, name string) error {
 				return m.Enable(ctx, name, on)
 			})
+			if err == nil && on && !a.quiet && !host.Running(a.mgr) {
+				a.warn("the host service, which starts guests, does not run" + serviceHint(a.mgr))
+			}
+			return err
 		},
 	}
 	o.flags(cmd, a)
 	return cmd
+}
+
+// serviceHint says how the host service is started here.
+func serviceHint(m *guest.Manager) string {
+	if m.Units() {
+		return "\nhint: systemctl enable --now sysct"
+	}
+	return "\nhint: sysct host run"
 }

@@ -87,9 +87,10 @@ func (h *hostService) end(sig unix.Signal) int {
 
 // guestFacts is what info --json says.
 type guestFacts struct {
-	State string `json:"state"`
-	Pid   *int   `json:"pid"`
-	Exit  *struct{ Reason string }
+	State      string `json:"state"`
+	Pid        *int   `json:"pid"`
+	MonitorPid *int   `json:"monitor_pid"`
+	Exit       *struct{ Reason string }
 }
 
 func factsOf(t *testing.T, sysct func(...string) string, name string) guestFacts {
@@ -182,20 +183,26 @@ func TestHostRun(t *testing.T) {
 }
 
 // TestHostRunHangingGuest: at the end a guest that ignores its shutdown is killed when its
-// own time is over; the others end clean, those that have to wait for it too.
+// own time is over, also where its monitor hangs; the others end clean, those that have to
+// wait for it too.
 func TestHostRunHangingGuest(t *testing.T) {
 	top, sysct := instance(t)
 	sysct("create", "low", "-t", "busybox", "-c", "autostart.enabled=true", "-c", "autostart.order=-1")
 	sysct("create", "clean", "-t", "busybox", "-c", "autostart.enabled=true")
 	sysct("create", "hang", "-t", "busybox", "-c", "autostart.enabled=true", "-c", "init.halt=SIGUSR1", "-c", "init.stop_timeout=1",
 		"-c", `init.cmd=["/bin/sh", "-c", "trap '' USR1; while :; do sleep 1; done"]`)
+	sysct("create", "deaf", "-t", "busybox", "-c", "autostart.enabled=true", "-c", "init.stop_timeout=1")
 	h := serveHost(t, top, nil)
-	h.says("3 of 3 guests started")
+	h.says("4 of 4 guests started")
 	sysct("wait", "clean", "ready", "-t", "60")
+	monitor := factsOf(t, sysct, "deaf").MonitorPid
+	if err := unix.Kill(*monitor, unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
 	if status := h.end(unix.SIGTERM); status != 0 {
 		t.Errorf("status %d after SIGTERM", status)
 	}
-	for name, reason := range map[string]string{"low": "poweroff", "clean": "poweroff", "hang": "killed"} {
+	for name, reason := range map[string]string{"low": "poweroff", "clean": "poweroff", "hang": "killed", "deaf": "killed"} {
 		if f := factsOf(t, sysct, name); f.State != "STOPPED" || f.Exit == nil || f.Exit.Reason != reason {
 			t.Errorf("%s is %s, by %+v", name, f.State, f.Exit)
 		}
