@@ -50,10 +50,10 @@ test: ## run all tests, as root: linters, units, command line, real guests
 	@$(MAKE) --no-print-directory build
 	@internal/build/test.sh $(go)
 
-# What of the tests, by a regular expression, on which Debian, and how many machines at a time.
+# What of the tests, by a regular expression, on which Debian, and how many machines at a time (0: as many as do).
 RELEASE ?= trixie
 CASES ?= .
-JOBS ?= 2
+JOBS ?= 0
 
 test-vm: vm ## run the tests of a host with systemd, in emulated machines (RELEASE=bookworm, CASES=regexp)
 	@PATH="$(dir $(go)):$$PATH:/usr/sbin:/sbin" bin/vm test -r '$(RELEASE)' -j '$(JOBS)' '$(CASES)'

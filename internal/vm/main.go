@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -18,18 +19,19 @@ const usage = `usage: vm VERB [-r RELEASE] ...
   pull NAME FILE DEST copy a file out of it
   down NAME           end it; nothing of it is kept
   ls                  list the machines
-  test [-j N] [RE]    run the tests whose names match, N machines at a time, and print a table
+  test [-j N] [RE]    run the tests whose names match, N machines at a time (else as many
+                      as there is memory for, one a processor), and print a table
 RELEASE is trixie, bookworm or forky.
 `
 
-// misused is the status for arguments that make no sense.
-const misused = 2
+// errMisused says that the arguments make no sense.
+var errMisused = errors.New("misused")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	status, err := run(ctx, os.Args[1:])
 	stop()
-	if status == misused {
+	if errors.Is(err, errMisused) {
 		fmt.Fprint(os.Stderr, usage)
 	} else if err != nil {
 		fmt.Fprintln(os.Stderr, "vm:", err)

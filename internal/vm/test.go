@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -37,6 +38,9 @@ func test(ctx context.Context, release, pattern string, atOnce int) error {
 	chosen, err := regexp.Compile(pattern)
 	if err != nil {
 		return err
+	}
+	if atOnce == 0 {
+		atOnce = room()
 	}
 	begin := time.Now()
 	p, err := prepare(ctx, release, targets())
@@ -69,6 +73,18 @@ func test(ctx context.Context, release, pattern string, atOnce int) error {
 		return fmt.Errorf("%d of %d failed", failed, len(jobs))
 	}
 	return nil
+}
+
+// room gives how many machines the host can run at a time: each has two processors, of which it seldom needs more than one, and 2 GiB.
+func room() int {
+	text, _ := os.ReadFile("/proc/meminfo") // without it there is one
+	var available int                       // KiB
+	for line := range strings.Lines(string(text)) {
+		if _, err := fmt.Sscanf(line, "MemAvailable: %d", &available); err == nil {
+			break
+		}
+	}
+	return max(1, min(runtime.NumCPU(), available>>20/3))
 }
 
 // jobs makes the list of what machines are loaded for.

@@ -22,9 +22,9 @@ func run(ctx context.Context, args []string) (int, error) {
 	flags := flag.NewFlagSet("vm", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	release := flags.String("r", "trixie", "")
-	atOnce := flags.Int("j", 2, "")
+	atOnce := flags.Int("j", 0, "")
 	if len(args) == 0 || flags.Parse(args[1:]) != nil {
-		return misused, nil
+		return 2, errMisused
 	}
 	rest := flags.Args()
 	verbs := map[string]struct {
@@ -42,7 +42,7 @@ func run(ctx context.Context, args []string) (int, error) {
 	}
 	verb, ok := verbs[args[0]]
 	if !ok || len(rest) < verb.least {
-		return misused, nil
+		return 2, errMisused
 	}
 	return verb.do()
 }
@@ -66,8 +66,8 @@ func up(ctx context.Context, release, name string) error {
 	if !goodName.MatchString(name) {
 		return fmt.Errorf("%q is no name for a machine", name)
 	}
-	if _, err := os.Lstat(at(name).Dir); err == nil {
-		return fmt.Errorf("%s is there already: vm down %s", name, name)
+	if at(name).Runs() {
+		return fmt.Errorf("%s runs already: vm down %s", name, name)
 	}
 	_, err := fresh(ctx, release, name, true)
 	return err
@@ -86,7 +86,7 @@ func fresh(ctx context.Context, release, name string, stay bool) (*machine.Machi
 // execute runs a command with this program's standard streams.
 func execute(ctx context.Context, m *machine.Machine, args []string) (int, error) {
 	if len(args) == 1 {
-		args = []string{"sh", "-c", args[0]}
+		args = []string{"bash", "-c", args[0]}
 	}
 	c := machine.Command{Args: args, Stdout: os.Stdout, Stderr: os.Stderr}
 	if info, err := os.Stdin.Stat(); err == nil && info.Mode()&os.ModeCharDevice == 0 {
@@ -125,7 +125,9 @@ func list() error {
 		return err
 	}
 	for _, e := range entries {
-		fmt.Println(e.Name())
+		if at(e.Name()).Runs() {
+			fmt.Println(e.Name())
+		}
 	}
 	return nil
 }

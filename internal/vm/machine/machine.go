@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -14,7 +15,10 @@ import (
 )
 
 // Machine is a running one, known by its directory: several processes may use it.
-type Machine struct{ Dir string }
+type Machine struct {
+	Dir   string
+	ended chan struct{} // closed when its QEMU has ended; nil for a machine that another process started
+}
 
 // Options say how a machine is started.
 type Options struct {
@@ -28,36 +32,51 @@ const patience = 2 * time.Minute
 
 // Load starts a machine from a Base's saved state and returns when its agent answers and its drives are there.
 func Load(ctx context.Context, b *Base, o Options) (*Machine, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("the machine takes too long to come up"))
-	defer cancel()
 	args := append(machineArgs(b.base), hostArgs(o.Dir, b.disk(), false, o.Drives)...)
 	args = append(args, "-incoming", "exec:cat "+b.state())
 	m, err := launch(o, args)
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errors.New("the machine takes too long to come up"))
+	defer cancel()
+	ctx, stop := m.whileItLives(ctx)
+	defer stop()
 	if err := m.resume(ctx, o.Drives); err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot load a machine: %w", err), m.Log(), m.Stop())
 	}
 	return m, nil
 }
 
-// launch starts QEMU.
+// launch starts QEMU. It ends with this process, however that ends, unless it is to stay.
 func launch(o Options, args []string) (*Machine, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, err
 	}
-	m := &Machine{Dir: o.Dir}
+	m := &Machine{Dir: o.Dir, ended: make(chan struct{})}
 	log, err := os.Create(m.path("log"))
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	cmd := exec.Command(emulator, append(args, "-pidfile", m.path("pid"))...)
+	cmd := exec.Command(emulator, args...)
 	cmd.Env = append(os.Environ(), "TMPDIR=/var/tmp") // for what is written to snapshots, without a name
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
+	started := make(chan error)
+	go func() {
+		if !o.Stay {
+			runtime.LockOSThread() // the signal comes when this thread ends
+			cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+		}
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			cmd.Wait()
+			close(m.ended)
+		}
+	}()
+	if err := <-started; err != nil {
 		return nil, fmt.Errorf("cannot run %s: %w", emulator, err)
 	}
 	return m, os.WriteFile(m.path("pid"), []byte(strconv.Itoa(cmd.Process.Pid)), 0o600)
@@ -111,22 +130,46 @@ func (m *Machine) Log() error {
 
 // Stop ends a machine and removes its directory.
 func (m *Machine) Stop() error {
-	text, err := os.ReadFile(m.path("pid"))
-	if err != nil {
-		return fmt.Errorf("no machine is in %s: %w", m.Dir, err)
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	pid, err := m.pid()
 	if err != nil {
 		return err
 	}
 	if m.owns(pid) {
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 			return err
 		}
-		var status syscall.WaitStatus
-		syscall.Wait4(pid, &status, 0, nil) // if it is a child
+	}
+	if m.ended != nil {
+		<-m.ended
 	}
 	return os.RemoveAll(m.Dir)
+}
+
+// Runs tells whether the machine's QEMU is there.
+func (m *Machine) Runs() bool {
+	pid, err := m.pid()
+	return err == nil && m.owns(pid)
+}
+
+func (m *Machine) pid() (int, error) {
+	text, err := os.ReadFile(m.path("pid"))
+	if err != nil {
+		return 0, fmt.Errorf("no machine is in %s: %w", m.Dir, err)
+	}
+	return strconv.Atoi(strings.TrimSpace(string(text)))
+}
+
+// whileItLives gives a context that ends with the machine.
+func (m *Machine) whileItLives(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-m.ended:
+			cancel(errors.New("qemu has ended"))
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil) }
 }
 
 // owns tells whether a process is this machine's and not another one that got its number.

@@ -99,6 +99,8 @@ func (b base) boot(ctx context.Context, log io.Writer) error {
 	if err != nil {
 		return err
 	}
+	ctx, stop := m.whileItLives(ctx)
+	defer stop()
 	err = m.save(ctx, b.state())
 	if err != nil {
 		console, _ := os.ReadFile(m.Console())

@@ -31,8 +31,10 @@ func (m *Machine) settle(ctx context.Context, drives []Drive) error {
 	return m.identify(ctx, drives)
 }
 
-// identity gives the machine an id of its own, which journald has to be told, and waits for the drives that it is called with.
+// identity gives the machine an id of its own, which the journal goes by, and waits for the drives that it is called with.
 const identity = `set -eu
+tr -d - </proc/sys/kernel/random/uuid >/etc/machine-id
+systemctl restart systemd-journald
 for name in "$@"; do
     udevadm wait --timeout=60 "/dev/disk/by-id/virtio-$name"
 done`
