@@ -45,8 +45,8 @@ bin/sysct: $(helper).sum bin/.version
 deps: ## install with apt what sysct and its tests need, if it is missing
 	@internal/build/deps.sh run test deb vm
 
-test: ## run all tests, as root: linters, units, command line, real guests
-	@$(if $(go),internal/build/deps.sh run test deb)
+test: ## run all tests, as root: linters, units, command line, real guests, emulated machines
+	@$(if $(go),internal/build/deps.sh run test deb vm)
 	@$(MAKE) --no-print-directory build
 	@internal/build/test.sh $(go)
 

@@ -5,6 +5,7 @@ type target struct {
 	Package string // its directory
 	Tags    string // for the build
 	Tests   string // which: a regular expression for go test's -run; "" for all, in one machine
+	Skip    string // which not
 	Each    bool   // each test in a machine of its own
 }
 
@@ -19,7 +20,10 @@ func targets() []target {
 		{Package: "pkg/limits/cgroupfs", Tests: "^TestThisHost$"},
 		{Package: "pkg/limits/detect"},
 		{Package: "pkg/limits/devices"},
+		{Package: "pkg/context/enter", Skip: "TenThousand"},
+		{Package: "pkg/doctor"},
 		{Package: "pkg/guest/fdstore"},
-		{Package: "pkg/guest", Tests: "^(TestBusyboxFromCreateToDestroy|TestGuestReboots|TestKillAndRestart|TestLimitsOfTheConfiguration|TestTwentyKillsOfTheMonitor|TestHolderDiesAlone|TestBothKilled)$"},
+		{Package: "pkg/guest", Tests: "^(TestBusyboxFromCreateToDestroy|TestGuestReboots|TestKillAndRestart|TestLimitsOfTheConfiguration|" +
+			"TestTwentyKillsOfTheMonitor|TestHolderDiesAlone|TestBothKilled)$"},
 	}
 }

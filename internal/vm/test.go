@@ -166,7 +166,7 @@ func (j job) run(ctx context.Context, m *machine.Machine, log *os.File) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, longest, fmt.Errorf("it takes longer than %v", longest))
 	defer cancel()
 	dir := filepath.Join("/programs/tests", j.target.Package)
-	args := []string{dir + "/test", "-test.v", "-test.timeout=15m", "-test.run=" + j.tests}
+	args := []string{dir + "/test", "-test.v", "-test.timeout=15m", "-test.run=" + j.tests, "-test.skip=" + j.target.Skip}
 	for boot := 0; ; boot++ {
 		status, err := m.Run(ctx, machine.Command{
 			Args: args, Dir: dir, Stdout: log, Stderr: log,

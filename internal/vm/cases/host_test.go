@@ -42,7 +42,6 @@ func TestReboot(t *testing.T) {
 
 // TestPowerCut: what was synced is there after a reset, and the guest of a lost boot is known to be stopped.
 func TestPowerCut(t *testing.T) {
-	const own = "export SYSCT_STATE_DIR=/var/tmp/own/lib SYSCT_RUN_DIR=/run/own SYSCT_LOG_DIR=/var/tmp/own/log; "
 	if boot(t) == 0 {
 		sh(t, own+"sysct launch tiny -t busybox && sysct wait tiny ready -t 60; sync")
 		powerCut(t)

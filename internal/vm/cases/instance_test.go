@@ -7,9 +7,11 @@ import (
 	"testing"
 )
 
+// own begins a command that is for an instance with directories of its own.
+const own = "export SYSCT_STATE_DIR=/var/tmp/own/lib SYSCT_RUN_DIR=/var/tmp/own/run SYSCT_LOG_DIR=/var/tmp/own/log; "
+
 // TestOwnInstance: an instance with a state directory of its own works under its holder; systemd knows nothing of its guests.
 func TestOwnInstance(t *testing.T) {
-	const own = "export SYSCT_STATE_DIR=/var/tmp/own/lib SYSCT_RUN_DIR=/var/tmp/own/run SYSCT_LOG_DIR=/var/tmp/own/log; "
 	sh(t, own+"sysct create tiny -t busybox && sysct set tiny limits.memory=64M && sysct start tiny && sysct wait tiny ready -t 60")
 	want(t, own+"sysct ls -1 --running", "tiny")
 	sh(t, own+"sysct exec tiny -- true")
@@ -25,4 +27,19 @@ func TestOwnInstance(t *testing.T) {
 	soon(t, own+"sysct exec tiny -- true")
 	sh(t, own+"sysct stop tiny && sysct destroy tiny")
 	soon(t, own+"! test -e /var/tmp/own/run/holder.sock")
+}
+
+// TestOwnDebian: a guest with systemd, in an instance of its own, has its own controllers and is held still and ended as it should be.
+func TestOwnDebian(t *testing.T) {
+	sh(t, own+"sysct launch web -t debian -- -r bookworm --allow-expired")
+	sh(t, own+"sysct wait web ready -t 300")
+	soon(t, own+"sysct exec web -- systemctl is-system-running")
+	for _, controller := range strings.Fields("cpu memory pids io") {
+		if have := sh(t, own+"sysct exec web -- cat /sys/fs/cgroup/cgroup.controllers"); !strings.Contains(" "+have+" ", " "+controller+" ") {
+			t.Errorf("the guest has not %s but %q", controller, have)
+		}
+	}
+	sh(t, own+"sysct freeze web && sysct thaw web && sysct exec web -- true")
+	sh(t, own+"sysct stop web -t 300")
+	want(t, own+"sysct info web | grep -c 'Last exit:   poweroff'", "1")
 }

@@ -22,6 +22,7 @@ type Source struct {
 	Agent   string    // the program, built
 	Cache   string    // the tests' cache directory
 	Log     io.Writer // what the tools say
+	Steps   io.Writer // a line for each step of making it
 }
 
 // Ensure gives the Base of a release, and makes it if there is none yet: in a minute or two.

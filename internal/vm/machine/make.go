@@ -36,7 +36,7 @@ func (b base) make(ctx context.Context, r *recipe, s Source) error {
 		{"rename it", func() error { return os.Rename(tmp.dir, b.dir) }},
 	}
 	for _, step := range steps {
-		fmt.Fprintf(s.Log, "machine of %s: %s\n", r.Release, step.name)
+		fmt.Fprintf(s.Steps, "making a machine of %s: %s\n", r.Release, step.name)
 		if err := step.do(); err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
 		}

@@ -20,13 +20,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	idBase = 65536
-	v2Root = "/sys/fs/cgroup/unified"
-)
+const idBase = 65536
 
-// v1Roots are hierarchies of this host that the program joins by "0".
-var v1Roots = []string{"/sys/fs/cgroup/pids", "/sys/fs/cgroup/memory"}
+// v2Root is where this host has control groups v2; v1Roots are hierarchies of it that the program joins by "0", if it has v1.
+var v2Root, v1Roots = cgroupRoots()
+
+func cgroupRoots() (v2 string, v1 []string) {
+	const top = "/sys/fs/cgroup"
+	if _, err := os.Stat(top + "/cgroup.controllers"); err == nil {
+		return top, nil
+	}
+	return top + "/unified", []string{top + "/pids", top + "/memory"}
+}
 
 // guestInit sets the test's guest up from inside. Its root directory is the
 // host's; /srv is a file system of its own.
