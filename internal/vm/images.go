@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sysct/sysct/internal/flock"
 	"github.com/sysct/sysct/internal/testimages"
@@ -45,19 +46,11 @@ func ensureImages(ctx context.Context, log io.Writer) (string, error) {
 	defer lock.Release()
 	sum := sha256.Sum256([]byte(strings.Join(append(keys, hostFiles()...), "\n") + "3"))
 	drive := filepath.Join(top, "images-"+hex.EncodeToString(sum[:8]))
-	if _, err := os.Stat(drive); err == nil {
+	now := time.Now()
+	if os.Chtimes(drive, now, now) == nil { // it is there
 		return drive, nil
 	}
-	old, err := filepath.Glob(filepath.Join(top, "images-*"))
-	if err != nil {
-		return "", err
-	}
-	for _, o := range old {
-		if err := os.Remove(o); err != nil {
-			return "", err
-		}
-	}
-	return drive, writeImages(ctx, keys, filepath.Join(top, ".new-images"), drive)
+	return drive, errors.Join(writeImages(ctx, keys, filepath.Join(top, ".new-images"), drive), machine.RemoveOld(top, "images", filepath.Base(drive)))
 }
 
 func ensureImage(ctx context.Context, log io.Writer, template string, args []string) (string, error) {

@@ -48,7 +48,11 @@ func (p *prepared) fill(ctx context.Context, release string, tests []target) err
 	if err := build(ctx, "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", agent, "./internal/vm/agent"); err != nil {
 		return err
 	}
-	p.base, err = machine.Ensure(ctx, machine.Source{Release: release, Agent: agent, Cache: testimages.Cache(), Log: log, Steps: os.Stderr})
+	mirrors, err := mirrors(p.dir, release)
+	if err != nil {
+		return err
+	}
+	p.base, err = machine.Ensure(ctx, machine.Source{Release: release, Agent: agent, Mirrors: mirrors, Cache: testimages.Cache(), Log: log, Steps: os.Stderr})
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package machine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -21,6 +20,7 @@ type Source struct {
 	Release string
 	Agent   string    // the program, built
 	Cache   string    // the tests' cache directory
+	Mirrors []string  // lines of a sources.list; without one mmdebstrap knows where to look
 	Log     io.Writer // what the tools say
 	Steps   io.Writer // a line for each step of making it
 }
@@ -32,31 +32,47 @@ func Ensure(ctx context.Context, s Source) (*Base, error) {
 		return nil, err
 	}
 	top := filepath.Join(s.Cache, "vm")
+	b := base{filepath.Join(top, r.key())}
+	if !b.used() {
+		if err := b.ensure(ctx, r, s); err != nil {
+			return nil, fmt.Errorf("cannot make a test machine of %s: %w", s.Release, err)
+		}
+	}
+	return &Base{b}, nil
+}
+
+// used notes that the Base is used now, if it is there.
+func (b base) used() bool {
+	now := time.Now()
+	return os.Chtimes(b.dir, now, now) == nil
+}
+
+// ensure makes the Base unless somebody else has done so meanwhile.
+func (b base) ensure(ctx context.Context, r *recipe, s Source) error {
+	top := filepath.Dir(b.dir)
 	if err := os.MkdirAll(top, 0o755); err != nil {
-		return nil, err
+		return err
 	}
 	lock, err := flock.Acquire(ctx, filepath.Join(top, s.Release+".lock"), false)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer lock.Release()
-	b := base{filepath.Join(top, r.key())}
-	if _, err = os.Stat(b.dir); errors.Is(err, os.ErrNotExist) {
-		err = b.make(ctx, r, s)
+	if b.used() {
+		return nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot make a test machine of %s: %w", s.Release, err)
+	if err := b.make(ctx, r, s); err != nil {
+		return err
 	}
-	now := time.Now()
-	os.Chtimes(b.dir, now, now) // its last use
-	return &Base{b}, removeOld(top, s.Release, r.key())
+	return RemoveOld(top, s.Release, filepath.Base(b.dir))
 }
 
 // unused is how long a Base of another recipe is kept: work on several branches has several at a time.
 const unused = 6 * time.Hour
 
-// removeOld removes a release's other Bases that nobody used for long, and what was left half-made.
-func removeOld(top, release, key string) error {
+// RemoveOld removes those of a kind, which is what their names begin with, that nobody used for long, and what was left half-made; but
+// not the one of this key.
+func RemoveOld(top, kind, key string) error {
 	entries, err := os.ReadDir(top)
 	if err != nil {
 		return err
@@ -66,8 +82,8 @@ func removeOld(top, release, key string) error {
 		if err != nil {
 			return err
 		}
-		old := strings.HasPrefix(e.Name(), release+"-") && e.Name() != key && time.Since(info.ModTime()) > unused
-		if old || strings.HasPrefix(e.Name(), ".new-"+release) {
+		old := strings.HasPrefix(e.Name(), kind+"-") && e.Name() != key && time.Since(info.ModTime()) > unused
+		if old || strings.HasPrefix(e.Name(), ".new-"+kind) {
 			if err := os.RemoveAll(filepath.Join(top, e.Name())); err != nil {
 				return err
 			}

@@ -26,7 +26,7 @@ func (b base) make(ctx context.Context, r *recipe, s Source) error {
 		name string
 		do   func() error
 	}{
-		{"install packages", func() error { return tool(ctx, s.Log, bootstrap(r, tree)...) }},
+		{"install packages", func() error { return tool(ctx, s.Log, bootstrap(r, tree, s.Mirrors)...) }},
 		{"install the agent", func() error { return tool(ctx, s.Log, "install", "-D", s.Agent, tree+"/usr/lib/sysct-vm/agent") }},
 		{"set up the tree", func() error { return tool(ctx, s.Log, "sh", "-c", r.Setup, "sh", tree) }},
 		{"take the kernel", func() error { return takeKernel(tree, tmp) }},
@@ -44,12 +44,12 @@ func (b base) make(ctx context.Context, r *recipe, s Source) error {
 	return nil
 }
 
-// bootstrap is the command that makes the tree. What it installs comes from the host's apt sources. A mirror may be out of date.
-func bootstrap(r *recipe, tree string) []string {
-	return []string{
+// bootstrap is the command that makes the tree. A mirror may be out of date.
+func bootstrap(r *recipe, tree string, mirrors []string) []string {
+	return append([]string{
 		"mmdebstrap", "--variant=minbase", "--format=directory", "--aptopt=Acquire::Check-Valid-Until \"false\"",
 		"--include=" + strings.Join(r.Packages, ","), r.Release, tree,
-	}
+	}, mirrors...)
 }
 
 // tool runs a program. What it says goes to the log, and the end of it into the error.
