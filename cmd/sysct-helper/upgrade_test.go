@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,18 +11,18 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sysct/sysct/internal/testprograms"
 	"github.com/sysct/sysct/pkg/guest/control"
 	"github.com/sysct/sysct/pkg/guest/holder"
 	"github.com/sysct/sysct/pkg/guest/state"
 )
 
-// buildVersion builds the helper as another version.
-func buildVersion(t *testing.T, version string, more ...string) string {
+// buildOther builds the helper with a tag: another program.
+func buildOther(t *testing.T, tag string) string {
 	t.Helper()
 	helper := t.TempDir() + "/sysct-helper"
-	args := append([]string{"build", "-ldflags", "-X main.version=" + version, "-o", helper}, append(more, ".")...)
-	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	if err := testprograms.Build(helper, "sysct-helper", tag); err != nil {
+		t.Fatal(err)
 	}
 	return helper
 }
@@ -65,7 +64,7 @@ func exeOf(t *testing.T, pid int) string {
 // TestUpgrade: the monitor and the holder become other programs and stay the same
 // processes; what they knew and kept is known and kept.
 func TestUpgrade(t *testing.T) {
-	next := buildVersion(t, "next")
+	next := buildOther(t, "failpoints")
 	w := newWorld(t)
 	g := w.guest("web", "echo up > /up\ntrap 'exit 7' USR1\ni=0; while :; do i=$((i+1)); echo line $i; sleep 0.02; done\n")
 	orphan := w.guest("db", obedient)
@@ -75,7 +74,7 @@ func TestUpgrade(t *testing.T) {
 	first, held := g.status(), w.holderPid()
 	for range 3 {
 		resp, err := g.upgrade(next, time.Minute)
-		if err != nil || resp.Program != "next" || resp.Pid != first.MonitorPid {
+		if err != nil || resp.Program != "devel" || resp.Pid != first.MonitorPid {
 			t.Fatalf("upgrade: %+v, %v", resp, err)
 		}
 	}
@@ -89,7 +88,7 @@ func TestUpgrade(t *testing.T) {
 	conf := w.conf
 	conf.Helper = next
 	now, err := w.upgradeHolder(conf)
-	if err != nil || now.Pid != held || now.Version != "next" || exeOf(t, held) != next {
+	if err != nil || now.Pid != held || now.Version != "devel" || exeOf(t, held) != next {
 		t.Fatalf("the holder is %+v, %v", now, err)
 	}
 	if again := w.holderPid(); again != held {
@@ -165,12 +164,12 @@ func TestUpgradeRefused(t *testing.T) {
 // version, and do all else; the holder is replaced by one that adopts.
 func TestOlderServers(t *testing.T) {
 	w := newWorld(t)
-	w.conf.Helper = buildVersion(t, "old", "-tags", "protocol1")
+	w.conf.Helper = buildOther(t, "protocol1")
 	g := w.guest("web", obedient)
 	g.start()
 	first := g.status()
 	var refused *control.Error
-	next := buildVersion(t, "next")
+	next := buildOther(t, "failpoints")
 	if _, err := g.upgrade(next, time.Minute); !errors.As(err, &refused) || refused.Kind != control.KindVersion {
 		t.Errorf("upgrade: %v", err)
 	}

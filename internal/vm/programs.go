@@ -80,7 +80,7 @@ func buildTest(ctx context.Context, t target, dir string) error {
 
 // buildExtra builds the programs that tests build for themselves where there is a Go.
 func buildExtra(ctx context.Context, dir string) error {
-	for _, tags := range []string{"", "failpoints"} {
+	for _, tags := range []string{"", "failpoints", "protocol1"} {
 		for _, p := range []string{"sysct", "sysct-helper"} {
 			name := testprograms.Name(p, tags)
 			if err := build(ctx, "build", "-trimpath", "-ldflags=-s -w", "-tags", tags, "-o", filepath.Join(dir, name), "./cmd/"+p); err != nil {

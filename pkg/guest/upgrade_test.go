@@ -4,24 +4,23 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sysct/sysct/internal/testprograms"
 	"github.com/sysct/sysct/pkg/guest"
 	"github.com/sysct/sysct/pkg/guest/state"
 )
 
-// buildHelper builds the helper as a version.
-func buildHelper(t *testing.T, version string, more ...string) string {
+// buildHelper builds the helper with a tag: another program.
+func buildHelper(t *testing.T, tag string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "sysct-helper")
-	args := append([]string{"build", "-ldflags", "-X main.version=" + version, "-o", path}, append(more, "github.com/sysct/sysct/cmd/sysct-helper")...)
-	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	if err := testprograms.Build(path, "sysct-helper", tag); err != nil {
+		t.Fatal(err)
 	}
 	return path
 }
@@ -64,7 +63,7 @@ func (in *instance) upgraded(path string) map[string]guest.Upgraded {
 // in place; guests run on, and what dies later is started as the newest.
 func TestUpgrade(t *testing.T) {
 	in := newInstance(t)
-	oldest, newest := buildHelper(t, "one", "-tags", "protocol1"), buildHelper(t, "two")
+	oldest, newest := buildHelper(t, "protocol1"), buildHelper(t, "failpoints")
 	in.create("db", "busybox", "overlay")
 	in.create("web", "busybox", "overlay")
 	in.create("idle", "busybox", "overlay")
@@ -80,10 +79,10 @@ func TestUpgrade(t *testing.T) {
 		helper string
 		want   guest.Upgraded
 	}{
-		{newest, guest.Upgraded{Name: "web", From: "one", To: "two", Replaced: true}},
-		{newest, guest.Upgraded{Name: "web", From: "two", To: "two", Current: true}},
-		{helper, guest.Upgraded{Name: "web", From: "two", To: "devel"}},
-		{newest, guest.Upgraded{Name: "web", From: "devel", To: "two"}},
+		{newest, guest.Upgraded{Name: "web", From: "devel", To: "devel", Replaced: true}},
+		{newest, guest.Upgraded{Name: "web", From: "devel", To: "devel", Current: true}},
+		{helper, guest.Upgraded{Name: "web", From: "devel", To: "devel"}},
+		{newest, guest.Upgraded{Name: "web", From: "devel", To: "devel"}},
 	} {
 		monitor := *in.info("web").MonitorPid
 		all := in.upgraded(step.helper)
