@@ -27,7 +27,7 @@ func writePrograms(ctx context.Context, tree, image string, tests []target) erro
 		if err := buildExtra(ctx, filepath.Join(tree, "programs")); err != nil {
 			return err
 		}
-		if err := buildPackages(filepath.Join(tree, "packages")); err != nil {
+		if err := buildPackages(tree+"-source", filepath.Join(tree, "packages")); err != nil {
 			return err
 		}
 	}
@@ -91,14 +91,25 @@ func buildExtra(ctx context.Context, dir string) error {
 	return nil
 }
 
-// buildPackages makes Debian packages of two versions, of the same source. A good compression takes most of the time.
-func buildPackages(dir string) error {
-	for _, version := range []string{"0.1-1", "0.2-1"} {
-		if err := command("env", "MAKEFLAGS=", "DEB_COMPRESSION=gzip", "make", "deb", "DISTDIR="+dir, "DEB_VERSION="+version); err != nil {
+// buildPackages makes Debian packages of two versions, each from a copy of the source whose changelog names that release. A good
+// compression would take most of the time.
+func buildPackages(source, dir string) error {
+	for _, version := range []string{"0.1", "0.2"} {
+		from := filepath.Join(source, version)
+		if err := os.MkdirAll(from, 0o755); err != nil {
+			return err
+		}
+		if err := command("cp", "-a", "cmd", "etc", "internal", "pkg", "templates", "go.mod", "go.sum", "Makefile", "CHANGELOG.md", "README.md", "LICENSE", from); err != nil {
+			return err
+		}
+		if err := command("sed", "-i", "1i ## ["+version+"]", filepath.Join(from, "CHANGELOG.md")); err != nil {
+			return err
+		}
+		if err := command("env", "MAKEFLAGS=", "GIT_CEILING_DIRECTORIES="+source, "DEB_COMPRESSION=gzip", "make", "-C", from, "deb", "DISTDIR="+dir); err != nil {
 			return err
 		}
 	}
-	return nil
+	return os.RemoveAll(source)
 }
 
 func command(args ...string) error {

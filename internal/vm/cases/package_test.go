@@ -7,11 +7,12 @@ import (
 	"testing"
 )
 
-// install has dpkg install a version of the package over what is there.
-func install(t *testing.T, version string) {
+// install has dpkg install a version of the package over what is there, and gives what it says.
+func install(t *testing.T, version string) string {
 	t.Helper()
-	sh(t, "DEBIAN_FRONTEND=noninteractive dpkg -i /programs/packages/sysct_"+version+"-1_*.deb")
+	out := sh(t, "DEBIAN_FRONTEND=noninteractive dpkg -i /programs/packages/sysct_"+version+"-1_*.deb")
 	want(t, "dpkg-query -W -f '${Status} ${Version}' sysct", "install ok installed "+version+"-1")
+	return out
 }
 
 // TestPackage: from the installation over upgrades, on which no guest stops, to the purge, which takes none with it.
@@ -25,8 +26,11 @@ func TestPackage(t *testing.T) {
 	sh(t, "sysct launch web -t busybox --wait && sysct enable web")
 	life := "systemctl show -p MainPID,ActiveEnterTimestampMonotonic,NRestarts sysct@web; sysct info --json web | grep -E '\"(pid|boots|started_at)\"'"
 	before := sh(t, life)
-	for _, version := range []string{"0.2", "0.1"} {
-		install(t, version)
+	for _, versions := range [][2]string{{"0.1", "0.2"}, {"0.2", "0.1"}} {
+		said := install(t, versions[1])
+		if want := "web: upgraded from " + versions[0] + " to " + versions[1]; !strings.Contains(said, want) {
+			t.Errorf("the installation doesn't say %q: %s", want, said)
+		}
 		want(t, life, before)
 		want(t, "sysct exec web -- echo well", "well")
 		want(t, "systemctl is-active sysct", "active")
