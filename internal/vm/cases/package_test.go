@@ -51,6 +51,6 @@ func TestPackage(t *testing.T) {
 
 	install(t, "0.2")
 	want(t, "systemctl is-active sysct", "active")
-	sh(t, "sysct start --wait web")
+	sh(t, "sysct wait web ready -t 600") // the host service starts it: it is enabled
 	want(t, "sysct exec web -- hostname", "web")
 }
