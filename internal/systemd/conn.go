@@ -91,7 +91,31 @@ func openPrivate(ctx context.Context) (*dbus.Conn, error) {
 		conn.Close()
 		return nil, err
 	}
+	if err := greet(ctx, conn); err != nil {
+		conn.Close()
+		return nil, err
+	}
 	return conn, nil
+}
+
+// greetPause is the pause between greetings.
+const greetPause = 50 * time.Millisecond
+
+// greet sends messages until one is answered. A message that systemd reads together with
+// the end of the authentication, which it does if it is slow, stays in its buffer until
+// another one comes.
+func greet(ctx context.Context, conn *dbus.Conn) error {
+	answers := make(chan *dbus.Call, int(connectTime/greetPause)+1)
+	for {
+		conn.Object(service, object).GoWithContext(ctx, "org.freedesktop.DBus.Peer.Ping", 0, answers)
+		select {
+		case call := <-answers:
+			return call.Err
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(greetPause):
+		}
+	}
 }
 
 // Close ends the connection.
