@@ -34,7 +34,7 @@ func autostartOf(name string, cfg *spec.Guest) autostart.Guest {
 	a := &cfg.Autostart
 	return autostart.Guest{
 		Name: name, Enabled: a.Enabled, Order: a.Order, Delay: time.Duration(a.Delay),
-		Groups: a.Groups, After: a.After, Requires: a.Requires, StopTimeout: time.Duration(cfg.Init.StopTimeout),
+		Groups: a.Groups, After: a.After, Requires: a.Requires, StopTimeout: time.Duration(cfg.Init.StopTimeout + cfg.Hooks.EndTime()),
 		Protected: slices.Contains(cfg.Protect, spec.ProtectStart),
 	}
 }

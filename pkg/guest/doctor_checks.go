@@ -8,6 +8,7 @@ import (
 	"github.com/sysct/sysct/pkg/doctor"
 	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/guest/state"
+	"github.com/sysct/sysct/pkg/hooks"
 	"github.com/sysct/sysct/pkg/images/store"
 )
 
@@ -21,6 +22,7 @@ func guestChecks() []guestCheck {
 	return []guestCheck{
 		{"state.json", checkIdentity},
 		{"config.toml", checkConfig},
+		{"hooks", checkHooks},
 		{"owner and mode", checkFiles},
 		{"id range", checkIDs},
 		{"image", checkImage},
@@ -75,6 +77,21 @@ func checkConfig(p *patient) *doctor.Finding {
 		return nil
 	}
 	return found(doctor.Problem, "the guest doesn't start", "sysct edit "+p.name, "%s", oneLine(err))
+}
+
+func checkHooks(p *patient) *doctor.Finding {
+	if p.hook == nil {
+		return nil
+	}
+	why := "the guest doesn't start"
+	switch p.hook.Hook {
+	case hooks.Stop, hooks.PostStop:
+		why = "what it is there for isn't done when the guest has ended"
+	case hooks.Clone, hooks.Destroy:
+		why = "the guest can't be " + map[string]string{hooks.Clone: "cloned", hooks.Destroy: "destroyed"}[p.hook.Hook]
+	}
+	return found(doctor.Problem, why, "ls -l "+shellWord(p.hook.Path)+"; to do without it: sysct unset "+p.name+" "+hookKey(p.hook.Hook),
+		"the program of the %s hook, %s: %s", p.hook.Hook, p.hook.Path, oneLine(p.hook.Err))
 }
 
 func checkFiles(p *patient) *doctor.Finding {

@@ -19,6 +19,7 @@ import (
 	"github.com/sysct/sysct/pkg/guest/control"
 	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/guest/state"
+	"github.com/sysct/sysct/pkg/hooks"
 	"github.com/sysct/sysct/pkg/images/store"
 )
 
@@ -30,7 +31,8 @@ type patient struct {
 	errID     error
 	cfg       *spec.Guest // nil: it can't be read
 	errConfig error
-	errPlan   error // why a start would fail before anything is made
+	errPlan   error        // why a start would fail before anything is made
+	hook      *hooks.Error // a program that isn't run
 	files     map[string]fileFacts
 	overlap   *idledger.Entry // another guest that has some of its ids
 	errImage  error
@@ -66,6 +68,7 @@ func (m *Manager) look(ctx context.Context, info *Info, used []idledger.Entry) *
 	p.cfg, p.errConfig = m.config(p.name)
 	if p.errID == nil && p.errConfig == nil {
 		_, p.errPlan = m.monitorPlan(p.name)
+		p.hook = m.badHook(p.cfg)
 	}
 	for _, f := range []string{".", "config.toml", "state.json"} {
 		var st unix.Stat_t

@@ -13,6 +13,7 @@ import (
 	"github.com/sysct/sysct/pkg/doctor"
 	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/guest/state"
+	"github.com/sysct/sysct/pkg/hooks"
 )
 
 // wellGuest is a stopped guest that nothing is wrong with.
@@ -41,6 +42,12 @@ func TestGuestChecks(t *testing.T) {
 		}},
 		{"odd config", func(p *patient) { p.errConfig = errors.New("web/config.toml:1:1: memory: unknown key") }},
 		{"config that can't be", func(p *patient) { p.errPlan = errors.New("cpuset: no CPU 99") }},
+		{"hook that isn't there", func(p *patient) {
+			p.hook = &hooks.Error{Hook: hooks.PreStart, Path: "/etc/x y", Err: unix.ENOENT}
+		}},
+		{"odd destroy hook", func(p *patient) {
+			p.hook = &hooks.Error{Hook: hooks.Destroy, Path: "/etc/x", Err: errors.New("it is a directory")}
+		}},
 		{"open directory", func(p *patient) { p.files["."] = fileFacts{0, unix.S_IFDIR | 0o755} }},
 		{"config of another", func(p *patient) { p.files["config.toml"] = fileFacts{1000, 0o644} }},
 		{"config for all", func(p *patient) { p.files["config.toml"] = fileFacts{0, 0o666} }},

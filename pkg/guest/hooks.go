@@ -57,8 +57,25 @@ func hookError(err error) error {
 	if !errors.As(err, &failed) {
 		return err
 	}
-	key := "hooks." + strings.ReplaceAll(failed.Hook, "-", "_")
-	return fmt.Errorf("cannot run the %s hook %s: %w\nhint: it is the guest's key %s", failed.Hook, failed.Path, failed.Err, key)
+	return fmt.Errorf("cannot run the %s hook %s: %w\nhint: it is the guest's key %s", failed.Hook, failed.Path, failed.Err, hookKey(failed.Hook))
+}
+
+// hookKey is the key of the configuration for a hook.
+func hookKey(hook string) string { return "hooks." + strings.ReplaceAll(hook, "-", "_") }
+
+// badHook finds the first hook whose program the host would not run.
+func (m *Manager) badHook(cfg *spec.Guest) *hooks.Error {
+	for _, h := range cfg.Hooks.All() {
+		if h.Name == hooks.Start {
+			continue // a program of the guest
+		}
+		for _, argv := range h.Commands.Argv() {
+			if err := hooks.Check(argv[0], m.dirs.State); err != nil {
+				return &hooks.Error{Hook: h.Name, Path: argv[0], Err: err}
+			}
+		}
+	}
+	return nil
 }
 
 // destroyHook is run before anything of a guest is removed. One that fails keeps the

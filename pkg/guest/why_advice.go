@@ -28,6 +28,7 @@ func (w *Why) advice(m *Manager) []string {
 	switch w.Verdict {
 	case VerdictFailed:
 		if w.Boot != nil && w.Boot.Failure != nil {
+			lines = append(lines, hookAdvice(w.Boot.Failure, w.Name)...)
 			lines = append(lines, startAdvice(w.Boot.Failure, m.Rootfs(w.Name), m.dirs.State)...)
 		}
 		add("check the host and the guest: sysct doctor %s", w.Name)
@@ -101,6 +102,16 @@ func startAdvice(f *state.Failure, rootfs, stateDir string) []string {
 		return []string{line}
 	}
 	return nil
+}
+
+// hookAdvice is for a start that a hook has ended.
+func hookAdvice(f *state.Failure, name string) []string {
+	hook, ok := strings.CutSuffix(f.Step, " hook")
+	if !ok {
+		return nil
+	}
+	return []string{"see what the hook printed: sysct logs " + name,
+		"mend " + shellWord(f.Path) + ", or do without it: sysct unset " + name + " " + hookKey(hook)}
 }
 
 // initAdvice is for an init that can't be executed.

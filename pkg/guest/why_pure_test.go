@@ -59,6 +59,10 @@ func TestAdviceForAStart(t *testing.T) {
 			t.Errorf("%+v: %q, want %q", f, got, want)
 		}
 	}
+	hook := &state.Failure{Step: "post-stop hook", Call: "run", Path: "/etc/x y"}
+	if got := strings.Join(hookAdvice(hook, "web"), "\n"); !strings.Contains(got, "mend '/etc/x y', or do without it: sysct unset web hooks.post_stop") {
+		t.Errorf("for a hook: %q", got)
+	}
 	if got := startAdvice(&state.Failure{Step: "clone", Message: "odd"}, "/g", "/s"); len(got) != 0 {
 		t.Errorf("for what nobody knows: %q", got)
 	}

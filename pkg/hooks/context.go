@@ -32,8 +32,8 @@ const (
 // version is LXC's number of the way hooks are told things: 1 is by the environment alone.
 const version = "1"
 
-// Environ is the whole environment of a hook. id marks the processes that come from it;
-// see [KillMarked].
+// Environ is the whole environment of a hook. id marks the processes that come from it,
+// see [KillMarked]; "": nothing.
 func (c *Context) Environ(id string) []string {
 	vars := map[string]string{
 		"NAME": c.Name, "CONFIG_FILE": c.ConfigFile, "ROOTFS_PATH": c.RootfsPath, "ROOTFS_MOUNT": c.RootfsMount,
@@ -55,7 +55,10 @@ func (c *Context) Environ(id string) []string {
 	}
 	env := []string{
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "USER=root", "LOGNAME=root",
-		"LANG=C.UTF-8", marker + "=" + id,
+		"LANG=C.UTF-8",
+	}
+	if id != "" {
+		env = append(env, marker+"="+id)
 	}
 	for name, value := range vars {
 		env = append(env, "LXC_"+name+"="+value, "SYSCT_"+name+"="+value)

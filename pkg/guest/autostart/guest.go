@@ -14,7 +14,7 @@ type Guest struct {
 	Groups      []string
 	After       []string      // started before it, if they are started
 	Requires    []string      // started before it, and too
-	StopTimeout time.Duration // of its own shutdown
+	StopTimeout time.Duration // of its own shutdown, and of the hooks after it
 	Protected   bool          // from being started
 	Err         error         // why its configuration can't be read; the rest is nothing then
 }

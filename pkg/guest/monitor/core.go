@@ -15,6 +15,7 @@ type Policy struct {
 	Ephemeral   bool          // the guest is destroyed at the end of its life
 	ReadyCmd    bool          // readiness is told by init or by a command
 	Hooks       bool          // a boot and its end may wait for hooks
+	HookTime    time.Duration // how long those after a guest's end may take
 	Version     string        // of this program
 	Run         state.Run     // the facts that don't change: boot id, monitor's pid, id base
 }
@@ -119,7 +120,7 @@ func (c *Core) terminate() {
 	}
 	c.say("asked to end: the guest is stopped")
 	// A service manager that has asked for it waits as long as the guest may take.
-	c.do(Inform{[]string{"EXTEND_TIMEOUT_USEC", strconv.FormatInt((c.policy.StopTimeout + stopSlack).Microseconds(), 10)}})
+	c.do(Inform{[]string{"EXTEND_TIMEOUT_USEC", strconv.FormatInt((c.policy.StopTimeout + c.policy.HookTime + stopSlack).Microseconds(), 10)}})
 	c.stop(c.policy.StopTimeout, true)
 }
 

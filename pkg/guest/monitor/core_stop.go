@@ -158,7 +158,9 @@ func (c *Core) killNow() {
 		c.do(KillAll{})
 	default:
 		c.say("no init runs: it ends, as asked for")
-		c.giveUp()
+		if c.Life.Phase == PhaseCleanup || c.Life.Phase == PhaseFinish {
+			c.giveUp() // a clean stop lets the hooks of an end have their time
+		}
 		c.pursueStop()
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/sysct/sysct/pkg/guest/control"
 	"github.com/sysct/sysct/pkg/guest/fdstore"
 	"github.com/sysct/sysct/pkg/guest/state"
+	"github.com/sysct/sysct/pkg/hooks"
 	"github.com/sysct/sysct/pkg/limits"
 	"github.com/sysct/sysct/pkg/limits/cgroupfs"
 )
@@ -116,6 +117,7 @@ func policyOf(p *Plan, version string) Policy {
 		Version:     version,
 		ReadyCmd:    len(p.ReadyCmd) > 0,
 		Hooks:       len(p.Context.Hooks.Commands) > 0,
+		HookTime:    p.Context.Hooks.Most(hooks.Stop, hooks.PostStop, hooks.Destroy),
 		Run:         state.Run{BootID: p.BootID, MonitorPid: os.Getpid(), IDBase: p.Context.IDs.Base},
 	}
 }

@@ -127,6 +127,11 @@ func (h *Hooks) All() []Hook {
 	return list
 }
 
+// EndTime is how long the hooks after a guest's end may take.
+func (h *Hooks) EndTime() Duration {
+	return Duration(len(h.Stop)+len(h.PostStop)+len(h.Destroy)) * h.Timeout
+}
+
 func (h *Hooks) check(fail report) {
 	for _, hook := range h.All() {
 		if len(hook.Commands) > maxCommands {

@@ -94,3 +94,10 @@ func TestSetAndGetOfHooksAndCredentials(t *testing.T) {
 		t.Errorf("%v\n%s", err, text)
 	}
 }
+
+func TestTimeOfHooksAfterTheEnd(t *testing.T) {
+	g, err := Parse([]byte("[hooks]\ntimeout = 5\nstop = [\"/a\", \"/b\"]\npost_stop = \"/c\"\npre_start = \"/d\"\n"), "f")
+	if err != nil || g.Hooks.EndTime().String() != "15s" {
+		t.Errorf("%v, %v", g.Hooks.EndTime(), err)
+	}
+}
