@@ -156,3 +156,38 @@ func machinedError(verb, name string, err error) error {
 	}
 	return fmt.Errorf("cannot %s machine %s: %w", verb, name, err)
 }
+
+// WatchMachined calls changed whenever machined has come up, until the connection ends or
+// ctx does: never nil.
+func (c *Conn) WatchMachined(ctx context.Context, changed func()) error {
+	if c.Direct {
+		return ErrNoMachined
+	}
+	const bus = "org.freedesktop.DBus"
+	err := c.bus.AddMatchSignalContext(ctx, dbus.WithMatchInterface(bus), dbus.WithMatchMember("NameOwnerChanged"), dbus.WithMatchArg(0, machined))
+	if err != nil {
+		return fmt.Errorf("cannot listen to D-Bus: %w", err)
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case sig, ok := <-c.signals:
+			if !ok {
+				return fmt.Errorf("cannot listen to D-Bus: %w: the connection was lost", ErrAway)
+			}
+			if owner, is := newOwner(sig); is && owner != "" {
+				changed()
+			}
+		}
+	}
+}
+
+// newOwner reads NameOwnerChanged of machined's name: name, old owner, new owner.
+func newOwner(sig *dbus.Signal) (string, bool) {
+	if sig.Name != "org.freedesktop.DBus.NameOwnerChanged" || len(sig.Body) != 3 || sig.Body[0] != machined {
+		return "", false
+	}
+	owner, ok := sig.Body[2].(string)
+	return owner, ok
+}
