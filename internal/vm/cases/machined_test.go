@@ -84,7 +84,7 @@ func TestMachinectl(t *testing.T) {
 // TestMachineEnds: a guest that machined kills is stopped; one that reboots quickly isn't taken for the boot before.
 func TestMachineEnds(t *testing.T) {
 	sh(t, "sysct launch tiny -t busybox")
-	for range 5 {
+	for range 3 {
 		registered(t, "tiny")
 		before := leader(t, "tiny")
 		sh(t, "sysct exec tiny -- reboot")
