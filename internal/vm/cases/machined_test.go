@@ -36,49 +36,59 @@ func registered(t *testing.T, name string) {
 	soon(t, `test "$(machinectl show -P Leader `+name+`)" = "$(sysct info --json `+name+` | sed -n 's/.*"pid": \([0-9]*\),/\1/p')"`)
 }
 
-// TestMachinectl: what an administrator does with a machine of systemd's, done with guests of two releases.
-func TestMachinectl(t *testing.T) {
-	for _, release := range []string{"trixie", "bookworm"} {
-		sh(t, "sysct create web -t debian -- -r "+release+" --allow-expired")
-		id := sh(t, `sysct info --json web | sed -n 's/.*"machine_id": "\([0-9a-f]*\)",/\1/p'`)
-		sh(t, "sysct start web")
-		registered(t, "web")
-		want(t, "machinectl show -P Unit -P Service -P Class -P RootDirectory -P Id -P State web",
-			"sysct-web.scope\nsysct\ncontainer\n/var/lib/sysct/web/rootfs\n"+id+"\nrunning")
-		if got := line(sh(t, "machinectl list --no-legend")); !strings.HasPrefix(got, "web container sysct debian ") {
-			t.Errorf("machinectl list: %q", got)
-		}
-		if out := sh(t, "machinectl status --no-pager web"); !strings.Contains(out, "Unit: sysct-web.scope") || !strings.Contains(out, "dbus.service") {
-			t.Errorf("machinectl status has no unit, or not the guest's processes:\n%s", out)
-		}
-
-		// Without a terminal machinectl ends with its input, at once.
-		if out := sh(t, `script -qc "machinectl shell web /bin/sh -c 'cat /etc/hostname; sleep 3'" /dev/null`); !strings.Contains(out, "web\r\n") {
-			t.Errorf("machinectl shell: %q", out)
-		}
-		sh(t, `systemd-run -q --unit=login sh -c "sleep 600 | script -qf -c 'machinectl login web' /tmp/login-`+release+`"`)
-		soon(t, "grep -q 'web login:' /tmp/login-"+release)
-		sh(t, "systemctl stop login")
-
-		want(t, "systemctl -M web is-active dbus.service", "active")
-		want(t, "systemd-run -q -M web --wait --pipe cat /etc/machine-id", id)
-		soon(t, "journalctl -q -M web -b -o cat _PID=1 | grep -q 'Reached target'")
-		want(t, "loginctl --no-legend", "")
-		sh(t, "loginctl -M web --no-legend")
-		sh(t, "machinectl copy-from web /etc/hostname /tmp/name-"+release)
-		want(t, "cat /tmp/name-"+release, "web")
-
-		before := pid(t, "web")
-		sh(t, "machinectl reboot web")
-		soon(t, `test "$(machinectl show -P Leader web)" != `+before)
-		sh(t, "sysct wait web ready -t 120")
-		registered(t, "web")
-
-		sh(t, "machinectl poweroff web")
-		soon(t, "test $(systemctl is-active sysct@web) = inactive")
-		gone(t, "web")
-		sh(t, "sysct destroy web")
+// machine creates and starts a Debian guest, looks at what machined knows of it, and gives its machine id.
+func machine(t *testing.T, release string) string {
+	t.Helper()
+	sh(t, "sysct create web -t debian -- -r "+release+" --allow-expired")
+	id := sh(t, `sysct info --json web | sed -n 's/.*"machine_id": "\([0-9a-f]*\)",/\1/p'`)
+	sh(t, "sysct start web")
+	registered(t, "web")
+	want(t, "machinectl show web | grep -E '^(Class|Id|RootDirectory|Service|State|Unit)=' | LC_ALL=C sort",
+		"Class=container\nId="+id+"\nRootDirectory=/var/lib/sysct/web/rootfs\nService=sysct\nState=running\nUnit=sysct-web.scope")
+	if got := line(sh(t, "machinectl list --no-legend")); !strings.HasPrefix(got, "web container sysct debian ") {
+		t.Errorf("machinectl list: %q", got)
 	}
+	if out := sh(t, "machinectl status --no-pager web"); !strings.Contains(out, "Unit: sysct-web.scope") || !strings.Contains(out, "dbus.service") {
+		t.Errorf("machinectl status has no unit, or not the guest's processes:\n%s", out)
+	}
+	// Without a terminal machinectl ends with its input, at once.
+	if out := sh(t, `script -qc "machinectl shell web /bin/sh -c 'cat /etc/hostname; sleep 3'" /dev/null`); !strings.Contains(out, "web\r\n") {
+		t.Errorf("machinectl shell: %q", out)
+	}
+	soon(t, "journalctl -q -M web -b -o cat _PID=1 | grep -q 'Reached target'")
+	return id
+}
+
+// TestMachinectl: what an administrator does with a machine of systemd's, done with a guest.
+func TestMachinectl(t *testing.T) {
+	id := machine(t, "trixie")
+	sh(t, `systemd-run -q --unit=login sh -c "sleep 600 | script -qf -c 'machinectl login web' /tmp/login"`)
+	soon(t, "grep -q 'web login:' /tmp/login")
+	sh(t, "systemctl stop login")
+	want(t, "systemctl -M web is-active dbus.service", "active")
+	want(t, "systemd-run -q -M web --wait --pipe cat /etc/machine-id", id)
+	want(t, "loginctl --no-legend", "")
+	sh(t, "loginctl -M web --no-legend")
+	sh(t, "machinectl copy-from web /etc/hostname /tmp/name")
+	want(t, "cat /tmp/name", "web")
+
+	before := pid(t, "web")
+	sh(t, "machinectl reboot web")
+	soon(t, `test "$(machinectl show -P Leader web)" != `+before)
+	sh(t, "sysct wait web ready -t 120")
+	registered(t, "web")
+
+	sh(t, "machinectl poweroff web")
+	soon(t, "test $(systemctl is-active sysct@web) = inactive")
+	gone(t, "web")
+}
+
+// TestMachineOfBookworm: a guest with an older systemd is no other machine.
+func TestMachineOfBookworm(t *testing.T) {
+	machine(t, "bookworm")
+	sh(t, "machinectl poweroff web")
+	soon(t, "test $(systemctl is-active sysct@web) = inactive")
+	gone(t, "web")
 }
 
 // TestMachineEnds: a guest that machined kills is stopped; one that reboots quickly isn't taken for the boot before.
@@ -102,7 +112,14 @@ func TestMachineEnds(t *testing.T) {
 
 	sh(t, "sysct start tiny && machinectl kill --kill-whom=leader --signal=KILL tiny && sysct wait tiny stopped -t 60")
 	gone(t, "tiny")
-	sh(t, "sysct start tiny && sysct stop -k tiny")
+
+	sh(t, "sysct set tiny restart=on-failure && sysct start tiny")
+	registered(t, "tiny")
+	before := leader(t, "tiny")
+	sh(t, "systemctl stop sysct-tiny.scope")
+	soon(t, `test "$(machinectl show -P Leader tiny)" != `+before)
+	registered(t, "tiny")
+	sh(t, "sysct stop -k tiny")
 	gone(t, "tiny")
 }
 
