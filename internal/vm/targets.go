@@ -1,5 +1,7 @@
 package main
 
+import "strings"
+
 // target is a package whose tests are run in machines.
 type target struct {
 	Package string // its directory
@@ -8,6 +10,9 @@ type target struct {
 	Skip    string // which not
 	Each    bool   // each test in a machine of its own
 }
+
+// name is what the target is called in the table, and its files.
+func (t target) name() string { return strings.ReplaceAll(t.Package, "/", "-") }
 
 // cases are the tests for a systemd host.
 const cases = "internal/vm/cases"

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,13 +29,14 @@ type job struct {
 type result struct {
 	job
 	took time.Duration
+	used time.Duration // of the host's processors
 	err  error
 }
 
 // results is where logs, journals and consoles are left.
 const results = "bin/vm-results"
 
-// test runs the tests whose names match, and prints a table.
+// test runs the tests whose names match, and prints a table, which is also left with the logs.
 func test(ctx context.Context, release, pattern string, atOnce int) error {
 	chosen, err := regexp.Compile(pattern)
 	if err != nil {
@@ -43,7 +46,7 @@ func test(ctx context.Context, release, pattern string, atOnce int) error {
 		atOnce = room()
 	}
 	begin := time.Now()
-	p, err := prepare(ctx, release, targets())
+	p, err := prepare(ctx, release, wanted(chosen))
 	if err != nil {
 		return err
 	}
@@ -55,24 +58,35 @@ func test(ctx context.Context, release, pattern string, atOnce int) error {
 	if err := errors.Join(os.RemoveAll(results), os.MkdirAll(results, 0o755)); err != nil {
 		return err
 	}
-	fmt.Printf("machines of %s, ready after %.0f s; logs in %s\n", release, time.Since(begin).Seconds(), results)
-	failed := 0
-	for r := range p.work(ctx, jobs, atOnce) {
+	file, err := os.Create(filepath.Join(results, "table"))
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	out := io.MultiWriter(os.Stdout, file)
+	fmt.Fprintf(out, "machines of %s, %d at a time, ready after %.0f s; logs in %s\n", release, atOnce, time.Since(begin).Seconds(), results)
+	failed := table(out, p.work(ctx, jobs, atOnce))
+	fmt.Fprintf(out, "%d of %d failed, %.0f s\n", failed, len(jobs), time.Since(begin).Seconds())
+	if failed > 0 {
+		return fmt.Errorf("%d of %d failed", failed, len(jobs))
+	}
+	return nil
+}
+
+// table prints the results as they come, and gives how many failed.
+func table(out io.Writer, all <-chan result) (failed int) {
+	for r := range all {
 		word := "ok"
 		if r.err != nil {
 			word = "FAIL"
 			failed++
 		}
-		fmt.Printf("%-5s %-50s %6.1f s\n", word, r.name, r.took.Seconds())
+		fmt.Fprintf(out, "%-5s %-40s %6.1f s %6.1f s of CPU\n", word, r.name, r.took.Seconds(), r.used.Seconds())
 		if r.err != nil {
-			fmt.Printf("      %s\n", strings.ReplaceAll(r.err.Error(), "\n", "\n      "))
+			fmt.Fprintf(out, "      %s\n", strings.ReplaceAll(r.err.Error(), "\n", "\n      "))
 		}
 	}
-	fmt.Printf("%d of %d failed, %.0f s\n", failed, len(jobs), time.Since(begin).Seconds())
-	if failed > 0 {
-		return fmt.Errorf("%d of %d failed", failed, len(jobs))
-	}
-	return nil
+	return failed
 }
 
 // room gives how many machines the host can run at a time: each has two processors, of which it seldom needs more than one, and 2 GiB.
@@ -87,13 +101,17 @@ func room() int {
 	return max(1, min(runtime.NumCPU(), available>>20/3))
 }
 
+// wanted gives the targets that have to be built for the tests that match.
+func wanted(chosen *regexp.Regexp) []target {
+	return slices.DeleteFunc(targets(), func(t target) bool { return !t.Each && !chosen.MatchString(t.name()) })
+}
+
 // jobs makes the list of what machines are loaded for.
 func (p *prepared) jobs(chosen *regexp.Regexp) ([]job, error) {
 	var all []job
-	for _, t := range targets() {
-		name := strings.ReplaceAll(t.Package, "/", "-")
+	for _, t := range wanted(chosen) {
 		if !t.Each {
-			all = append(all, job{name: name, target: t, tests: t.Tests})
+			all = append(all, job{name: t.name(), target: t, tests: t.Tests})
 			continue
 		}
 		out, err := exec.Command(filepath.Join(p.dir, "tree/tests", t.Package, "test"), "-test.list", ".").Output()
@@ -101,16 +119,12 @@ func (p *prepared) jobs(chosen *regexp.Regexp) ([]job, error) {
 			return nil, fmt.Errorf("cannot list the tests of %s: %w", t.Package, err)
 		}
 		for _, test := range strings.Fields(string(out)) {
-			all = append(all, job{name: test, target: t, tests: "^" + test + "$"})
+			if chosen.MatchString(test) {
+				all = append(all, job{name: test, target: t, tests: "^" + test + "$"})
+			}
 		}
 	}
-	var some []job
-	for _, j := range all {
-		if chosen.MatchString(j.name) {
-			some = append(some, j)
-		}
-	}
-	return some, nil
+	return all, nil
 }
 
 // work does the jobs, some at a time, and gives the results as they come.
@@ -128,8 +142,8 @@ func (p *prepared) work(ctx context.Context, jobs []job, atOnce int) <-chan resu
 		workers.Go(func() {
 			for j := range todo {
 				begin := time.Now()
-				err := p.do(ctx, j, fmt.Sprintf("test-%d-%d", os.Getpid(), i))
-				done <- result{job: j, took: time.Since(begin), err: err}
+				used, err := p.do(ctx, j, fmt.Sprintf("test-%d-%d", os.Getpid(), i))
+				done <- result{job: j, took: time.Since(begin), used: used, err: err}
 			}
 		})
 	}
@@ -137,16 +151,24 @@ func (p *prepared) work(ctx context.Context, jobs []job, atOnce int) <-chan resu
 	return done
 }
 
-// do does one job in a machine.
-func (p *prepared) do(ctx context.Context, j job, name string) (err error) {
+// do does one job in a machine, and gives the time of the host's processors that it took.
+func (p *prepared) do(ctx context.Context, j job, name string) (time.Duration, error) {
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return 0, context.Cause(ctx)
 	}
 	m, err := p.load(ctx, name, false)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	defer func() { err = errors.Join(err, m.Stop()) }()
+	err = j.doIn(ctx, m)
+	if stopped := m.Stop(); stopped != nil {
+		return 0, errors.Join(err, stopped)
+	}
+	return m.Used(), err
+}
+
+// doIn does the job in a machine and leaves its log, and what may tell why it failed.
+func (j job) doIn(ctx context.Context, m *machine.Machine) error {
 	log, err := os.Create(filepath.Join(results, j.name+".log"))
 	if err != nil {
 		return err

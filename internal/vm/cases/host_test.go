@@ -28,18 +28,6 @@ func TestHost(t *testing.T) {
 	}
 }
 
-// TestReboot: a machine comes up again, another boot with the same disks.
-func TestReboot(t *testing.T) {
-	if boot(t) == 0 {
-		sh(t, "cat /proc/sys/kernel/random/boot_id >/var/tmp/before; sync")
-		reboot(t)
-		return
-	}
-	want(t, "systemctl is-system-running", "running")
-	want(t, "cmp -s /proc/sys/kernel/random/boot_id /var/tmp/before; echo $?", "1")
-	sh(t, "sysct version && ls /var/cache/sysct/images")
-}
-
 // TestPowerCut: what was synced is there after a reset, and the guest of a lost boot is known to be stopped.
 func TestPowerCut(t *testing.T) {
 	if boot(t) == 0 {

@@ -18,6 +18,7 @@ import (
 type Machine struct {
 	Dir   string
 	ended chan struct{} // closed when its QEMU has ended; nil for a machine that another process started
+	cmd   *exec.Cmd
 }
 
 // Options say how a machine is started.
@@ -28,7 +29,7 @@ type Options struct {
 }
 
 // patience is the time that a machine gets to do what it is known to do in seconds, on a host with other things to do.
-const patience = 2 * time.Minute
+const patience = 5 * time.Minute
 
 // Load starts a machine from a Base's saved state and returns when its agent answers and its drives are there.
 func Load(ctx context.Context, b *Base, o Options) (*Machine, error) {
@@ -53,13 +54,13 @@ func launch(o Options, args []string) (*Machine, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, err
 	}
-	m := &Machine{Dir: o.Dir, ended: make(chan struct{})}
+	m := &Machine{Dir: o.Dir, ended: make(chan struct{}), cmd: exec.Command(emulator, args...)}
 	log, err := os.Create(m.path("log"))
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	cmd := exec.Command(emulator, args...)
+	cmd := m.cmd
 	cmd.Env = append(os.Environ(), "TMPDIR=/var/tmp") // for what is written to snapshots, without a name
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -157,6 +158,12 @@ func (m *Machine) pid() (int, error) {
 		return 0, fmt.Errorf("no machine is in %s: %w", m.Dir, err)
 	}
 	return strconv.Atoi(strings.TrimSpace(string(text)))
+}
+
+// Used gives the time of the host's processors that a machine took which this process started and stopped.
+func (m *Machine) Used() time.Duration {
+	<-m.ended
+	return m.cmd.ProcessState.UserTime() + m.cmd.ProcessState.SystemTime()
 }
 
 // whileItLives gives a context that ends with the machine.
