@@ -69,7 +69,7 @@ func buildTest(ctx context.Context, t target, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	if err := build(ctx, "test", "-c", "-trimpath", "-ldflags=-s -w", "-tags", t.Tags, "-o", filepath.Join(dir, "test"), "./"+t.Package); err != nil {
+	if err := build(ctx, "test", "-c", "-trimpath", "-ldflags=-s -w", "-tags", t.Tags, "-o", filepath.Join(dir, t.program()), "./"+t.Package); err != nil {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(t.Package, "testdata")); err == nil {

@@ -1,6 +1,9 @@
 package main
 
-import "strings"
+import (
+	"path"
+	"strings"
+)
 
 // target is a package whose tests are run in machines.
 type target struct {
@@ -13,6 +16,9 @@ type target struct {
 
 // name is what the target is called in the table, and its files.
 func (t target) name() string { return strings.ReplaceAll(t.Package, "/", "-") }
+
+// program is the name of its test program, which some tests know: what go test calls it.
+func (t target) program() string { return path.Base(t.Package) + ".test" }
 
 // cases are the tests for a systemd host.
 const cases = "internal/vm/cases"

@@ -114,7 +114,7 @@ func (p *prepared) jobs(chosen *regexp.Regexp) ([]job, error) {
 			all = append(all, job{name: t.name(), target: t, tests: t.Tests})
 			continue
 		}
-		out, err := exec.Command(filepath.Join(p.dir, "tree/tests", t.Package, "test"), "-test.list", ".").Output()
+		out, err := exec.Command(filepath.Join(p.dir, "tree/tests", t.Package, t.program()), "-test.list", ".").Output()
 		if err != nil {
 			return nil, fmt.Errorf("cannot list the tests of %s: %w", t.Package, err)
 		}
@@ -188,7 +188,7 @@ func (j job) run(ctx context.Context, m *machine.Machine, log *os.File) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, longest, fmt.Errorf("it takes longer than %v", longest))
 	defer cancel()
 	dir := filepath.Join("/programs/tests", j.target.Package)
-	args := []string{dir + "/test", "-test.v", "-test.timeout=15m", "-test.run=" + j.tests, "-test.skip=" + j.target.Skip}
+	args := []string{dir + "/" + j.target.program(), "-test.v", "-test.timeout=15m", "-test.run=" + j.tests, "-test.skip=" + j.target.Skip}
 	for boot := 0; ; boot++ {
 		status, err := m.Run(ctx, machine.Command{
 			Args: args, Dir: dir, Stdout: log, Stderr: log,
