@@ -84,3 +84,22 @@ func TestDelegation(t *testing.T) {
 	sh(t, "sysct stop web")
 	soon(t, "! systemctl is-active sysct@web sysct-web.scope")
 }
+
+// TestUpgrade: a monitor executes another program in place; systemd sees the same process and starts nothing.
+func TestUpgrade(t *testing.T) {
+	tiny(t)
+	sh(t, "sysct start --wait tiny")
+	// The same program under another version, and so under another name in the cache.
+	other := sh(t, `v=$(sysct version | cut -d' ' -f2); n=$(echo $v | tr 0-9a-z 1-9a-z0)
+s=$(ls /var/cache/sysct/lib | sed 's/sysct-helper-//')
+LC_ALL=C sed "s/$s/$(echo $s | tr 0-9a-f 1-9a-f0)/g; s/$v/$n/g" $(command -v sysct) >/root/sysct && chmod +x /root/sysct && echo $v to $n`)
+	life := "systemctl show -p MainPID,ActiveEnterTimestampMonotonic,NRestarts sysct@tiny; sysct info --json tiny | grep -E '\"(pid|boots|started_at|monitor_pid)\"'"
+	before := sh(t, life)
+	want(t, "/root/sysct upgrade", "tiny: upgraded from "+other)
+	want(t, life, before)
+	want(t, "/root/sysct upgrade | sed 's/ runs .*/ runs it/'", "tiny: runs it")
+	want(t, "sysct exec tiny -- echo well", "well")
+	adopted(t, "tiny", "kill -KILL %s") // with all that was stored before
+	sh(t, "sysct stop tiny")
+	want(t, `sysct info --json tiny | grep -o '"reason": "[a-z]*"'`, `"reason": "poweroff"`)
+}

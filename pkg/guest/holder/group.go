@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -77,9 +78,21 @@ func (g group) leave() {
 		// That group is gone: the root takes processes always.
 		join(filepath.Join(filepath.Dir(g.base), "cgroup.procs"))
 	}
-	os.Remove(filepath.Join(g.base, groupName))
+	// What a monitor has killed last, a hook of its guest, may not have died yet.
+	for deadline := time.Now().Add(leaveTime); ; time.Sleep(leaveRetry) {
+		err := os.Remove(filepath.Join(g.base, groupName))
+		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
+			break
+		}
+	}
 	os.Remove(g.base)
 }
+
+// How long the holder's end waits for its group to be empty, and how often it looks.
+const (
+	leaveTime  = 500 * time.Millisecond
+	leaveRetry = 5 * time.Millisecond
+)
 
 func join(procs string) error {
 	return os.WriteFile(procs, []byte(strconv.Itoa(os.Getpid())), 0)
