@@ -108,6 +108,7 @@ func verbs() []verb {
 		{groupAdmin, "__describe", newDescribe},
 		{groupAdmin, "__monitor", newMonitor},
 		{groupAdmin, "__scope", newScope},
+		{groupAdmin, "__ended", newEnded},
 	}
 }
 

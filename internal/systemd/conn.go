@@ -39,6 +39,7 @@ func Running() bool {
 // Conn is a connection to systemd. It is for one goroutine at a time.
 type Conn struct {
 	bus     *dbus.Conn
+	owner   string // systemd's own name on the bus; "" on its own socket
 	cancel  func()
 	signals chan *dbus.Signal
 	// Direct says that no bus was there and systemd was asked by its own socket.
@@ -57,6 +58,13 @@ func Open(ctx context.Context) (*Conn, error) {
 			return nil, fmt.Errorf("%w: %w; %w", ErrAway, err, direct)
 		}
 		c.Direct = true
+	}
+	if !c.Direct {
+		err := c.bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetNameOwner", 0, service).Store(&c.owner)
+		if err != nil {
+			c.Close()
+			return nil, fmt.Errorf("%w: %w", ErrAway, err)
+		}
 	}
 	c.signals = make(chan *dbus.Signal, 256)
 	c.bus.Signal(c.signals)

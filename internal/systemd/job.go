@@ -60,6 +60,9 @@ func (c *Conn) job(ctx context.Context, unit, method string, args ...any) error 
 			if !ok {
 				return fmt.Errorf("cannot wait for %s: %w", unit, ErrLost)
 			}
+			if sig.Sender != c.owner && !c.Direct {
+				continue // any user of the bus may send one
+			}
 			if result, done := jobResult(sig, job); done {
 				if result != "done" {
 					return &JobError{unit, result}

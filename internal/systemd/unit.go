@@ -28,6 +28,39 @@ func (c *Conn) property(ctx context.Context, unit, iface, name string) (string, 
 	return text, nil
 }
 
+// pending is a unit's property Job: the number of a job that is queued or runs, 0 for none.
+type pending struct {
+	ID  uint32
+	Job dbus.ObjectPath
+}
+
+// JobType is what systemd is about to do with a unit: start, stop, restart, …; "" for
+// nothing.
+func (c *Conn) JobType(ctx context.Context, unit string) (string, error) {
+	var path dbus.ObjectPath
+	if err := c.call(ctx, "LoadUnit", unit).Store(&path); err != nil {
+		return "", fmt.Errorf("cannot load unit %s: %w", unit, err)
+	}
+	var job pending
+	var value dbus.Variant
+	err := c.bus.Object(service, path).CallWithContext(ctx, props+".Get", 0, unitIface, "Job").Store(&value)
+	if err == nil {
+		err = value.Store(&job)
+	}
+	if err != nil {
+		return "", fmt.Errorf("cannot read job of unit %s: %w", unit, err)
+	}
+	if job.ID == 0 {
+		return "", nil
+	}
+	err = c.bus.Object(service, job.Job).CallWithContext(ctx, props+".Get", 0, service+".Job", "JobType").Store(&value)
+	if err != nil {
+		return "", fmt.Errorf("cannot read job of unit %s: %w", unit, err)
+	}
+	text, _ := value.Value().(string)
+	return text, nil
+}
+
 // ResetFailed has systemd forget that a unit failed. That there is no such unit is no
 // error.
 func (c *Conn) ResetFailed(ctx context.Context, unit string) error {

@@ -56,6 +56,28 @@ func (m *Manager) openGroup(name string) (limits.Group, error) {
 	return nil, err
 }
 
+// elsewhere is the error for a guest whose processes are not where its monitor would look
+// for them: it was started before guests became units, and its monitor has died.
+func (m *Manager) elsewhere(name string) error {
+	places, err := m.places(name)
+	if err != nil || len(places) == 1 {
+		return err
+	}
+	old := places[len(places)-1]
+	g, err := old.backend.Open(old.base, old.group)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer g.Close()
+	if populated, _, err := g.Events(); !populated || err != nil {
+		return err
+	}
+	return stateError("processes of it run that no monitor keeps, from before guests were units\nhint: sysct stop -k %s, then start it", name)
+}
+
 // sights looks at many guests at once, see [limits.Backend].
 func (m *Manager) sights(names []string, stats bool) (map[string]limits.Sight, error) {
 	tree, err := detect.Find()

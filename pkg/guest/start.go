@@ -96,6 +96,9 @@ func (m *Manager) startable(ctx context.Context, name string) (bool, error) {
 		if err := m.unkept(ctx, name); err != nil {
 			return false, err
 		}
+		if err := m.elsewhere(name); err != nil {
+			return false, err
+		}
 		return m.populated(name)
 	case errors.Is(err, control.ErrTimeout):
 		return false, as(ErrLocked, fmt.Errorf("its monitor does not answer\nhint: sysct stop -k %s", name))

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -26,19 +27,46 @@ import (
 // runtime of this process has the low ones.
 const handOver = 128
 
-// Monitor becomes the guest's monitor; it is what the guest's service executes. With
-// descriptors that a monitor before it has left, it goes on with these; else it starts the
-// guest. It returns only if it can't.
+// Inherits says whether this process was given descriptors that a monitor before it has
+// left: it is to become [Successor].
+func Inherits() bool {
+	n := os.Getenv("LISTEN_FDS")
+	return n != "" && n != "0"
+}
+
+// Successor becomes the monitor of a guest that runs, with the first of the helpers that
+// can be executed. It needs no configuration and no state, and returns only if it can't.
+func Successor(name string, helpers ...string) error {
+	err := fmt.Errorf("cannot find the helper %s", helperName)
+	for _, helper := range append(helpers, installed()...) {
+		if _, serr := os.Stat(helper); serr == nil {
+			err = execMonitor(helper, name, nil)
+		}
+	}
+	return err
+}
+
+// installed are where a package and make install put the helper.
+func installed() []string {
+	var paths []string
+	for _, dir := range libDirs() {
+		paths = append(paths, filepath.Join(dir, helperName))
+	}
+	return paths
+}
+
+// Monitor becomes the guest's monitor; it is what the guest's service executes to start
+// it. It returns only if it can't.
 func (m *Manager) Monitor(ctx context.Context, name string) error {
 	if err := m.check(name); err != nil {
 		return err
 	}
+	if !m.units {
+		return stateError("guests are no units here: sysct start %s starts it", name)
+	}
 	helper, err := m.helper()
 	if err != nil {
 		return err
-	}
-	if n := os.Getenv("LISTEN_FDS"); n != "" && n != "0" {
-		return execMonitor(helper, name, nil)
 	}
 	lock, err := m.lock(ctx, name) // until the execution
 	if err != nil {
@@ -55,6 +83,12 @@ func (m *Manager) Monitor(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	// Before the verbs' lock is freed by the execution: nobody is to find the guest stopped
+	// in between.
+	dir, err := monitor.LockDir(m.dir(name))
+	if err != nil {
+		return err
+	}
 	fd, err := monitor.WritePlan(plan)
 	if err != nil {
 		return err
@@ -62,10 +96,12 @@ func (m *Manager) Monitor(ctx context.Context, name string) error {
 	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return os.NewSyscallError("close_range", err)
 	}
-	if _, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD, handOver); err != nil {
-		return os.NewSyscallError("fcntl", err)
+	for i, fd := range []int{fd, dir} {
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD, handOver+i); err != nil {
+			return os.NewSyscallError("fcntl", err)
+		}
 	}
-	return execMonitor(helper, name, fdstore.EnvironAt(handOver, []string{monitor.PlanFD}))
+	return execMonitor(helper, name, fdstore.EnvironAt(handOver, []string{monitor.PlanFD, monitor.DirFD}))
 }
 
 // execMonitor executes the helper in place of this process, which is the service's main

@@ -159,5 +159,10 @@ func (m *Manager) unitFailure(name string, began time.Time, err error) error {
 		}
 		return &StartError{Step: f.Step, Call: f.Call, Path: f.Path, Err: cause, Console: b.Console}
 	}
+	if run, serr := m.status(context.Background(), name); serr == nil && run != nil && run.State == state.Running {
+		// The monitor died before the guest was ready; another one has it.
+		ready := 5 * time.Minute
+		return m.Wait(context.Background(), name, WaitOptions{Ready: true, Timeout: &ready})
+	}
 	return fmt.Errorf("%w\nhint: journalctl -e -u %s", err, UnitName(name))
 }

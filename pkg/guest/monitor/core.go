@@ -120,8 +120,13 @@ func (c *Core) terminate() {
 	}
 	c.say("asked to end: the guest is stopped")
 	// A service manager that has asked for it waits as long as the guest may take.
-	c.do(Inform{[]string{"EXTEND_TIMEOUT_USEC", strconv.FormatInt((c.policy.StopTimeout + c.policy.HookTime + stopSlack).Microseconds(), 10)}})
+	c.do(Inform{extendTimeout(c.policy.StopTimeout + c.policy.HookTime + stopSlack)})
 	c.stop(c.policy.StopTimeout, true)
+}
+
+// extendTimeout asks a service manager for time to stop (sd_notify(3)).
+func extendTimeout(d time.Duration) []string {
+	return []string{"EXTEND_TIMEOUT_USEC", strconv.FormatInt(d.Microseconds(), 10)}
 }
 
 // stopSlack is for what follows the guest's own time to stop: a kill, and the cleaning up.

@@ -18,8 +18,12 @@ func (c *Core) doomed() bool {
 // or start it wait for that; whoever comes first does it.
 func (c *Core) doom() {
 	c.say("it is ephemeral: it is destroyed")
-	c.do(LetGo{}, Destroy{heldPatience})
+	c.do(LetGo{}, Inform{extendTimeout(destroyTime)}, Destroy{heldPatience})
 }
+
+// destroyTime is what a service manager is asked to grant a monitor that destroys a guest:
+// its hooks, and a tree of any size.
+const destroyTime = 15 * time.Minute
 
 const (
 	// heldPatience is how long a verb that has the guest is waited for before those

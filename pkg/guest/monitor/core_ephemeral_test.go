@@ -36,13 +36,13 @@ func TestEphemeralGuestIsDestroyed(t *testing.T) {
 		{1 * sec, Halted{}, "", state.Stopping},
 		{1 * sec, signalled(unix.SIGINT), "Cleanup", state.Stopping},
 		{1 * sec, Cleaned{}, "Finish", state.Stopping},
-		{1 * sec, Finished{}, "LetGo, Destroy", state.Stopping},
+		{1 * sec, Finished{}, "LetGo, Inform, Destroy", state.Stopping},
 		{1 * sec, Destroyed{}, "LetGo, Reply 1 ok, Exit", state.Stopped},
 	}))
 	tell(t, ephemeral(), nil, slices.Concat(bootOnce(), []row{
 		{1 * sec, signalled(unix.SIGINT), "Cleanup", state.Stopping},
 		{1 * sec, Cleaned{}, "Finish", state.Stopping},
-		{1 * sec, Finished{}, "LetGo, Destroy", state.Stopping},
+		{1 * sec, Finished{}, "LetGo, Inform, Destroy", state.Stopping},
 		{2 * sec, Destroyed{}, "LetGo, Exit", state.Stopped},
 	}))
 }
@@ -53,7 +53,7 @@ func TestEphemeralGuestThatAnotherVerbHas(t *testing.T) {
 		{1 * sec, signalled(unix.SIGINT), "Cleanup", state.Stopping},
 		{1 * sec, waitFor(1, -1, false, state.Stopped), "", state.Stopping},
 		{1 * sec, Cleaned{}, "Finish", state.Stopping},
-		{1 * sec, Finished{}, "LetGo, Destroy", state.Stopping},
+		{1 * sec, Finished{}, "LetGo, Inform, Destroy", state.Stopping},
 		{2 * sec, Destroyed{Held: true}, "LetGo, Reply 1 ok, Destroy", state.Stopped},
 		{9 * sec, Destroyed{Held: true}, "Exit", state.Stopped},
 	}))
@@ -83,7 +83,7 @@ func TestEphemeralGuestThatAStartWaitsFor(t *testing.T) {
 	ends := slices.Concat(bootOnce(), []row{
 		{1 * sec, signalled(unix.SIGINT), "Cleanup", state.Stopping},
 		{1 * sec, Cleaned{}, "Finish", state.Stopping},
-		{1 * sec, Finished{}, "LetGo, Destroy", state.Stopping},
+		{1 * sec, Finished{}, "LetGo, Inform, Destroy", state.Stopping},
 	})
 	tell(t, ephemeral(), nil, slices.Concat(ends, []row{
 		{2 * sec, Terminate{}, "GiveWay", state.Stopping},
@@ -109,7 +109,7 @@ func TestEphemeralGuestThatFailsToStart(t *testing.T) {
 func TestAdoptionOfAnEphemeralGuestThatHasEnded(t *testing.T) {
 	life := &Life{Phase: PhaseFinished, State: state.Stopping, Boots: 1}
 	tell(t, ephemeral(), life, []row{
-		{0, Adopt{}, "LetGo, Destroy", state.Stopping},
+		{0, Adopt{}, "LetGo, Inform, Destroy", state.Stopping},
 		{0, Destroyed{}, "LetGo, Exit", state.Stopped},
 	})
 }

@@ -42,16 +42,23 @@ func (m *monitor) lockDir(h *heritage) (err error) {
 
 // storeDir leaves the lock with the service manager, if it isn't there.
 func (m *monitor) storeDir(h *heritage) {
-	_, stored := h.take(fdDir)
+	_, handed := h.take(fdDir)
 	switch {
 	case m.guestDir < 0:
 		m.log.say("the guest's directory is not locked")
-	case stored:
+	case handed && h.again:
 		m.inherit(fdDir, m.guestDir)
 	default:
 		m.keep(fdDir, m.guestDir)
 	}
 }
+
+// DirFD is the name of the locked directory among the descriptors that a monitor may be
+// started with.
+const DirFD = fdDir
+
+// LockDir locks a guest's directory for a monitor that this process executes.
+func LockDir(path string) (int, error) { return openLocked(path) }
 
 // openLocked opens a guest's directory with the exclusive lock on it.
 func openLocked(path string) (int, error) {

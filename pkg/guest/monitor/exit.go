@@ -24,8 +24,12 @@ func (c *Core) judge(ev InitEnded) (exit *state.Exit, failure bool) {
 		return exit, false
 	case !c.certain(ev):
 		exit.Reason = state.ReasonUnknown
-		if c.killedByUs() {
+		switch {
+		case c.killedByUs():
 			exit.Reason = state.ReasonKilled
+		case ev.OOMKills > 0:
+			exit.Reason = state.ReasonOOM // init's death ends all, so it was most likely among them
+			return exit, true
 		}
 		return exit, false // it may have been a poweroff
 	case st.Exited():

@@ -39,6 +39,7 @@ type heritage struct {
 	crash    string // what the monitor before has crashed of; "": it hasn't
 	occupied bool   // processes of the guest run that nobody keeps
 	renewed  bool   // the monitor before was this process
+	again    bool   // there was a monitor of this life before
 }
 
 // manager is the service manager, as the environment tells of it.
@@ -59,6 +60,7 @@ func newHeritage(stored []fdstore.Stored) *heritage {
 	for _, s := range stored {
 		h.fds[s.Name] = s.FD
 	}
+	_, h.again = h.fds[fdShared]
 	if fd, ok := h.take(fdReport); ok {
 		h.report = fd
 	}

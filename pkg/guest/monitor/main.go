@@ -52,7 +52,12 @@ func exitStatus(l *Life) int {
 		return 0
 	}
 	switch l.Exit.Reason {
-	case state.ReasonOOM, state.ReasonSignal, state.ReasonExited, state.ReasonFailed:
+	case state.ReasonExited:
+		if l.Exit.Code != nil && *l.Exit.Code == 0 {
+			return 0
+		}
+		return ExitFailed
+	case state.ReasonOOM, state.ReasonSignal, state.ReasonFailed:
 		return ExitFailed
 	}
 	return 0
@@ -78,7 +83,7 @@ func (h *heritage) giveUp(err error) int {
 	if !errors.Is(err, errWithdrawn) {
 		fmt.Fprintln(os.Stderr, "sysct-helper: monitor:", err)
 	}
-	if h.life != nil {
+	if h.again || h.life != nil {
 		return 1
 	}
 	// First, so that who reads the report finds the name free.

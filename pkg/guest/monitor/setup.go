@@ -45,6 +45,10 @@ func setup(h *heritage) (*monitor, error) {
 	}
 	m.favoured = setScore(ownScore)
 	os.WriteFile("/proc/self/comm", []byte("sysct-monitor"), 0) // the name in ps; harmless if it fails
+	if h.again {
+		// A guest that runs is kept, whatever became of the directory.
+		_ = os.MkdirAll(plan.LogDir, 0o700)
+	}
 	logDir, err := unix.Open(plan.LogDir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open log directory: %w", err)
