@@ -31,7 +31,7 @@ func targets() []target {
 		{Package: "pkg/limits/cgroupfs", Tests: "^TestThisHost$"},
 		{Package: "pkg/limits/detect"},
 		{Package: "pkg/limits/devices"},
-		{Package: "pkg/context/enter", Skip: "TenThousand"},
+		{Package: "pkg/context/enter", Skip: "TenThousand|Overwritten|Stolen"},
 		{Package: "pkg/doctor"},
 		{Package: "pkg/guest/fdstore"},
 		{Package: "pkg/guest", Tests: "^(TestBusyboxFromCreateToDestroy|TestGuestReboots|TestKillAndRestart|TestLimitsOfTheConfiguration|" +

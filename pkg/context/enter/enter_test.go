@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/signal"
@@ -201,7 +202,7 @@ func TestSignalReachesTheProgram(t *testing.T) {
 
 func readLine(r *os.File, want string) error {
 	buf := make([]byte, len(want)+1)
-	if _, err := r.Read(buf); err != nil || string(buf) != want+"\n" {
+	if _, err := io.ReadFull(r, buf); err != nil || string(buf) != want+"\n" {
 		return fmt.Errorf("%q instead of %q: %w", buf, want, err)
 	}
 	return nil
