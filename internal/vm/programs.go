@@ -91,10 +91,10 @@ func buildExtra(ctx context.Context, dir string) error {
 	return nil
 }
 
-// buildPackages makes Debian packages of two versions, each from a copy of the source whose changelog names that release. A good
+// buildPackages makes Debian packages of three versions, each from a copy of the source whose changelog names that release. A good
 // compression would take most of the time.
 func buildPackages(source, dir string) error {
-	for _, version := range []string{"0.1", "0.2"} {
+	for _, version := range []string{"0.1", "0.2", "0.3"} {
 		from := filepath.Join(source, version)
 		if err := os.MkdirAll(from, 0o755); err != nil {
 			return err

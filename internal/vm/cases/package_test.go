@@ -15,6 +15,13 @@ func install(t *testing.T, version string) string {
 	return out
 }
 
+// aptInstall has apt install a version of the package, or upgrade to it.
+func aptInstall(t *testing.T, version string) {
+	t.Helper()
+	sh(t, "cd /programs/packages && DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends ./sysct_"+version+"-1_*.deb")
+	want(t, "sysct version | cut -d' ' -f1,2", "sysct "+version)
+}
+
 // TestPackage: from the installation over upgrades, on which no guest stops, to the purge, which takes none with it.
 func TestPackage(t *testing.T) {
 	sh(t, "sysctl -qw fs.inotify.max_user_instances=128")

@@ -7,9 +7,12 @@ import (
 	"time"
 )
 
+// rebootPatience is what a shutdown and a boot may take: guests that are started with the host are part of both.
+const rebootPatience = 10 * time.Minute
+
 // Reboot reboots a machine, by its reset button or as an administrator does, and waits until it is up again.
 func (m *Machine) Reboot(ctx context.Context, hard bool) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, 2*patience, errors.New("the machine takes too long to reboot"))
+	ctx, cancel := context.WithTimeoutCause(ctx, rebootPatience, errors.New("the machine takes too long to reboot"))
 	defer cancel()
 	before, err := m.Boot(ctx)
 	if err != nil {
