@@ -91,15 +91,41 @@ func (m *Manager) whileHeard(ctx context.Context, name string) (context.Context,
 // orphaned says, of a guest whose monitor doesn't answer, that this has died. Who asks is
 // in the queue of its socket then, which the next one serves.
 func (m *Manager) orphaned(name string) bool {
+	pid, known := m.keeper(name)
+	return known && pid == 0
+}
+
+// keeper gives the guest's monitor, 0 if the one that is known has died; none is known of
+// a guest that doesn't run.
+func (m *Manager) keeper(name string) (pid int, known bool) {
 	run, err := m.readRun(name)
 	if err != nil || run == nil {
-		return false
+		return 0, false
 	}
-	pidfd, _, err := m.ownMonitor(name)
+	pidfd, pid, err := m.ownMonitor(name)
 	if pidfd >= 0 {
 		unix.Close(pidfd)
 	}
-	return err == nil && pidfd < 0
+	return pid, err == nil
+}
+
+// silence is that of a guest's monitors.
+type silence struct {
+	began time.Time // the first question that nobody answered in time
+	pid   int       // who doesn't answer now
+	since time.Time
+}
+
+// lasts takes down that nobody has answered just now, and says whether an answer may come
+// still: the monitor that is there was slow, or has just begun, or is yet to come.
+func (s *silence) lasts(pid int, known bool, now time.Time) bool {
+	if s.began.IsZero() {
+		s.began = now
+	}
+	if pid == 0 || pid != s.pid {
+		s.pid, s.since = pid, now
+	}
+	return known && now.Sub(s.since) < deafPatience && now.Sub(s.began) < succession
 }
 
 // heard words an error of a call under whileHeard's context.

@@ -116,11 +116,13 @@ func (m *Manager) openInside(ctx context.Context, name string) (*inside, error) 
 func (m *Manager) initPidfd(ctx context.Context, name string, in *inside) error {
 	resp, fds, err := m.askToEnter(ctx, name)
 	// It ended or was replaced before it answered: whoever listens now, or will soon, knows.
-	deadline := time.Now().Add(succession)
-	for try := 0; ctx.Err() == nil && time.Now().Before(deadline); {
+	var quiet silence
+	for try := 0; ctx.Err() == nil; {
 		if errors.Is(err, control.ErrLost) && try < lostTries {
 			try++
-		} else if !errors.Is(err, control.ErrTimeout) || !m.orphaned(name) {
+		} else if !errors.Is(err, control.ErrTimeout) {
+			break
+		} else if pid, known := m.keeper(name); !quiet.lasts(pid, known, time.Now()) {
 			break
 		}
 		resp, fds, err = m.askToEnter(ctx, name)
