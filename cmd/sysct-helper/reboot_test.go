@@ -199,6 +199,24 @@ func TestRebootTakenByTheDead(t *testing.T) {
 	}
 }
 
+// TestRebootHeardLater: a call that can't be heard of at once doesn't wait for ever.
+func TestRebootHeardLater(t *testing.T) {
+	once := t.TempDir() + "/once"
+	if err := os.WriteFile(once, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SYSCT_FAILPOINT", "error:hear call")
+	t.Setenv("SYSCT_FAILPOINT_ONCE", once)
+	g := failing(t, buildFailing(t)).guest("web", "busybox halt -f\n")
+	g.start()
+	if e := g.ended().Exit; e.Reason != state.ReasonHalt {
+		t.Errorf("exit is %+v", e)
+	}
+	if _, err := os.Lstat(once); err == nil {
+		t.Error("the failpoint was not passed")
+	}
+}
+
 // TestNoListener: inside what has a listener for itself a guest has none, and is told
 // so; its reboot works.
 func TestNoListener(t *testing.T) {

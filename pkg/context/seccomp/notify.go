@@ -34,17 +34,11 @@ var ErrNone = errors.New("no system call waits")
 // taken nothing or left all of it in the memory that n is in.
 func Receive(listener int, n *Notification) error {
 	*n = Notification{} // the kernel insists
-	for {
-		switch err := notify(listener, unix.SECCOMP_IOCTL_NOTIF_RECV, unsafe.Pointer(n)); err {
-		case nil:
-			return nil
-		case unix.EINTR:
-		case unix.ENOENT:
-			return ErrNone
-		default:
-			return err
-		}
+	err := notify(listener, unix.SECCOMP_IOCTL_NOTIF_RECV, unsafe.Pointer(n))
+	if err == unix.ENOENT {
+		return ErrNone
 	}
+	return err
 }
 
 // Valid says whether the caller of a notification still waits. What was read of its
@@ -65,10 +59,16 @@ func Continue(listener int, id uint64) error {
 
 // notify is ioctl(2) on a listener.
 func notify(listener int, request uintptr, p unsafe.Pointer) error {
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(listener), request, uintptr(p)); errno != 0 {
-		return errno
+	for {
+		_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(listener), request, uintptr(p))
+		switch errno {
+		case 0:
+			return nil
+		case unix.EINTR:
+		default:
+			return errno
+		}
 	}
-	return nil
 }
 
 // Deafen gives a program of Build that hands nothing to a listener: those calls are

@@ -32,12 +32,14 @@ type Core struct {
 	waiters []waiter
 	note    string // for those who wait for the end: "killed, …"
 
-	freezer   bool // a freeze or thaw is under way
-	freezeFor int  // the client that asked for it; 0: none
-	announced bool // the end of the life, before the monitor's own
-	yielding  bool // the guest is left to who starts it
-	holder    int  // the client for whom the guest holds still; 0: none
-	halting   bool // an attempt to halt is under way
+	freezer   bool   // a freeze or thaw is under way
+	freezeFor int    // the client that asked for it; 0: none
+	announced bool   // the end of the life, before the monitor's own
+	yielding  bool   // the guest is left to who starts it
+	holder    int    // the client for whom the guest holds still; 0: none
+	halting   bool   // an attempt to halt is under way
+	call      uint64 // the last call of reboot(2) that was noted
+	before    string // Life.Called before it
 	haltAt    time.Duration
 	killAgain time.Duration
 	stuckAt   time.Duration // when a killed init should have ended
@@ -79,6 +81,8 @@ func (c *Core) handle(ev Event) {
 		c.launched(ev.Err)
 	case Called:
 		c.called(ev)
+	case CallGone:
+		c.callGone(ev)
 	case InitEnded:
 		c.initEnded(ev)
 	case Cleaned:

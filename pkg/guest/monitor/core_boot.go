@@ -41,6 +41,7 @@ func (c *Core) launch() {
 	l.BeganAt = c.now.Wall
 	l.Notified, l.Status, l.ExitStatus, l.OOMKills = false, "", nil, 0
 	l.Heard, l.Called, l.Entered = false, "", false
+	c.call, c.before = 0, ""
 	c.haltAt, c.killAgain, c.stuckAt, c.checkAt = 0, 0, 0, 0
 	c.do(Launch{})
 }
@@ -102,10 +103,19 @@ func (c *Core) failed(err error) {
 // called notes what the guest asks of the kernel, before it is done.
 func (c *Core) called(ev Called) {
 	if c.Life.Phase == PhaseUp || c.Life.Phase == PhaseStored {
-		c.Life.Called = ev.How
+		c.call, c.before, c.Life.Called = ev.Call, c.Life.Called, ev.How
 		c.say("the guest calls reboot(2): %s", ev.How)
 	}
 	c.do(Allow{ev.Call})
+}
+
+// callGone forgets a call that wasn't carried out: an end after it is no reboot(2). One
+// that was, before it, counts on.
+func (c *Core) callGone(ev CallGone) {
+	if ev.Call == c.call && c.Life.Called != "" {
+		c.call, c.Life.Called = 0, c.before
+		c.say("its call of reboot(2) was interrupted")
+	}
 }
 
 func (c *Core) initEnded(ev InitEnded) {

@@ -231,3 +231,29 @@ func TestRecover(t *testing.T) {
 		{0, Recovered{errors.New("they don't die")}, "Tell error, Cleanup", state.Stopping},
 	}, end(0, "Exit")))
 }
+
+// TestInterruptedCallIsForgotten: a reboot(2) that wasn't carried out says nothing about
+// an end that comes later; one that was, before it, does.
+func TestInterruptedCallIsForgotten(t *testing.T) {
+	lost := InitEnded{Doubtful: true, Status: unix.WaitStatus(unix.SIGKILL)}
+	heard := []row{
+		{0, Begin{}, "Launch", state.Starting},
+		{0, Stored{Pid: 77, Heard: true}, "Proceed", state.Starting},
+		{0, Launched{}, "Tell", state.Running},
+	}
+	for _, c := range []struct {
+		calls  []row
+		reason string
+	}{
+		{[]row{{sec, Called{state.ReasonPoweroff, 1}, "Allow", state.Running}, {sec, CallGone{1}, "", state.Running}}, state.ReasonSignal},
+		{[]row{
+			{sec, Called{state.ReasonPoweroff, 1}, "Allow", state.Running}, {sec, Called{state.ReasonReboot, 2}, "Allow", state.Running},
+			{sec, CallGone{2}, "", state.Running}, {sec, CallGone{1}, "", state.Running},
+		}, state.ReasonPoweroff},
+	} {
+		story := append(slices.Concat(heard, c.calls), row{9 * sec, lost, "Cleanup", state.Stopping})
+		if got := tell(t, policy, nil, story).Life.Exit.Reason; got != c.reason {
+			t.Errorf("%s, want %s", got, c.reason)
+		}
+	}
+}

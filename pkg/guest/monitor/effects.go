@@ -97,7 +97,7 @@ func (m *monitor) do(a Action) {
 	case Thaw:
 		m.thaw(a.Timeout)
 	case Allow:
-		m.allow(a.Call)
+		m.carryOut(a.Call)
 	case CheckReady:
 		m.job(m.checkReadyJob())
 	case Exit:

@@ -27,16 +27,24 @@ const (
 	callPause  = 50 * time.Millisecond
 )
 
+// callsWatch is how the guest's filter is listened to.
+type callsWatch struct {
+	heard  int    // how many calls it has heard of
+	number int    // of the listener: another boot's may have the same descriptor
+	said   string // the last failure
+}
+
 // listenToCalls waits for the guest's calls of reboot(2). One that the monitor before
 // this one had taken, and not answered, comes first.
 func (m *monitor) listenToCalls(listener int) {
 	m.calls = listener
+	m.hearing.number++
 	if listener < 0 {
 		return
 	}
 	slot, done, err := m.slots.call()
 	if err != nil {
-		m.log.say(err.Error())
+		m.callsLater(err)
 		return
 	}
 	if slot.ID != 0 {
@@ -49,43 +57,58 @@ func (m *monitor) listenToCalls(listener int) {
 func (m *monitor) awaitCalls(listener int) {
 	err := m.loop.Add(listener, unix.EPOLLIN, func(events uint32) { m.hearCall(listener, events) })
 	if err != nil {
-		m.log.say(err.Error())
+		m.callsLater(err)
 	}
+}
+
+// callsLater listens again after a moment. A listener that nobody reads would have every
+// reboot(2) of the guest wait for ever. err: why it is not read now.
+func (m *monitor) callsLater(err error) {
+	w := &m.hearing
+	if err != nil && err.Error() != w.said {
+		w.said = err.Error()
+		m.log.say("cannot hear the guest's calls, trying again: " + w.said)
+	}
+	listener, number := m.calls, w.number
+	m.background(func() func() {
+		time.Sleep(callPause)
+		return func() {
+			if m.calls == listener && w.number == number && listener >= 0 {
+				m.awaitCalls(listener)
+			}
+		}
+	})
 }
 
 // hearCall takes one call; for the next the loop comes again.
 func (m *monitor) hearCall(listener int, events uint32) {
 	if events&unix.EPOLLIN == 0 {
-		m.loop.Remove(listener) // no process is left that could call
+		if events&unix.EPOLLHUP != 0 {
+			m.loop.Remove(listener) // no process is left that could call
+		}
 		return
 	}
 	slot, done, err := m.slots.call()
-	if err != nil {
-		m.log.say(err.Error())
-		m.loop.Remove(listener)
-		return
+	if err == nil {
+		defer done()
+		err = failpoint("hear call")
 	}
-	defer done()
-	switch err := seccomp.Receive(listener, slot); {
+	if err == nil {
+		err = seccomp.Receive(listener, slot)
+	}
+	switch {
 	case errors.Is(err, seccomp.ErrNone):
 		return
 	case err != nil:
-		m.log.say("cannot hear the guest's calls: " + err.Error())
 		m.loop.Remove(listener)
+		m.callsLater(err)
 		return
 	}
 	failpoint("judge call") // a successor finds it in the slot
 	m.called(slot)
-	if m.heard++; m.heard%callBudget == 0 {
+	if m.hearing.heard++; m.hearing.heard%callBudget == 0 {
 		m.loop.Remove(listener)
-		m.background(func() func() {
-			time.Sleep(callPause)
-			return func() {
-				if m.calls == listener {
-					m.awaitCalls(listener)
-				}
-			}
-		})
+		m.callsLater(nil)
 	}
 }
 
@@ -99,21 +122,32 @@ func (m *monitor) called(n *seccomp.Notification) {
 	m.emit(Called{How: how, Call: n.ID})
 }
 
-// allow has the kernel carry a call out.
-func (m *monitor) allow(id uint64) {
-	if m.calls < 0 {
-		return
+// carryOut has the kernel carry out a call that the core knows of. One whose caller was
+// interrupted meanwhile isn't carried out.
+func (m *monitor) carryOut(id uint64) {
+	if !m.allow(id) {
+		m.emit(CallGone{id})
 	}
-	if err := seccomp.Continue(m.calls, id); err != nil && !errors.Is(err, seccomp.ErrNone) {
+}
+
+// allow has the kernel carry a call out; false: nobody waits for it any more.
+func (m *monitor) allow(id uint64) bool {
+	if m.calls < 0 {
+		return true
+	}
+	err := seccomp.Continue(m.calls, id)
+	gone := errors.Is(err, seccomp.ErrNone)
+	if err != nil && !gone {
 		m.log.say("cannot let the guest go on: " + err.Error())
 	}
 	slot, done, err := m.slots.call()
 	if err != nil {
 		m.log.say(err.Error())
-		return
+		return !gone
 	}
 	*slot = seccomp.Notification{}
 	done()
+	return !gone
 }
 
 // The first argument of reboot(2), and those that the second one may be (reboot(2)).

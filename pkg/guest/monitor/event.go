@@ -49,6 +49,9 @@ type (
 		Call uint64
 	}
 
+	// CallGone says that such a call was not carried out: its caller was interrupted.
+	CallGone struct{ Call uint64 }
+
 	// InitEnded says that init has gone. Known tells whether Status is. Doubtful: it is
 	// how the task ended, which may stand for a reboot(2).
 	InitEnded struct {
@@ -130,6 +133,7 @@ func (Recovered) event()    {}
 func (Stored) event()       {}
 func (Launched) event()     {}
 func (Called) event()       {}
+func (CallGone) event()     {}
 func (InitEnded) event()    {}
 func (Cleaned) event()      {}
 func (Finished) event()     {}

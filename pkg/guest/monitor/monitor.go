@@ -58,7 +58,7 @@ type monitor struct {
 	zombie  int          // an init of ours that has ended and isn't reaped yet; 0: none
 	pidfd   int          // of init; -1: none
 	calls   int          // the listener of the guest's system call filter; -1: none
-	heard   int          // how many it has heard of
+	hearing callsWatch   // how it is listened to
 	notify  int          // what init says; -1: none
 
 	jobs     int           // under way
