@@ -89,7 +89,6 @@ cat >>/etc/fstab <<'END'
 /dev/disk/by-id/virtio-images /var/cache/sysct ext4 nofail
 /var/cache/sysct /var/cache/sysct-test none bind,nofail
 END
-systemctl daemon-reload
 mount /programs
 mount /var/cache/sysct
 mount /var/cache/sysct-test
