@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,18 +14,39 @@ import (
 )
 
 // Check says what keeps a program of the host from being a hook's: it is to be root's
-// alone, and nothing of a guest's tree, which a guest has written. guests is the
-// directory with the guests' directories.
+// alone, with all directories and links on its path, so that nobody else can have the path
+// lead elsewhere before it is executed, and the same holds for the interpreter of a script.
+// It is to be nothing of a guest's tree, which a guest has written. guests is the directory
+// with the guests' directories.
 func Check(path, guests string) error {
-	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	for range maxInterpreters {
+		if err := checkOne(path, guests); err != nil {
+			return err
+		}
+		next := interpreterOf(path)
+		// One that is missing is explained when it is executed.
+		if _, err := os.Stat(next); next == "" || errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err := checkOne(next, guests); err != nil {
+			return fmt.Errorf("its interpreter %s: %w", next, err)
+		}
+		path = next
+	}
+	return nil
+}
+
+// maxInterpreters is how many scripts may be each other's interpreters (Linux, fs/exec.c,
+// exec_binprm: the kernel refuses more).
+const maxInterpreters = 6
+
+func checkOne(path, guests string) error {
+	fd, err := openChecked(path)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
-	real, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
-	if err != nil {
-		return err
-	}
+	real := pathOf(fd)
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return os.NewSyscallError("fstat", err)

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -124,5 +126,70 @@ func TestWhatIsInAGuestsTree(t *testing.T) {
 		if got := inGuest(path, "/var/lib/sysct"); got != want {
 			t.Errorf("%s: %v", path, got)
 		}
+	}
+}
+
+func TestPathsThatOthersCanTurn(t *testing.T) {
+	top := t.TempDir()
+	make := func(name, text string) string {
+		path := filepath.Join(top, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	link := func(target, name string) string {
+		path := filepath.Join(top, name)
+		if err := os.Symlink(target, path); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	good := make("good/hook", "#!/bin/sh\n")
+	users := make("users/hook", "#!/bin/sh\n")
+	group := make("group/below/hook", "#!/bin/sh\n")
+	script := make("good/script", "#!"+users+" -x\n")
+	missing := make("good/missing", "#!/nowhere/sh\n")
+	sticky := make("sticky/hook", "#!/bin/sh\n")
+	turned, theirs := link(good, "users/link"), link(good, "theirs")
+	if err := errors.Join(os.Chown(filepath.Join(top, "users"), 1234, 1234), os.Chmod(filepath.Join(top, "group"), 0o775),
+		os.Lchown(theirs, 1234, 1234), os.Chmod(filepath.Join(top, "sticky"), 0o777|os.ModeSticky)); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		good: "", missing: "", sticky: "", link(good, "ours"): "", link("good/../good", "dir") + "/hook": "",
+		users:                  "users on its path belongs to user 1234",
+		group:                  "others than root may write into the directory " + filepath.Join(top, "group"),
+		script:                 "its interpreter " + users + ": the directory",
+		turned:                 "users on its path belongs to user 1234",
+		theirs:                 "the link " + theirs + " on its path belongs to user 1234",
+		link(users, "through"): "users on its path belongs to user 1234",
+		link("loop", "loop"):   "too many levels of symbolic links",
+	} {
+		err := Check(path, "/var/lib/sysct")
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", path, err, want)
+		}
+	}
+}
+
+// TestOthersProcessesAreNotRead: a mark in another user's process is not looked for.
+func TestOthersProcessesAreNotRead(t *testing.T) {
+	id := fmt.Sprintf("%s@%d", t.Name(), os.Getpid())
+	start := func(uid uint32) *exec.Cmd {
+		c := exec.Command("sleep", "4724")
+		c.Env = []string{marker + "=" + id}
+		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Process.Kill(); c.Wait() })
+		return c
+	}
+	start(1234)
+	start(0)
+	// The first finds one; what it killed may be there, unreaped, without an environment.
+	if n := KillMarked(id); n != 1 {
+		t.Errorf("killed %d processes", n)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,8 +24,9 @@ func (r *Runner) kill(pid int) {
 }
 
 // KillMarked kills the processes of the host that come from hooks that were run with that
-// id, and says how many there were. Those in guests' pid namespaces are not looked at:
-// reading the memory of a guest's process may take as long as it likes.
+// id, and says how many there were. Those in guests' pid namespaces are not looked at, nor
+// those of other users than root: reading the memory of a process may take as long as its
+// owner likes (what is mapped there may be a file of FUSE).
 func KillMarked(id string) int {
 	killed := 0
 	for range killRounds {
@@ -55,11 +57,26 @@ func killOnce(mark []byte) int {
 		if ns, err := os.Readlink("/proc/" + e.Name() + "/ns/pid"); err != nil || ns != own {
 			continue
 		}
-		if killIf(pid, mark) {
+		if ofRoot(e.Name()) && killIf(pid, mark) {
 			n++
 		}
 	}
 	return n
+}
+
+// ofRoot says whether all of a process's user ids are root's. The owner of its directory in
+// proc is no sign: it is root too where the process isn't dumpable (proc(5)).
+func ofRoot(pid string) bool {
+	status, err := os.ReadFile("/proc/" + pid + "/status")
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(status)) {
+		if ids, ok := strings.CutPrefix(line, "Uid:"); ok {
+			return strings.Join(strings.Fields(ids), " ") == "0 0 0 0"
+		}
+	}
+	return false
 }
 
 // killIf goes by a pidfd, so that another process that gets the number isn't killed.

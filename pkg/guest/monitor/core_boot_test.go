@@ -257,3 +257,36 @@ func TestInterruptedCallIsForgotten(t *testing.T) {
 		}
 	}
 }
+
+// TestUnknownEndOfHeardGuest: where nobody can say how init ended, it crashed if it would
+// have told of any other end.
+func TestUnknownEndOfHeardGuest(t *testing.T) {
+	zero := 0
+	for name, c := range map[string]struct {
+		heard   bool
+		told    Told
+		entered bool
+		again   bool
+	}{
+		"a crash":               {heard: true, told: Told{Ready: true}, again: true},
+		"it isn't heard":        {told: Told{Ready: true}},
+		"an init that is quiet": {heard: true},
+		"it told of an exit":    {heard: true, told: Told{Ready: true, ExitStatus: &zero}},
+		"somebody came in":      {heard: true, told: Told{Ready: true}, entered: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			core := NewCore(Policy{StopTimeout: 60 * sec, OnFailure: true}, nil)
+			for _, ev := range []Event{Begin{}, Stored{Pid: 77, Heard: c.heard}, Launched{}} {
+				core.Step(at(0), ev)
+			}
+			if c.told.Ready {
+				core.Step(at(sec), c.told)
+			}
+			core.Life.Entered = c.entered
+			core.Step(at(9*sec), InitEnded{})
+			if again := !core.Life.Final; again != c.again || core.Life.Exit.Reason != state.ReasonUnknown {
+				t.Errorf("it is started again: %v, exit %+v", again, core.Life.Exit)
+			}
+		})
+	}
+}

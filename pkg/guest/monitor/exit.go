@@ -31,7 +31,7 @@ func (c *Core) judge(ev InitEnded) (exit *state.Exit, failure bool) {
 			exit.Reason = state.ReasonOOM // init's death ends all, so it was most likely among them
 			return exit, true
 		}
-		return exit, false // it may have been a poweroff
+		return exit, c.crashed()
 	case st.Exited():
 		code := st.ExitStatus()
 		exit.Code, exit.Reason = &code, state.ReasonExited
@@ -69,8 +69,19 @@ func (c *Core) judgeSignal(exit *state.Exit, sig unix.Signal, oom bool) (failure
 // is, if the guest's calls were heard and none was that; who enters the guest from
 // outside, as a stop does, isn't heard.
 func (c *Core) certain(ev InitEnded) bool {
+	return ev.Known || ev.Doubtful && c.heardNothing()
+}
+
+// heardNothing says that an end was no reboot(2).
+func (c *Core) heardNothing() bool {
 	l := &c.Life
-	return ev.Known || ev.Doubtful && l.Heard && l.Called == "" && !l.Entered && l.Stop == nil
+	return l.Heard && l.Called == "" && !l.Entered && l.Stop == nil
+}
+
+// crashed says whether an end of which nothing is known was a failure: it was no reboot(2),
+// and no exit by itself, which an init that talks to us (systemd) would have announced.
+func (c *Core) crashed() bool {
+	return c.heardNothing() && c.Life.Notified && c.Life.ExitStatus == nil && !c.killedByUs() && c.Life.Sent == 0
 }
 
 // reasonOf is the reason of an end by reboot(2). A guest that was stopped was told how
