@@ -2,14 +2,13 @@ package guest
 
 import (
 	"context"
+	"errors"
 	"os"
 	"slices"
-	"time"
-)
 
-// endedPatience is how long a guest may take to stop whose monitor died while it stopped
-// it. It is less than the unit's TimeoutStopSec, which counts for this too.
-const endedPatience = 60 * time.Second
+	"github.com/sysct/sysct/pkg/guest/monitor"
+	"github.com/sysct/sysct/pkg/limits"
+)
 
 // Ended is what systemd executes when the process of a guest's service has ended
 // (ExecStopPost= of systemd.service(5), whose variables it reads). A monitor that dies
@@ -28,16 +27,16 @@ func (m *Manager) Ended(ctx context.Context, name string) error {
 	if job, err := conn.JobType(ctx, UnitName(name)); job != "stop" || err != nil {
 		return err
 	}
-	for deadline := time.Now().Add(endedPatience); ; time.Sleep(poll) {
-		// It was asked to stop, unless its monitor died before.
-		populated, err := m.populated(name)
-		if !populated || err != nil {
-			return err
-		}
-		if time.Now().After(deadline) {
-			break
-		}
+	if populated, err := m.populated(name); !populated || err != nil {
+		return err
 	}
-	m.opt.Warn("its monitor died, and it didn't stop: it is killed")
-	return conn.Stop(ctx, scopeName(name))
+	plan, err := m.monitorPlan(name)
+	if err == nil {
+		err = m.withGroup(name, func(g limits.Group) error {
+			m.opt.Warn("its monitor died while the unit is stopped: " + monitor.EndUnkept(plan, g))
+			return nil
+		})
+	}
+	// What is left has had its time.
+	return errors.Join(err, conn.Stop(ctx, scopeName(name)))
 }

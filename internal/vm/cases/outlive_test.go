@@ -106,3 +106,15 @@ LC_ALL=C sed "s/$s/$(echo $s | tr 0-9a-f 1-9a-f0)/g; s/$v/$n/g" $(command -v sys
 	sh(t, "sysct stop tiny")
 	want(t, `sysct info --json tiny | grep -o '"reason": "[a-z]*"'`, `"reason": "poweroff"`)
 }
+
+// TestMonitorDiesInAStop: systemd starts no monitor again whose unit is being stopped; the guest ends all the same, in its own way.
+func TestMonitorDiesInAStop(t *testing.T) {
+	tiny(t)
+	sh(t, "sysct start tiny")
+	monitor := mainPid(t, "tiny")
+	sh(t, "kill -STOP "+monitor+"; systemctl stop --no-block sysct@tiny; kill -KILL "+monitor)
+	soon(t, "! systemctl is-active sysct-tiny.scope && systemctl show -P ActiveState sysct@tiny | grep -E 'failed|inactive'")
+	sh(t, "journalctl --no-pager -o cat -u sysct@tiny | grep 'its monitor died while the unit is stopped: init ended after'")
+	want(t, "sysct ls -o name,state | tail -1 | tr -s ' '", "tiny STOPPED")
+	sh(t, "sysct start tiny && sysct exec tiny -- true")
+}

@@ -223,6 +223,8 @@ func (m *monitor) exit() {
 		m.hangUp(id)
 	}
 	unix.Close(m.listen)
+	m.drop(fdShared) // what is there when the unit is started again is a life's that goes on
+	m.drop(fdPlan)
 	m.lock.Release()
 	m.ended = true
 }

@@ -273,8 +273,8 @@ func (m *monitor) letGo() {
 		m.log.say(fmt.Sprintf("cannot remove the monitor's lock: %v", err))
 	}
 	m.notifyManager("STOPPING", "1")
-	// What says that the life is over stays: systemd starts a monitor again that is killed
-	// from here on, and one without it would boot the guest.
+	// What says that the life is over stays until the exit: systemd starts a monitor again
+	// that is killed from here on, and one without it would boot the guest.
 	for i := len(m.kept) - 1; i >= 0; i-- {
 		if name := m.kept[i].Name; name != fdShared && name != fdPlan {
 			m.drop(name)

@@ -33,6 +33,12 @@ func (m *monitor) recoverJob(timeout time.Duration) func() func() {
 	}
 }
 
+// EndUnkept asks the init of a guest that no monitor keeps to halt, waits for its time to
+// stop, and says what came of it. Nothing is killed.
+func EndUnkept(plan *Plan, group limits.Group) string {
+	return haltUnkept(plan, group, plan.StopTimeout, false)
+}
+
 // haltUnkept gives the guest the chance of a clean end, and says what came of
 // it.
 func haltUnkept(plan *Plan, group limits.Group, timeout time.Duration, favoured bool) string {
