@@ -72,6 +72,8 @@ func haltUnkept(plan *Plan, group limits.Group, timeout time.Duration, favoured 
 			switch {
 			case awaitEnd(pidfd, min(left, restLook)):
 				return "init ended after " + h.How
+			case callsReboot(group):
+				return "init ended after " + h.How + ": its reboot(2) has nobody to hear it, it is killed"
 			case rest():
 				return "init has nothing left to do after " + h.How + ": it is killed"
 			case left <= 0:
@@ -88,6 +90,44 @@ const (
 	restLook  = 500 * time.Millisecond
 	restLooks = 6
 )
+
+// callsReboot says whether a process of the guest's own pid namespace waits in reboot(2): for
+// the answer of a monitor that has died, while its copy of the listener is kept.
+func callsReboot(group limits.Group) bool {
+	pids, err := group.Pids()
+	if err != nil {
+		return false
+	}
+	for _, pid := range pids {
+		// Number and arguments of the call that a process sleeps in (proc_pid_syscall(5)).
+		text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/syscall")
+		if err != nil || !strings.Contains(string(text), " 0xfee1dead ") {
+			continue
+		}
+		number, _, _ := strings.Cut(string(text), " ")
+		if (number == strconv.Itoa(unix.SYS_REBOOT) || number == rebootI386) && isOwn(pid) {
+			return true
+		}
+	}
+	return false
+}
+
+// rebootI386 is the number of reboot(2) for 32-bit programs on amd64.
+const rebootI386 = "88"
+
+// isOwn says whether a process is of the guest's own pid namespace and none below it.
+func isOwn(pid int) bool {
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(data)) {
+		if v, ok := strings.CutPrefix(line, "NSpid:"); ok {
+			return len(strings.Fields(v)) == 2
+		}
+	}
+	return false
+}
 
 // restingInit gives a function that says whether init is the only process that is left
 // and has slept, without using the processor, for the last looks.
