@@ -31,12 +31,11 @@ func (m *Manager) Ended(ctx context.Context, name string) error {
 		return err
 	}
 	plan, err := m.monitorPlan(name)
-	if err == nil {
-		err = m.withGroup(name, func(g limits.Group) error {
+	// Not by systemd: it stops the scope after the service, which is still being stopped.
+	return errors.Join(err, m.withGroup(name, func(g limits.Group) error {
+		if plan != nil {
 			m.opt.Warn("its monitor died while the unit is stopped: " + monitor.EndUnkept(plan, g))
-			return nil
-		})
-	}
-	// What is left has had its time.
-	return errors.Join(err, conn.Stop(ctx, scopeName(name)))
+		}
+		return killAll(ctx, g) // what is left has had its time
+	}))
 }
