@@ -115,6 +115,9 @@ func (m *Manager) startUnit(ctx context.Context, name string, early bool) error 
 				m.opt.Warn("D-Bus has gone: the guest itself is waited for")
 				return m.Wait(ctx, name, WaitOptions{Ready: true})
 			}
+			if err != nil && ctx.Err() != nil {
+				m.opt.Warn("systemd goes on starting it: sysct stop " + name + " ends that")
+			}
 			return m.unitFailure(name, began, err)
 		case <-look:
 			if run, err := m.status(ctx, name); err == nil && run != nil && run.State == state.Running {
