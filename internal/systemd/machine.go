@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/godbus/dbus/v5"
@@ -79,16 +80,31 @@ func (c *Conn) Register(ctx context.Context, m Machine) error {
 }
 
 // Unregister has machined forget what it has in a unit under a name, and returns when it
-// has. It starts no machined. That there is none, or no such machine, is no error.
+// has. That there is none, or no such machine, is no error. A machined that doesn't run is
+// started only if it has left a record of the machine.
 //
 // Who is about to make the unit anew has to do that first: a machined that sees that the
-// unit is gone stops it, by its name, and would stop the new one.
+// unit is gone stops it, by its name, and would stop the new one. It does so as well when
+// it comes up and finds its record, before it answers anybody.
 func (c *Conn) Unregister(ctx context.Context, name, unit string) error {
+	if HasMachineRecord(name) {
+		if err := c.machined(ctx, 0, "GetMachine", name).Err; err != nil && !isError(err, machined+".NoSuchMachine") {
+			if err = machinedError("look for", name, err); !errors.Is(err, ErrNoMachined) {
+				return err
+			}
+		}
+	}
 	err := c.unregister(ctx, name, unit)
 	if errors.Is(err, ErrNoMachined) {
 		return nil
 	}
 	return err
+}
+
+// HasMachineRecord says whether machined, running or not, has a record of a machine.
+func HasMachineRecord(name string) bool {
+	_, err := os.Lstat("/run/systemd/machines/" + name)
+	return err == nil
 }
 
 // machinedPause is between two looks whether machined has forgotten a machine.

@@ -53,7 +53,11 @@ func unregister(ctx context.Context, conn *systemd.Conn, name string, warn io.Wr
 	if !systemd.IsMachineName(name) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, unregisterPatience)
+	patience := unregisterPatience
+	if systemd.HasMachineRecord(name) {
+		patience = registerPatience // it may have to come up first
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := conn.Unregister(ctx, name, scopeName(name)); err != nil {
 		fmt.Fprintln(warn, err)

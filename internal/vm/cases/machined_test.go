@@ -163,3 +163,16 @@ func TestMachinedAway(t *testing.T) {
 	sh(t, "sysct stop tiny")
 	gone(t, "tiny")
 }
+
+// TestMachinedDiedBefore: a machined that died has a record of a guest's boot that ended meanwhile. When it comes up again it stops the
+// unit that is named there, which must not be the next boot's.
+func TestMachinedDiedBefore(t *testing.T) {
+	sh(t, "sysct create tiny -t busybox && sysct start tiny")
+	soon(t, "machinectl list --no-legend | grep -w tiny")
+	sh(t, "systemctl kill -s KILL systemd-machined")
+	soon(t, "! systemctl is-active systemd-machined && test -e /run/systemd/machines/tiny")
+	sh(t, "sysct stop tiny && sysct start tiny")
+	soon(t, "machinectl list --no-legend | grep -w tiny")
+	want(t, "sysct ls -1 --running && systemctl is-active sysct-tiny.scope", "tiny\nactive")
+	want(t, "journalctl -b --no-pager -o cat -u sysct@tiny | grep -c 'init ended: signal' || true", "0")
+}
