@@ -30,13 +30,17 @@ be started keeps only those from starting that require it.
 
 SIGHUP has the configuration read again and newly enabled guests started. SIGTERM, and
 Ctrl-C, stop all guests and end the service: each has the time of its init.stop_timeout
-and is killed then. SIGUSR1 ends the service and leaves the guests, as SIGTERM does with
---keep; a kill of the service touches none of them. A second service is an error, 5.
+and is killed then. With --keep they do so only while systemd brings the host down, and
+leave the guests otherwise, as SIGUSR1 always does; a kill of the service touches none
+of them. A service that begins again starts none that was enabled, started or stopped
+since the first one of this boot of the host. A second service is an error, 5.
 
-On a host with systemd this is sysct.service. Guests are units there: the service
-writes their order as unit files' drop-ins in /run/systemd/system and has systemd start
-them, and its own end and restart touch none of them. Its readiness and state
-are told to NOTIFY_SOCKET, if that is set.`
+On a host with systemd this is sysct.service, with --keep. Guests are units there: the
+service writes their order as unit files' drop-ins in /run/systemd/system and has systemd
+start them, and its own end and restart touch none of them. Guests of an own state
+directory, or on a host with hybrid control groups, are no units: the service starts
+them, and stops them when the host goes down. Its readiness and state are told to
+NOTIFY_SOCKET, if that is set.`
 
 func newHostRun(a *app) *cobra.Command {
 	o := &hostRunOptions{}
@@ -47,7 +51,7 @@ func newHostRun(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error { return runHost(cmd, a, o) },
 	}
 	f := cmd.Flags()
-	f.BoolVar(&o.keep, "keep", false, "leave the guests running at the end")
+	f.BoolVar(&o.keep, "keep", false, "leave the guests running at the end, unless the host goes down")
 	f.IntVarP(&o.jobs, "jobs", "j", 0, "how many guests start at the same time (default: two a CPU)")
 	f.VarP(&o.patience, "ready-timeout", "T", "how long a guest waits for another to be ready (default 5m)")
 	return cmd
@@ -68,7 +72,8 @@ func runHost(cmd *cobra.Command, a *app, o *hostRunOptions) error {
 	notify := os.Getenv("NOTIFY_SOCKET")
 	os.Unsetenv("NOTIFY_SOCKET") // it is this process's alone
 	return host.Run(context.WithoutCancel(cmd.Context()), host.Options{
-		Manager: m, Signals: signals, Notify: notify, Log: a.logLine(), Keep: o.keep, Jobs: o.jobs, Patience: o.patience.or(0),
+		Manager: m, Signals: signals, Notify: notify, Log: a.logLine(), Keep: o.keep,
+		GoingDown: m.GoingDown, Jobs: o.jobs, Patience: o.patience.or(0),
 	})
 }
 

@@ -227,9 +227,16 @@ func TestHostRunKilled(t *testing.T) {
 	h.end(unix.SIGKILL)
 	sysct("stop", "-k", "two")
 
+	// Somebody has enabled and started one, and stopped it: it isn't started by itself.
+	sysct("create", "four", "-t", "busybox", "-c", "autostart.enabled=true")
+	sysct("start", "four")
+	sysct("stop", "-k", "four")
+	sysct("enable", "three")
 	h = serveHost(t, top, nil)
 	h.says("the host service runs")
-	sysct("enable", "three")
+	if text := h.text(); strings.Contains(text, "autostart:") {
+		t.Errorf("it starts what wasn't enabled when the host booted:\n%s", text)
+	}
 	h.cmd.Process.Signal(unix.SIGHUP)
 	h.says("1 of 1 guests started")
 	if status := h.end(unix.SIGUSR1); status != 0 {
@@ -251,7 +258,7 @@ func TestHostRunKilled(t *testing.T) {
 	h.says("the host service runs")
 	h.end(unix.SIGTERM)
 	h = serveHost(t, top, nil)
-	h.says("3 of 3 guests started")
+	h.says("4 of 4 guests started")
 }
 
 // TestHostRunAfterReboot: what was noted before the host's boot counts for nothing.

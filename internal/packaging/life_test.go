@@ -81,7 +81,9 @@ func checkLife(t *testing.T, old, deb string) {
 func checkPurge(t *testing.T, deb string) {
 	m := newMachine(t, deb)
 	before := m.must(listing)
-	m.must("dpkg -i /mnt/sysct_" + newVersion + "_*.deb")
+	if got := m.must("dpkg -i /mnt/sysct_" + newVersion + "_*.deb"); !strings.Contains(got, "sysct: /etc/systemd/system/sysct@.service was written by sysct host init and hides the package's") {
+		t.Errorf("the upgrade says %q", got)
+	}
 	m.expect("dpkg-query -W -f '${Status} ${Version}' sysct", "install ok installed "+newVersion)
 	if got := m.must("sysct version; sysct start --help"); !strings.HasPrefix(got, "sysct ") || !strings.Contains(got, "Start guests.") {
 		t.Errorf("the program says %q", got)
@@ -115,6 +117,8 @@ func checkUpgrade(t *testing.T, old, deb string) {
 	m := newMachine(t, old, deb)
 	m.must("dpkg -i /mnt/sysct_" + oldVersion + "_*.deb")
 	m.must("systemctl disable sysct.service 2>&1")
+	// A plain binary's units hide the package's: it says so.
+	m.must("echo '# Written by sysct host init, which x' >'/etc/systemd/system/sysct@.service'")
 	m.must("echo 'version = 1 # mine' >/etc/sysct/sysct.toml; mkdir -p /var/lib/sysct/web/rootfs; echo hello >/var/lib/sysct/web/rootfs/hello")
 	m.must("dpkg -i /mnt/sysct_" + newVersion + "_*.deb")
 	m.expect("dpkg-query -W -f '${Status} ${Version}' sysct", "install ok installed "+newVersion)
@@ -130,11 +134,15 @@ func checkGuestsStay(t *testing.T, deb string) {
 	m.must(`mkdir -p /var/lib/sysct/web/rootfs /var/lib/sysct/.host /var/cache/sysct/images/x /var/cache/sysct/lib
 		echo hello >/var/lib/sysct/web/rootfs/hello; echo image >/var/cache/sysct/images/x/image.json
 		echo log >/var/log/sysct/web.log; echo 'x' >/etc/sysct/templates/mine.toml`)
+	m.must(`mkdir -p /run/sysct/.host; echo '{}' >/run/sysct/.host/autostart.json; cd /etc/systemd/system; mkdir -p multi-user.target.wants
+		ln -s /lib/systemd/system/sysct@.service multi-user.target.wants/sysct@web.service; ln -s /dev/null multi-user.target.wants/sysct@own.service`)
 	m.must("dpkg --remove sysct")
+	m.expect("ls /run/sysct/.host/autostart.json /etc/systemd/system/multi-user.target.wants/sysct@web.service 2>/dev/null || true", "/etc/systemd/system/multi-user.target.wants/sysct@web.service")
 	m.expect("cat /etc/sysct/templates/mine.toml /var/log/sysct/web.log; ls /etc/sysct; command -v sysct || echo none", "x\nlog\nsysct.toml\ntemplates\nnone")
 	if got := m.must("dpkg --purge sysct"); !strings.Contains(got, "sysct: the guests in /var/lib/sysct stay, with their images in /var/cache/sysct\n") {
 		t.Errorf("the purge says %q", got)
 	}
+	m.expect("ls /etc/systemd/system/multi-user.target.wants | grep sysct@", "sysct@own.service")
 	m.expect("cat /var/lib/sysct/web/rootfs/hello /var/cache/sysct/images/x/image.json; ls -d /etc/sysct /var/log/sysct /var/cache/sysct/lib 2>/dev/null || true", "hello\nimage")
 	// A guest of another instance lies on the images, too.
 	m.must(`dpkg -i /mnt/*.deb; rm -r /var/lib/sysct/web; mkdir -p /var/lib/sysct/.host

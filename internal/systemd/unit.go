@@ -28,6 +28,16 @@ func (c *Conn) property(ctx context.Context, unit, iface, name string) (string, 
 	return text, nil
 }
 
+// GoingDown says whether the host is being shut down or rebooted.
+func (c *Conn) GoingDown(ctx context.Context) (bool, error) {
+	var value dbus.Variant
+	err := c.bus.Object(service, object).CallWithContext(ctx, props+".Get", 0, manager, "SystemState").Store(&value)
+	if err != nil {
+		return false, fmt.Errorf("cannot read systemd's state: %w", err)
+	}
+	return value.Value() == "stopping", nil
+}
+
 // pending is a unit's property Job: the number of a job that is queued or runs, 0 for none.
 type pending struct {
 	ID  uint32

@@ -6,8 +6,11 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sysct/sysct/pkg/guest/autostart"
 	"github.com/sysct/sysct/pkg/guest/spec"
+	"github.com/sysct/sysct/pkg/guest/state"
 )
 
 // Autostarts gives what the configurations of all guests say of their start, sorted by
@@ -65,6 +68,21 @@ func (m *Manager) fitsOthers(name string, before, after *spec.Guest) error {
 		}
 	}
 	return nil
+}
+
+// HasRun says whether the guest runs or has run since the host's boot.
+func (m *Manager) HasRun(name string) bool {
+	boot, err := bootID()
+	if err != nil {
+		return false
+	}
+	fd, err := unix.Open(m.runDir(name), unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	run, err := state.ReadRun(fd)
+	return err == nil && run.BootID == boot
 }
 
 // BootID tells this boot of the host from others.

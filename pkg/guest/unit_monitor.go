@@ -68,6 +68,9 @@ func (m *Manager) Monitor(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	if err := m.startRequired(ctx, name); err != nil {
+		return err
+	}
 	lock, err := m.lock(ctx, name) // until the execution
 	if err != nil {
 		return err

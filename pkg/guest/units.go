@@ -78,6 +78,26 @@ func isUnitMonitor(name string, pid int) bool {
 	return err == nil && strings.HasSuffix(strings.TrimSpace(string(data)), "/"+UnitName(name))
 }
 
+// GoingDown says whether systemd, if that is the host's init, is about to bring the host
+// down. What can't be found out is true: guests that are stopped for nothing can be
+// started again.
+func (m *Manager) GoingDown(ctx context.Context) bool {
+	if !systemd.Running() {
+		return false
+	}
+	conn, err := m.connectSystemd(ctx)
+	if err != nil {
+		m.opt.Warn(oneLine(err))
+		return true
+	}
+	defer conn.Close()
+	down, err := conn.GoingDown(ctx)
+	if err != nil {
+		m.opt.Warn(oneLine(err))
+	}
+	return down || err != nil
+}
+
 // connectSystemd connects to systemd, and says if that was possible only without D-Bus.
 func (m *Manager) connectSystemd(ctx context.Context) (*systemd.Conn, error) {
 	conn, err := systemd.Open(ctx)
@@ -94,6 +114,10 @@ func (m *Manager) connectSystemd(ctx context.Context) (*systemd.Conn, error) {
 // its init runs.
 func (m *Manager) startUnit(ctx context.Context, name string, early bool) error {
 	if err := m.startUnitCheck(ctx, name); err != nil {
+		return err
+	}
+	// The service does so too, but its words would be in the journal only.
+	if err := m.startRequired(ctx, name); err != nil {
 		return err
 	}
 	conn, err := m.connectSystemd(ctx)

@@ -15,6 +15,8 @@ import (
 type autostarter struct {
 	*service
 	marks *marks
+	// again: this service has had its first turn.
+	again bool
 	// turn is held by the starts that are under way.
 	turn sync.Mutex
 	// starts are all turns, for the end to wait for.
@@ -43,7 +45,11 @@ func (a *autostarter) Reconcile(ctx context.Context) error {
 	for _, p := range problems {
 		errs = append(errs, fmt.Errorf("%s isn't started: %w", p.Name, p.Err))
 	}
-	names := a.due(autostart.NewPlan(all, chosen))
+	due, err := a.due(chosen)
+	if err != nil {
+		errs = append(errs, err)
+	}
+	names := withNeeds(autostart.NewPlan(all, chosen), due)
 	if a.Manager.Units() {
 		return errors.Join(append(errs, a.startUnits(ctx, autostart.NewPlan(all, names)))...)
 	}
@@ -55,8 +61,26 @@ func (a *autostarter) Reconcile(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// due are the guests of a plan that haven't been started, and those that they need.
-func (a *autostarter) due(plan *autostart.Plan) []string {
+// due are those of the chosen guests that are to be started now. The first service of a
+// boot of the host has them all started, and one that comes after it, if it was killed,
+// what is left of these. A reload adds those that were enabled since. Whatever has run
+// meanwhile was started by somebody else, and may have been stopped since.
+func (a *autostarter) due(chosen []string) ([]string, error) {
+	var err error
+	begun := a.marks.begun()
+	if !begun || a.again {
+		err = a.marks.want(chosen)
+	}
+	a.again = true
+	due := a.marks.due(chosen)
+	if begun {
+		due = slices.DeleteFunc(due, a.Manager.HasRun)
+	}
+	return due, err
+}
+
+// withNeeds are guests of a plan and those that they need.
+func withNeeds(plan *autostart.Plan, due []string) []string {
 	needs := map[string][]string{}
 	for _, n := range plan.Nodes {
 		needs[n.Name] = n.Needs
@@ -71,10 +95,8 @@ func (a *autostarter) due(plan *autostart.Plan) []string {
 			}
 		}
 	}
-	for _, n := range plan.Nodes {
-		if !a.marks.has(n.Name) {
-			add(n.Name)
-		}
+	for _, name := range due {
+		add(name)
 	}
 	return names
 }

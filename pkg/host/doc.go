@@ -3,8 +3,9 @@
 // Autostart is one of them.
 //
 //	Run                                              a service manager, an administrator
-//	 | lock, collect what killed verbs left                |
-//	 | Reconcile each, in order          -- READY=1 -----> |
+//	 | lock, Prepare                     -- READY=1 -----> |
+//	 | collect what killed verbs left                      |
+//	 | Reconcile each, in order                            |
 //	 |                                   <-- SIGHUP ------ | configuration changed
 //	 | Reconcile each                    -- READY=1 -----> |
 //	 |                                   <-- SIGTERM ----- |
@@ -12,7 +13,7 @@
 //
 // Where guests are units of systemd, this orders them by unit files and has systemd start
 // them; the end of the service is nothing to them then. Elsewhere it starts them itself,
-// and its end by SIGTERM stops them: it is what goes down with the host.
+// and its end by SIGTERM stops them, or only if the host goes down, if it is to keep them.
 //
 // It keeps no state in memory that its next life would need: it may be killed at any time.
 package host

@@ -13,9 +13,9 @@ import (
 	"github.com/sysct/sysct/internal/atomicfile"
 )
 
-// markFile has the guests that were started with the host, in the service's own
-// directory. A guest is started once: not again by the next service, if somebody has
-// stopped it meanwhile. It counts until the host boots again.
+// markFile has the guests that were to be started with the host, and those that were, in
+// the service's own directory. A guest is started once: not again by the next service, if
+// somebody has stopped it meanwhile. It counts until the host boots again.
 const markFile = "autostart.json"
 
 // marks are the guests that were started since the host's boot.
@@ -23,11 +23,14 @@ type marks struct {
 	path string
 	boot string
 	mu   sync.Mutex
-	done []string
+	text markText
 }
 
 type markText struct {
-	BootID  string   `json:"boot_id"`
+	BootID string `json:"boot_id"`
+	// Wanted are those that the first service of this boot found enabled, and those that
+	// a reload has added.
+	Wanted  []string `json:"wanted"`
 	Started []string `json:"started"`
 }
 
@@ -41,30 +44,62 @@ func openMarks(dir, boot string) (*marks, error) {
 	}
 	var text markText
 	if json.Unmarshal(data, &text) == nil && text.BootID == boot {
-		m.done = text.Started
+		m.text = text
 	}
 	return m, nil
 }
 
-func (m *marks) has(name string) bool {
+// begun says whether a service has had its first turn in this boot.
+func (m *marks) begun() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return slices.Contains(m.done, name)
+	return m.text.BootID != ""
 }
 
+// due are those of some guests that are wanted and weren't started.
+func (m *marks) due(names []string) []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		return !slices.Contains(m.text.Wanted, name) || slices.Contains(m.text.Started, name)
+	})
+}
+
+// want notes guests as ones to be started, once.
+func (m *marks) want(names []string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	next := m.text
+	for _, name := range names {
+		if !slices.Contains(next.Wanted, name) {
+			next.Wanted = append(slices.Clone(next.Wanted), name)
+		}
+	}
+	return m.write(next)
+}
+
+// add notes that a guest was started.
 func (m *marks) add(name string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if slices.Contains(m.done, name) {
+	if slices.Contains(m.text.Started, name) {
 		return nil
 	}
-	m.done = append(m.done, name)
-	data, err := json.Marshal(markText{m.boot, m.done})
+	next := m.text
+	next.Started = append(slices.Clone(next.Started), name)
+	return m.write(next)
+}
+
+// write counts for this service also where it can't be written.
+func (m *marks) write(next markText) error {
+	next.BootID = m.boot
+	m.text = next
+	data, err := json.Marshal(next)
 	if err == nil {
 		err = atomicfile.WritePath(m.path, data, 0o600)
 	}
 	if err != nil {
-		return fmt.Errorf("cannot note that %s was started: %w", name, err)
+		return fmt.Errorf("cannot note which guests were started: %w", err)
 	}
 	return nil
 }
@@ -73,7 +108,7 @@ func (m *marks) add(name string) error {
 func (m *marks) clear() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.done = nil
+	m.text = markText{}
 	if err := os.Remove(m.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("cannot forget which guests were started: %w", err)
 	}

@@ -17,6 +17,11 @@ type Reconciler interface {
 	Close(ctx context.Context, keep bool) error
 }
 
+// Preparer is a Reconciler that has something to do before the service is ready.
+type Preparer interface {
+	Prepare(ctx context.Context) error
+}
+
 // Trigger is a Reconciler that asks for a turn by itself.
 type Trigger interface {
 	// Changed gets a value when there is something to reconcile.

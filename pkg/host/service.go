@@ -25,8 +25,10 @@ type Options struct {
 	Notify string
 	// Log takes a line for the administrator.
 	Log func(line string)
-	// Keep has the guests run on when the service ends.
+	// Keep has the guests run on when the service ends, unless the host goes down.
 	Keep bool
+	// GoingDown says whether the host goes down; nil: never.
+	GoingDown func(ctx context.Context) bool
 	// Jobs is how many guests start at the same time; 0: as many as there are.
 	Jobs int
 	// Patience bounds how long a guest waits for another to be ready; 0: five minutes.
@@ -60,11 +62,12 @@ func Run(ctx context.Context, o Options) error {
 	if err := s.register(); err != nil {
 		return err
 	}
+	s.prepare(ctx)
+	s.notify.ready()
 	s.collect(ctx)
 	work, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s.reconcile(work)
-	s.notify.ready()
 	s.logf("the host service runs")
 	keep := s.serve(work)
 	s.notify.stopping()
@@ -127,6 +130,16 @@ func (s *service) collect(ctx context.Context) {
 	s.logError("gc", err)
 }
 
+// prepare does what others wait for that come after the service, monitors of guests among
+// them: it mustn't last.
+func (s *service) prepare(ctx context.Context) {
+	for _, r := range s.reconcilers {
+		if p, ok := r.(Preparer); ok {
+			s.logError(r.Name(), p.Prepare(ctx))
+		}
+	}
+}
+
 // reconcile gives each its turn.
 func (s *service) reconcile(ctx context.Context) {
 	for _, r := range s.reconcilers {
@@ -167,7 +180,7 @@ func (s *service) serve(ctx context.Context) (keep bool) {
 			case unix.SIGUSR1:
 				return true
 			case unix.SIGTERM, unix.SIGINT:
-				return s.Keep
+				return s.Keep && (s.GoingDown == nil || !s.GoingDown(context.WithoutCancel(ctx)))
 			}
 		}
 	}

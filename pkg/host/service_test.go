@@ -76,15 +76,34 @@ func TestTurns(t *testing.T) {
 	}
 }
 
-// TestKeep: SIGTERM keeps nothing, unless the service was told so.
+// TestKeep: SIGTERM keeps nothing, unless the service was told so and the host stays up.
 func TestKeep(t *testing.T) {
-	for _, keep := range []bool{false, true} {
+	for _, c := range []struct{ keep, down, want bool }{{false, false, false}, {true, false, true}, {true, true, false}} {
 		signals := make(chan os.Signal, 1)
 		signals <- unix.SIGTERM
-		s := &service{Options: Options{Signals: signals, Keep: keep, Log: func(string) {}}, notify: newNotifier("")}
-		if got := s.serve(t.Context()); got != keep {
-			t.Errorf("told %v, keeps %v", keep, got)
+		s := &service{Options: Options{Signals: signals, Keep: c.keep, Log: func(string) {},
+			GoingDown: func(context.Context) bool { return c.down }}, notify: newNotifier("")}
+		if got := s.serve(t.Context()); got != c.want {
+			t.Errorf("%+v: keeps %v", c, got)
 		}
+	}
+}
+
+// late is a part that has something to do before the service is ready.
+type late struct{ part }
+
+func (l *late) Prepare(context.Context) error {
+	*l.notes = append(*l.notes, "prepare "+l.name)
+	return nil
+}
+
+// TestPrepare: what others wait for is done by those that have it, and by itself.
+func TestPrepare(t *testing.T) {
+	var notes []string
+	s := &service{Options: Options{Log: func(string) {}}, reconcilers: []Reconciler{&part{name: "one", notes: &notes}, &late{part{name: "two", notes: &notes}}}}
+	s.prepare(t.Context())
+	if !slices.Equal(notes, []string{"prepare two"}) {
+		t.Errorf("%q", notes)
 	}
 }
 
@@ -101,13 +120,20 @@ func TestMarks(t *testing.T) {
 	if err := open("a").add("web"); err != nil {
 		t.Fatal(err)
 	}
-	if !open("a").has("web") || open("a").has("db") || open("b").has("web") {
-		t.Error("the marks of this boot and no others count")
+	if err := open("a").want([]string{"web", "db"}); err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"web", "db", "new"}
+	if due := open("a").due(names); !slices.Equal(due, []string{"db"}) || !open("a").begun() {
+		t.Errorf("due are %q: what was wanted and not started", due)
+	}
+	if due := open("b").due(names); len(due) > 0 || open("b").begun() {
+		t.Errorf("marks of another boot count: %q", due)
 	}
 	if err := os.WriteFile(dir+"/"+markFile, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if open("a").has("web") {
+	if open("a").begun() {
 		t.Error("a damaged file counts")
 	}
 	if err := errors.Join(open("a").clear(), open("a").clear()); err != nil {

@@ -7,8 +7,11 @@ import (
 	"github.com/sysct/sysct/pkg/guest/autostart"
 )
 
-// startUnits has systemd start guests. It has their order, and waits with them until this
-// service is ready: they come after it.
+// Prepare implements [Preparer]: guests that systemd starts by itself come after this
+// service, for their order to be there.
+func (a *autostarter) Prepare(ctx context.Context) error { return a.Manager.SyncUnits(ctx) }
+
+// startUnits has systemd start guests. It has their order.
 func (a *autostarter) startUnits(ctx context.Context, plan *autostart.Plan) error {
 	if err := a.Manager.SyncUnits(ctx); err != nil {
 		return err

@@ -164,3 +164,25 @@ func way(name string, from map[string]string) []string {
 func CircleError(circle []string) error {
 	return errors.New("a circle: " + strings.Join(circle, " after "))
 }
+
+// Needs gives the guests that have to be ready before one is started, sorted. An error is
+// that there is one that can't be. Of guests in a circle none needs another.
+func Needs(all []Guest, name string) ([]string, error) {
+	index := byName(all)
+	g, ok := index[name]
+	if !ok {
+		return nil, nil
+	}
+	for _, other := range g.Requires {
+		if _, ok := index[other]; !ok {
+			return nil, fmt.Errorf("it requires %s, which isn't there", other)
+		}
+	}
+	var needs []string
+	for _, n := range NewPlan(all, nameList(all)).Nodes {
+		if n.Name == name {
+			needs = slices.Sorted(slices.Values(n.Needs))
+		}
+	}
+	return needs, nil
+}

@@ -228,3 +228,17 @@ func TestIn(t *testing.T) {
 		t.Error("the empty group is that of guests in none")
 	}
 }
+
+// TestNeeds: a guest needs those it requires and no others, and none of a circle; one that
+// isn't there is an error.
+func TestNeeds(t *testing.T) {
+	all := parse(t, "db", "cache", "web after:db requires:cache", "x requires:y", "y requires:x", "lost requires:gone")
+	for name, want := range map[string]string{"web": "cache", "db": "", "x": "", "none": ""} {
+		if needs, err := Needs(all, name); err != nil || strings.Join(needs, " ") != want {
+			t.Errorf("%s needs %q, %v", name, needs, err)
+		}
+	}
+	if _, err := Needs(all, "lost"); err == nil || err.Error() != "it requires gone, which isn't there" {
+		t.Errorf("a guest that isn't there: %v", err)
+	}
+}

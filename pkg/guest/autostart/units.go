@@ -95,6 +95,9 @@ func Units(all []Guest, dir string) map[string]string {
 }
 
 // unitOf is what is to be said of a guest; below are the units that its order puts before it.
+// Those that it requires have no Requires= or Wants=: systemd restarts a monitor that dies
+// by a job, which would stop the guests that require its guest, and start those that it
+// requires. They are started by the guest's own first start.
 func unitOf(n *Node, below []string, dir string) *drop {
 	d := &drop{}
 	after := services(n.Ready)
@@ -105,7 +108,6 @@ func unitOf(n *Node, below []string, dir string) *drop {
 	}
 	slices.Sort(after)
 	d.add("After", after)
-	d.add("Requires", services(n.Needs))
 	var groups []string
 	for _, group := range n.Groups {
 		groups = append(groups, groupUnit(group))

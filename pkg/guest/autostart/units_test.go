@@ -55,7 +55,6 @@ TimeoutStopSec=310
 
 [Unit]
 After=sysct-delay@db.service sysct@cache.service sysct@db.service
-Requires=sysct@cache.service
 PartOf=sysct-group@night.target
 RequiresMountsFor="/var/lib/sys ct/web"
 `

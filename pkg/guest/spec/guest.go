@@ -125,7 +125,10 @@ type Autostart struct {
 	After []string `toml:"after"`
 
 	// The guests that this one needs: they are started too, have to be ready before, and
-	// if one can't be started this one isn't.
+	// if one can't be started this one isn't. What becomes of one later doesn't touch this
+	// one. A unit of the host that needs a guest is to say Wants=sysct@NAME.service and
+	// After=sysct@NAME.service, never Requires= or BindsTo=: these would restart it
+	// whenever the guest's monitor is replaced.
 	// Default: none
 	// Change: live
 	// Example: ["db"]
