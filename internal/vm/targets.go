@@ -23,6 +23,9 @@ func (t target) program() string { return path.Base(t.Package) + ".test" }
 // cases are the tests for a systemd host.
 const cases = "internal/vm/cases"
 
+// long are the cases that take longer than all others together would: make test-vm runs them, make test doesn't.
+func long() []string { return []string{"TestJourney"} }
+
 // targets are what make test-vm runs. Of the packages' tests, which run on every host, these are the ones that meet another kernel, other
 // control groups or another init than on a host without systemd, as many as a machine that is ten times slower does in its time.
 func targets() []target {

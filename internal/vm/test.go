@@ -33,6 +33,9 @@ type result struct {
 	err  error
 }
 
+// usual is the pattern of what make test runs: all cases but the long ones.
+const usual = "usual|."
+
 // results is where logs, journals and consoles are left.
 const results = "bin/vm-results"
 
@@ -119,7 +122,7 @@ func (p *prepared) jobs(chosen *regexp.Regexp) ([]job, error) {
 			return nil, fmt.Errorf("cannot list the tests of %s: %w", t.Package, err)
 		}
 		for _, test := range strings.Fields(string(out)) {
-			if chosen.MatchString(test) {
+			if chosen.MatchString(test) && (chosen.String() != usual || !slices.Contains(long(), test)) {
 				all = append(all, job{name: test, target: t, tests: "^" + test + "$"})
 			}
 		}
