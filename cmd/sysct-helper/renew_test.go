@@ -6,10 +6,12 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/sysct/sysct/pkg/guest/control"
+	"github.com/sysct/sysct/pkg/guest/monitor"
 	"github.com/sysct/sysct/pkg/guest/state"
 )
 
@@ -61,6 +63,9 @@ while :; do sleep 0.05; done
 	first := g.renewed(1)
 	kill(t, first.Pid, unix.SIGUSR1)
 	g.until("the second boot", func() error { return want(g.file("boots"), "boot\nboot\n") })
+	if status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", g.status().Pid)); err != nil || !strings.Contains(string(status), "SigBlk:\t0000000000000000\n") {
+		t.Errorf("init has signals blocked: %v\n%s", err, status)
+	}
 	if run := g.renewed(2); run.MonitorPid != first.MonitorPid || run.Boots != 2 {
 		t.Errorf("run is %+v, was %+v", run, first)
 	}
@@ -70,5 +75,30 @@ while :; do sleep 0.05; done
 	}
 	if e := g.stop().Run.Exit; e.Reason != state.ReasonPoweroff {
 		t.Errorf("exit is %+v", e)
+	}
+}
+
+// TestStoppedWhileItBeginsAnew: a signal that comes before the new program catches it
+// stops the guest all the same.
+func TestStoppedWhileItBeginsAnew(t *testing.T) {
+	g := newWorld(t).guest("web", "trap 'exit 7' USR2\nwhile :; do sleep 0.05; done\n")
+	g.start()
+	run := g.status()
+	for deadline := time.Now().Add(time.Minute); ; {
+		env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", run.MonitorPid))
+		if err == nil && strings.Contains(string(env), "SYSCT_RENEWED=1\x00") {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("it doesn't begin anew: %v", err)
+		}
+	}
+	kill(t, run.MonitorPid, unix.Signal(monitor.SigStop))
+	if e := g.ended().Exit; e.Code == nil || *e.Code != 7 {
+		t.Errorf("exit is %+v", e)
+	}
+	data, err := os.ReadFile(g.conf.LogDir + "/web.log")
+	if err != nil || strings.Contains(string(data), "takes the guest over") {
+		t.Errorf("%v, its log:\n%s", err, data)
 	}
 }

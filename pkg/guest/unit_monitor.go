@@ -118,7 +118,9 @@ func execMonitor(helper, name string, more []string) error {
 		}
 	}
 	env = append(append(env, epoll.RuntimeEnv()...), more...)
+	unblock := monitor.BlockStop()
 	err := syscall.Exec(helper, []string{helperName, "monitor", name}, env)
+	unblock()
 	return fmt.Errorf("cannot run %s as monitor of %s: %w", helper, name, err)
 }
 

@@ -126,6 +126,8 @@ func (s *stage) handOver() error {
 func (s *stage) exec() error {
 	var tried []string
 	for _, argv := range s.setup.Init {
+		// A monitor may have been executed with a signal blocked.
+		_ = unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil)
 		err := unix.Exec(argv[0], argv, s.setup.Env)
 		if !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTDIR) {
 			return &mounts.CallError{Call: "execve", Path: argv[0], Err: err}

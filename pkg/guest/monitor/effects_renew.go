@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -80,9 +81,27 @@ func (m *monitor) execute(program string, more ...fdstore.Stored) error {
 	env := append(os.Environ(), fdstore.EnvironAt(first, names)...)
 	// From now on little is allocated: a heap of 2 MiB would be large.
 	env = append(env, "GOGC=50", "NOTIFY_SOCKET="+m.manager.Notify, "SYSCT_MANAGER="+string(manager), fmt.Sprintf("%s=%d", renewedVar, m.core.Life.Boots))
+	unblock := BlockStop()
 	err = syscall.Exec(program, []string{"sysct-helper", "monitor", m.plan.Name}, env)
+	unblock()
 	closeRow(first, len(names))
 	return os.NewSyscallError("execve", err)
+}
+
+// BlockStop has [SigStop] wait for the program that this thread executes, until that
+// catches it: it would die of it, and the stop that was asked for be lost. Go's runtime
+// keeps to such a mask (package os/signal), but not for SIGTERM.
+func BlockStop() (unblock func()) {
+	runtime.LockOSThread()
+	var set, old unix.Sigset_t
+	set.Val[0] = 1 << (SigStop - 1)
+	if err := unix.PthreadSigmask(unix.SIG_BLOCK, &set, &old); err != nil {
+		return runtime.UnlockOSThread
+	}
+	return func() {
+		_ = unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil)
+		runtime.UnlockOSThread()
+	}
 }
 
 // closeRow closes n descriptors from first on.

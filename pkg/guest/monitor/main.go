@@ -97,9 +97,13 @@ func (h *heritage) giveUp(err error) int {
 	return ExitNoStart
 }
 
+// SigStop asks a monitor to stop its guest, as SIGTERM does, and is lost at no moment of
+// the monitor's life: SIGRTMIN+3 (37), which services are told by KillSignal=.
+const SigStop = syscall.Signal(37)
+
 // start sends the first event.
 func (m *monitor) start(h *heritage) {
-	m.loop.Signals(m.signalled, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	m.loop.Signals(m.signalled, syscall.SIGTERM, SigStop, syscall.SIGINT, syscall.SIGHUP)
 	m.beginAlive()
 	if h.life == nil {
 		m.emit(Begin{Occupied: h.occupied})
@@ -110,7 +114,7 @@ func (m *monitor) start(h *heritage) {
 
 func (m *monitor) signalled(s os.Signal) {
 	switch s {
-	case syscall.SIGTERM:
+	case syscall.SIGTERM, SigStop:
 		m.emit(Terminate{})
 	case syscall.SIGHUP:
 		m.log.takeStderr()
