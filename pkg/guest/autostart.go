@@ -14,8 +14,11 @@ import (
 )
 
 // Autostarts gives what the configurations of all guests say of their start, sorted by
-// name. One that can't be read has Err set; it doesn't hide the others.
-func (m *Manager) Autostarts() ([]autostart.Guest, error) {
+// name. One that can't be read has Err set; it doesn't hide the others. Where guests are
+// units, those are enabled whose units are.
+func (m *Manager) Autostarts() ([]autostart.Guest, error) { return m.autostarts(m.units) }
+
+func (m *Manager) autostarts(links bool) ([]autostart.Guest, error) {
 	names, err := m.Names()
 	if err != nil {
 		return nil, err
@@ -30,7 +33,14 @@ func (m *Manager) Autostarts() ([]autostart.Guest, error) {
 			list = append(list, autostart.Guest{Name: name, Err: err})
 		}
 	}
-	return list, nil
+	if !links {
+		return list, nil
+	}
+	noted, err := m.readMirror()
+	for i := range list {
+		list[i].Enabled = enabledNow(list[i].Name, list[i].Enabled, linked(list[i].Name), noted)
+	}
+	return list, err
 }
 
 func autostartOf(name string, cfg *spec.Guest) autostart.Guest {

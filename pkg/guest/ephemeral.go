@@ -32,7 +32,11 @@ func (m *Manager) gcEphemeral(ctx context.Context, dry bool) ([]string, error) {
 			if err := m.destroyHook(ctx, name); err != nil {
 				m.opt.Warn(oneLine(err)) // nobody waits to mend it
 			}
-			return m.remove(ctx, name)
+			err := m.remove(ctx, name)
+			if err == nil {
+				m.syncGone(ctx, name)
+			}
+			return err
 		})
 		errs = append(errs, err)
 		if done && (gone || dry) {

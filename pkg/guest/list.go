@@ -157,6 +157,11 @@ func (m *Manager) stored(name string) Info {
 func (m *Manager) configured(info *Info) {
 	if cfg, err := m.config(info.Name); err == nil {
 		info.Autostart, info.Groups = &cfg.Autostart.Enabled, append([]string{}, cfg.Autostart.Groups...)
+		if m.units {
+			noted, _ := m.readMirror() // what can't be read says nothing against the configuration
+			on := enabledNow(info.Name, *info.Autostart, linked(info.Name), noted)
+			info.Autostart = &on
+		}
 	}
 }
 

@@ -86,8 +86,6 @@ func (m *Manager) Rename(ctx context.Context, from, to string, o RenameOptions) 
 	if err := run(r.rest()); err != nil {
 		return fmt.Errorf("%w\nhint: it is called %s now; sysct gc does what is left", err, to)
 	}
-	m.syncGone(ctx, from)
-	m.syncNew(ctx, to)
 	return nil
 }
 
@@ -123,6 +121,7 @@ func (r *renaming) rest() []step {
 		{"remove groups", func() error { return r.m.removeGroups(r.from) }, nil},
 		{"set host name", r.hostname, nil},
 		{"write identity", r.identity, nil},
+		{"move unit", func() error { r.m.moveUnit(r.ctx, r.from, r.to); return nil }, nil},
 		{"unmark rename", r.unmark, nil},
 		{"remove lock", func() error { return r.m.removeLock(r.from) }, nil},
 	}

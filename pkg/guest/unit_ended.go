@@ -3,8 +3,10 @@ package guest
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"slices"
+	"strconv"
 
 	"github.com/sysct/sysct/pkg/guest/monitor"
 	"github.com/sysct/sysct/pkg/limits"
@@ -15,6 +17,10 @@ import (
 // gets a successor; where it dies while its unit is being stopped, none comes, and what
 // it has left of the guest is ended here.
 func (m *Manager) Ended(ctx context.Context, name string) error {
+	if _, err := os.Lstat(m.dir(name)); errors.Is(err, fs.ErrNotExist) && os.Getenv("EXIT_STATUS") != strconv.Itoa(monitor.ExitNoStart) {
+		m.syncGone(ctx, name) // it was an ephemeral guest
+		return nil
+	}
 	done := []string{"0", "64", "65"} // ends of the guest, see package monitor
 	if os.Getenv("EXIT_CODE") == "exited" && slices.Contains(done, os.Getenv("EXIT_STATUS")) {
 		return nil

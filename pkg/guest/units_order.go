@@ -8,10 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/sysct/sysct/internal/atomicfile"
+	"github.com/sysct/sysct/internal/systemd"
 	"github.com/sysct/sysct/pkg/guest/autostart"
 	"github.com/sysct/sysct/pkg/guest/spec"
 )
@@ -31,20 +31,19 @@ func (m *Manager) SyncUnits(ctx context.Context) error {
 		return err
 	}
 	defer lock.Release()
-	all, err := m.Autostarts()
+	all, err := m.autostarts(false)
 	if err != nil {
 		return err
+	}
+	linkErr := m.mirrorLinks(ctx, all)
+	if all, err = m.Autostarts(); err != nil {
+		return errors.Join(linkErr, err)
 	}
 	changed, err := syncDropIns(unitRunDir, autostart.Units(all, m.dirs.State))
-	if err != nil || !changed {
-		return err
+	if err == nil && changed {
+		err = m.withSystemd(ctx, func(conn *systemd.Conn) error { return conn.Reload(ctx) })
 	}
-	conn, err := m.connectSystemd(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	return conn.Reload(ctx)
+	return errors.Join(linkErr, err)
 }
 
 // syncDropIns has a directory of units hold the drop-ins of ours that are wanted and no
@@ -108,24 +107,6 @@ func (m *Manager) StartUnits(ctx context.Context, plan *autostart.Plan, asked fu
 	return errors.Join(errs...)
 }
 
-// Enable says that a guest is to be started with the host, or not any more. It starts
-// and stops nothing.
-func (m *Manager) Enable(ctx context.Context, name string, on bool) error {
-	_, err := m.SetConfig(ctx, name, []spec.Change{{Key: "autostart.enabled", Value: strconv.FormatBool(on)}})
-	if err != nil || !m.units {
-		return err
-	}
-	conn, err := m.connectSystemd(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	if on {
-		return conn.Enable(ctx, UnitName(name))
-	}
-	return conn.Disable(ctx, UnitName(name))
-}
-
 // unitKeys are the keys that units are made of.
 func unitKeys() []string { return []string{"autostart", "init.stop_timeout", "protect"} }
 
@@ -161,29 +142,27 @@ func (m *Manager) syncNew(ctx context.Context, name string) {
 	}
 }
 
-// syncGone takes away what systemd knows of a guest that has this name no more.
+// syncGone takes away what systemd knows of a guest that has this name no more: its link,
+// by which whatever gets the name next would be started, that it failed, and its drop-ins.
 func (m *Manager) syncGone(ctx context.Context, name string) {
 	if !m.units {
 		return
 	}
-	m.disableUnit(ctx, name)
-	if _, err := os.Lstat(filepath.Join(unitRunDir, UnitName(name)+".d", autostart.DropIn)); err == nil {
-		m.syncIf(ctx, unitKeys())
-	}
-}
-
-// disableUnit removes the link by which systemd starts a guest with the host: it would
-// start whatever gets the name next.
-func (m *Manager) disableUnit(ctx context.Context, name string) {
-	if _, err := os.Lstat(filepath.Join("/etc/systemd/system/multi-user.target.wants", UnitName(name))); err != nil {
-		return
-	}
-	conn, err := m.connectSystemd(ctx)
-	if err == nil {
-		defer conn.Close()
-		err = conn.Disable(ctx, UnitName(name))
-	}
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), unitPatience)
+	defer cancel()
+	err := m.withSystemd(bounded, func(conn *systemd.Conn) error {
+		err := conn.ResetFailed(bounded, UnitName(name))
+		if linked(name) {
+			err = errors.Join(err, conn.Disable(bounded, UnitName(name)))
+		}
+		return err
+	})
 	if err != nil {
 		m.opt.Warn(oneLine(err) + "\nhint: systemctl disable " + UnitName(name))
+	}
+	noted, err := m.readMirror()
+	_, dropIn := os.Lstat(filepath.Join(unitRunDir, UnitName(name)+".d", autostart.DropIn))
+	if err != nil || dropIn == nil || slices.Contains(noted, name) {
+		m.syncIf(ctx, unitKeys())
 	}
 }
