@@ -3,11 +3,13 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -164,10 +166,31 @@ func TestAnOverlayThatLivesOnElsewhere(t *testing.T) {
 		must(t, err)
 		o.mount.source = plainSource + "another"
 		must(t, g.writeNote(o.mount))
-		must(t, g.refuseLingering())
+		must(t, g.refuseLingering(departGrace))
 		if exists(l.GuestDir + "/" + noteName) {
 			t.Error("the note is left")
 		}
+	})
+	t.Run("under a number that another guest is started with", func(t *testing.T) {
+		must(t, Unmount(l))
+		other := b.layout("started")
+		must(t, Create(context.Background(), other, b.image()))
+		root, done := openRoot(t, other)
+		st, err := statMount(root, "", unix.AT_EMPTY_PATH)
+		must(t, err)
+		g, err := openGuestDir(l.GuestDir)
+		must(t, err)
+		defer g.close()
+		must(t, g.writeNote(mountEntry{dev: fmt.Sprintf("%d:%d", st.Dev_major, st.Dev_minor), source: plainSource + l.GuestDir}))
+		shown := make(chan error)
+		go func() {
+			time.Sleep(4 * departPause) // it is looked at meanwhile
+			shown <- Expose(other, root)
+		}()
+		must(t, MountPlain(l))
+		must(t, <-shown)
+		done()
+		must(t, Destroy(other))
 	})
 	t.Run("before this boot", func(t *testing.T) {
 		for _, text := range []string{"", "garbage", "0-0 0:99 sysct/web\n"} {

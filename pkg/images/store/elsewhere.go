@@ -17,12 +17,12 @@ const (
 )
 
 // lingering returns who keeps a superblock alive that isn't mounted on rootfs/
-// any more. Copies that nobody uses are detached first.
-func (g *guestDir) lingering(gone mountEntry) []Holder {
-	holders := holdersOfSuperblock(gone)
+// any more, and whether it is surely that one. Copies that nobody uses are detached first.
+func (g *guestDir) lingering(gone mountEntry) (holders []Holder, sure bool) {
+	holders, sure = holdersOfSuperblock(gone)
 	// While somebody uses it, a detached copy would hide from whom to ask.
 	if len(holders) == 0 || !onlyNamespaces(holders) || g.detachCopies() != nil {
-		return holders
+		return holders, sure
 	}
 	return holdersOfSuperblock(gone)
 }

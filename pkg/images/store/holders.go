@@ -37,13 +37,15 @@ func holdersOfMount(m mountEntry) []Holder {
 // dev and source are known: further mounts here, mount namespaces that have a
 // copy (by one process of each), and open files. dev is a number that the
 // kernel gives again to the next overlay, so it counts only while no mount
-// with another source has it.
-func holdersOfSuperblock(gone mountEntry) []Holder {
+// with another source has it. Without any mount it isn't sure whose it is: of a
+// guest that is being started the root is a descriptor first.
+func holdersOfSuperblock(gone mountEntry) (found []Holder, sure bool) {
 	pids := allPids()
 	found, byPid, reused := mountsOfSuperblock(pids, gone)
 	if reused {
-		return nil
+		return nil, true
 	}
+	sure = len(found)+len(byPid) > 0
 	want := func(st *unix.Statx_t) bool {
 		return fmt.Sprintf("%d:%d", st.Dev_major, st.Dev_minor) == gone.dev
 	}
@@ -56,7 +58,7 @@ func holdersOfSuperblock(gone mountEntry) []Holder {
 			found = append(found, Holder{Pid: pid, Command: commandOf(pid), What: what})
 		}
 	}
-	return found
+	return found, sure
 }
 
 // mountsOfSuperblock returns the mounts of the superblock in this namespace

@@ -55,7 +55,7 @@ func Split(l Layout, path string) error {
 		return err
 	}
 	defer g.close()
-	if err := g.refuseLingering(); err != nil {
+	if err := g.refuseLingering(departGrace); err != nil {
 		return err
 	}
 	layer, err := openGuestDir(path)

@@ -39,6 +39,7 @@ func (g *guestDir) awaitDeparted(b backend, leaving map[string]departure) error 
 	if !b.wholeSuperblock() {
 		return nil
 	}
+	grace := departGrace
 	for _, d := range leaving {
 		if d.watch.dead(0) {
 			continue
@@ -53,22 +54,30 @@ func (g *guestDir) awaitDeparted(b backend, leaving map[string]departure) error 
 			if err := g.removeNote(); err != nil {
 				return err
 			}
+		} else if d.watch.fd >= 0 {
+			grace = 0 // it has had it, and is no other one's meanwhile
 		}
 	}
-	return g.refuseLingering()
+	return g.refuseLingering(grace)
 }
 
 // refuseLingering is a *BusyError if the superblock of the note lives, for more
-// than copies in others' mount namespaces. Nothing is mounted on rootfs/ here.
-func (g *guestDir) refuseLingering() error {
+// than copies in others' mount namespaces. Nothing is mounted on rootfs/ here. What
+// can't be told from another guest's is looked at for the time of grace.
+func (g *guestDir) refuseLingering(grace time.Duration) error {
 	m, err := g.readNote()
 	if err != nil || m.dev == "" {
 		return err
 	}
-	if holders := g.lingering(m); len(holders) > 0 {
-		return &BusyError{Path: g.path + "/" + rootfsName, Holders: holders}
+	for until := time.Now().Add(grace); ; time.Sleep(departPause) {
+		holders, sure := g.lingering(m)
+		if len(holders) == 0 {
+			return g.removeNote()
+		}
+		if sure || time.Now().After(until) {
+			return &BusyError{Path: g.path + "/" + rootfsName, Holders: holders}
+		}
 	}
-	return g.removeNote()
 }
 
 func (g *guestDir) writeNote(m mountEntry) error {

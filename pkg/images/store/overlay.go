@@ -121,7 +121,7 @@ func (b overlayBackend) openLayers(g *guestDir) (l overlayLayers, done func(), e
 
 // openRoot maps the ids of each layer, as an overlay itself can't be mapped.
 func (b overlayBackend) openRoot(g *guestDir, userns int) (int, error) {
-	if err := errors.Join(b.needLower(), g.refuseLingering()); err != nil {
+	if err := errors.Join(b.needLower(), g.refuseLingering(departGrace)); err != nil {
 		return -1, err
 	}
 	target, err := g.openDir(rootfsName)
