@@ -9,6 +9,7 @@
 //	main, run     options; the rows that are asked for, in their order
 //	peer_*, lxcfs how a user of sysct, or of LXC, does each thing
 //	row, rows_*   what is measured: what is done before, in and after the clock
+//	reader        what runs in a guest and times its virtual files
 //	tree          what a guest's tree gets, so that its init can say "here I am"
 //	proc, fifo    starting a program, and the events that stop the clock
 //	table, host   the result, and what has to be known to read it

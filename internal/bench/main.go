@@ -26,6 +26,13 @@ type options struct {
 }
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == readerWord {
+		if err := readerMain(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	var o options
 	flag.IntVar(&o.runs, "n", 20, "runs of each row; long rows have fewer")
 	flag.StringVar(&o.rows, "rows", "", "only these rows, separated by commas; a word stands for all rows that begin with it")

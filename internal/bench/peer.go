@@ -39,9 +39,10 @@ type peer interface {
 type peerClass int
 
 const (
-	most peerClass = iota // sysct, LXC with its hooks cleared and as shipped
-	all                   // and LXC with a user namespace
-	two                   // where hooks make no difference
+	most  peerClass = iota // sysct, LXC with its hooks cleared and as shipped
+	all                    // and LXC with a user namespace
+	two                    // where hooks make no difference
+	views                  // sysct, LXC as shipped (with lxcfs) and with its hooks cleared (the kernel's own files)
 )
 
 // class gives the peers of a class. The first is sysct, the second what it is
@@ -52,6 +53,8 @@ func (b *bench) class(c peerClass) []peer {
 		return b.peers
 	case two:
 		return b.peers[:2]
+	case views:
+		return []peer{b.peers[0], b.peers[2], b.peers[1]}
 	}
 	return b.peers[:3]
 }

@@ -2,7 +2,7 @@ package main
 
 // rows are all rows, in the order of the result.
 func rows() []row {
-	return []row{
+	return append([]row{
 		{"start", "start to the guest's first command, busybox", "ms", 0, all, startRow(busybox)},
 		{"first", "the same for the first guest of the host", "ms", 0, two, firstRow(busybox)},
 		{"exec", "exec /bin/true", "ms", 0, most, runningRow(doExec, doNothing, "/bin/true")},
@@ -28,5 +28,5 @@ func rows() []row {
 		{"memory-100", "PSS of a monitor at 100 guests", "KiB", 1, two, monitorRow(100, false)},
 		{"host-20", "the host's memory a guest at 20", "KiB", 3, two, hostRow(20)},
 		{"host-100", "the host's memory a guest at 100", "KiB", 3, two, hostRow(100)},
-	}
+	}, viewRows()...)
 }

@@ -24,8 +24,16 @@ func (t *table) add(r row, all []samples) {
 		}
 		m := median(s.values)
 		t.lines = append(t.lines, []string{title, s.peer.title(), fmt.Sprint(len(s.values)),
-			figure(slices.Min(s.values)), figure(m), figure(slices.Max(s.values)), fmt.Sprintf("%.2f", m/base)})
+			figure(slices.Min(s.values)), figure(m), figure(slices.Max(s.values)), ratio(m, base)})
 	}
+}
+
+// ratio is of two medians; nothing can be said of one to nothing.
+func ratio(m, base float64) string {
+	if base == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f", m/base)
 }
 
 // figure has three digits that count.
