@@ -87,9 +87,13 @@ func (s CPUSet) Without(other CPUSet) CPUSet {
 	return slices.DeleteFunc(slices.Clone(s), func(cpu int) bool { return slices.Contains(other, cpu) })
 }
 
-// CheckCPUs says whether all of l.CPUSet is among the CPUs that are online; if
-// not, the *FieldError names both.
+// CheckCPUs says whether all of l.CPUSet is among the CPUs that are online, and whether
+// these are as many as l.CPUs; if not, the *FieldError names both.
 func (l Limits) CheckCPUs(online CPUSet) error {
+	if l.CPUs > 0 {
+		_, err := Choose(l.CPUs, online, nil, nil)
+		return err
+	}
 	set, err := ParseCPUSet(l.CPUSet)
 	if err != nil {
 		return &FieldError{"limits.cpuset", err}

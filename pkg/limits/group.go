@@ -37,6 +37,11 @@ type Group interface {
 	Events() (populated, frozen bool, err error)
 	// EventsFD is cgroup.events of guest: it has EPOLLPRI when Events has changed.
 	EventsFD() int
+	// Change makes the limits others while the guest runs: to in the place of from. Only
+	// what differs is written, all of it or, after an error, none. A *FieldError is a limit
+	// that can't be kept here. Processes may be killed for a limit of memory below what is
+	// used, see [Lowers].
+	Change(from, to Limits) error
 	// Stats reads what the guest uses.
 	Stats() (Stats, error)
 	// Pids lists the processes of the guest, in no order.

@@ -1,26 +1,9 @@
 package limits
 
 import (
-	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 )
-
-// The kernel's bounds (kernel/sched/core.c, include/linux/threads.h). They are
-// checked here because it answers a bare EINVAL.
-const (
-	minQuota  = 1000    // µs, also the shortest period
-	maxPeriod = 1000000 // µs
-	maxPids   = 4194304 // PID_MAX_LIMIT on 64 bits
-)
-
-// Knob is one value for one file of a group.
-type Knob struct{ Controller, File, Value string }
-
-// Controllers says where a host has its controllers: those of the v2 tree, and
-// those that are bound to a v1 hierarchy. A controller is never in both.
-type Controllers struct{ V2, V1 []string }
 
 // Plan is everything to be done to a guest's groups, in the order given.
 type Plan struct {
@@ -30,128 +13,71 @@ type Plan struct {
 	Warnings []string // defaults that this host cannot keep
 }
 
-// setting is one limit in the words of both versions.
-type setting struct {
-	field, controller string
-	v2, v1            []Knob
-	optional          bool
-}
-
 // NewPlan gives the plan for a host with these controllers. A limit that is out
 // of bounds, or that the user set and no controller can keep, is a *FieldError;
 // the default number of processes is dropped with a warning.
 func NewPlan(l Limits, on Controllers) (*Plan, error) {
-	settings, err := l.settings()
-	if err != nil {
-		return nil, err
-	}
 	p := &Plan{Enable: Enabled(on), Join: Joined(on)}
-	for _, s := range settings {
+	for _, r := range rows() {
+		if !r.isSet(&l) {
+			continue
+		}
+		if err := r.check(&l); err != nil {
+			return nil, &FieldError{r.field, err}
+		}
+		knobs, isV2, err := r.place(&l, on)
 		switch {
-		case slices.Contains(on.V2, s.controller):
-			p.V2 = append(p.V2, s.v2...)
-		case slices.Contains(on.V1, s.controller):
-			p.V1 = append(p.V1, s.v1...)
-		case s.optional:
-			p.Warnings = append(p.Warnings, fmt.Sprintf("%s: the default is not enforced: this host has no %s controller", s.field, s.controller))
+		case err != nil && r.field == "limits.pids" && l.PidsDefault:
+			p.Warnings = append(p.Warnings, fmt.Sprintf("%s: the default is not enforced: %s", r.field, err))
+		case err != nil:
+			return nil, &FieldError{r.field, err}
+		case isV2:
+			p.V2 = append(p.V2, knobs...)
 		default:
-			return nil, &FieldError{s.field, fmt.Errorf("this host has no %s controller", s.controller)}
+			p.V1 = append(p.V1, knobs...)
+		}
+	}
+	p.V2, p.V1 = set(p.V2), set(p.V1)
+	for _, k := range p.V2 {
+		if !slices.Contains(p.Enable, k.Controller) { // the guest itself has no use for it
+			p.Enable = append(p.Enable, k.Controller)
 		}
 	}
 	return p, nil
 }
 
-// Enabled lists the v2 controllers that a guest gets, limits or none, so that
-// its own service manager can use them below its root.
-func Enabled(on Controllers) []string {
-	return among(on.V2, "cpu", "cpuset", "io", "memory", "pids")
+// set leaves out the values of no limit, which a new group has.
+func set(knobs []Knob) []Knob {
+	return slices.DeleteFunc(knobs, func(k Knob) bool { return k.IsDefault() })
 }
 
-// Joined lists the v1 controllers whose hierarchies a guest is in, limits or
-// none: for its figures, for its fair share, and so that every process of a
-// guest is in the same groups, whoever started it.
-func Joined(on Controllers) []string {
-	return among(on.V1, "cpu", "cpuset", "memory", "pids")
-}
-
-func among(have []string, wanted ...string) []string {
-	return slices.DeleteFunc(wanted, func(c string) bool { return !slices.Contains(have, c) })
-}
-
-func (l Limits) settings() ([]setting, error) {
-	var all []setting
-	for _, translate := range []func() (*setting, error){l.memory, l.cpuQuota, l.cpuSet, l.pids} {
-		s, err := translate()
-		if err != nil {
-			return nil, err
-		}
-		if s != nil {
-			all = append(all, *s)
-		}
+// place gives a row's knobs in the words of the version that has its controller.
+func (r *row) place(l *Limits, on Controllers) (knobs []Knob, isV2 bool, err error) {
+	old := r.controller
+	if r.v1Controller != "" {
+		old = r.v1Controller
 	}
-	return all, nil
-}
-
-func (l Limits) memory() (*setting, error) {
-	if l.Memory == nil {
-		return nil, nil
-	}
-	if *l.Memory <= 0 {
-		return nil, &FieldError{"limits.memory", fmt.Errorf("%d bytes is no size", *l.Memory)}
-	}
-	// memory.memsw.limit_in_bytes and memory.swap.max stay: this limits memory, not swap.
-	value := strconv.FormatInt(*l.Memory, 10)
-	return &setting{
-		field: "limits.memory", controller: "memory",
-		v2: []Knob{{"memory", "memory.max", value}},
-		v1: []Knob{{"memory", "memory.limit_in_bytes", value}},
-	}, nil
-}
-
-func (l Limits) cpuQuota() (*setting, error) {
-	if l.CPUQuota == nil {
-		return nil, nil
-	}
-	quota, period := l.CPUQuota.Quota, l.CPUQuota.Period
 	switch {
-	case period < minQuota || period > maxPeriod:
-		return nil, &FieldError{"limits.cpu_quota", fmt.Errorf("a period of %d µs is not between %d and %d", period, minQuota, maxPeriod)}
-	case quota < minQuota:
-		return nil, &FieldError{"limits.cpu_quota", fmt.Errorf("%d µs is under the smallest quota of %d", quota, minQuota)}
+	case slices.Contains(on.V2, r.controller):
+		knobs, isV2 = r.v2(l), true
+	case !slices.Contains(on.V1, old):
+		return nil, false, fmt.Errorf("this host has no %s controller", r.controller)
+	case r.v1 == nil:
+		return nil, false, fmt.Errorf("the %s controller of this host is of control groups v1, which has no such limit", old)
+	default:
+		if r.v1Needs != nil {
+			if err := r.v1Needs(l); err != nil {
+				return nil, false, err
+			}
+		}
+		knobs = r.v1(l)
 	}
-	q, p := strconv.FormatInt(quota, 10), strconv.FormatInt(period, 10)
-	return &setting{
-		field: "limits.cpu_quota", controller: "cpu",
-		v2: []Knob{{"cpu", "cpu.max", q + " " + p}},
-		v1: []Knob{{"cpu", "cpu.cfs_period_us", p}, {"cpu", "cpu.cfs_quota_us", q}},
-	}, nil
-}
-
-func (l Limits) cpuSet() (*setting, error) {
-	if l.CPUSet == "" {
-		return nil, nil
+	for i := range knobs {
+		k := &knobs[i]
+		k.Field, k.Controller = r.field, r.controller
+		if !isV2 {
+			k.Controller, k.Share = old, false // a guest has one group there
+		}
 	}
-	set, err := ParseCPUSet(l.CPUSet)
-	if err == nil && len(set) == 0 {
-		err = errors.New("it is empty")
-	}
-	if err != nil {
-		return nil, &FieldError{"limits.cpuset", err}
-	}
-	return &setting{
-		field: "limits.cpuset", controller: "cpuset",
-		v2: []Knob{{"cpuset", "cpuset.cpus", set.String()}},
-		v1: []Knob{{"cpuset", "cpuset.cpus", set.String()}},
-	}, nil
-}
-
-func (l Limits) pids() (*setting, error) {
-	if l.Pids == nil {
-		return nil, nil
-	}
-	if *l.Pids <= 0 || *l.Pids > maxPids {
-		return nil, &FieldError{"limits.pids", fmt.Errorf("%d is not between 1 and %d", *l.Pids, maxPids)}
-	}
-	knobs := []Knob{{"pids", "pids.max", strconv.FormatInt(*l.Pids, 10)}}
-	return &setting{field: "limits.pids", controller: "pids", v2: knobs, v1: knobs, optional: l.PidsDefault}, nil
+	return knobs, isV2, nil
 }

@@ -14,14 +14,14 @@ const mounts = "/sys/fs/cgroup"
 
 // TestThisHost is the whole tree of this host, pure v2 or hybrid.
 func TestThisHost(t *testing.T) {
-	controllers := []string{"cpu", "cpuset", "memory", "pids"}
+	controllers := []string{"cpu", "cpuset", "memory", "pids", "io"}
 	if pureV2() {
 		limitstest.Run(t, limitstest.Host{Backend: cgroupfs.New(cgroupfs.Tree{V2: mounts}), Controllers: controllers, V2: mounts})
 		return
 	}
 	host := limitstest.Host{Controllers: controllers, V2: mounts + "/unified"}
-	tree := cgroupfs.Tree{V2: host.V2, V1: map[string]string{"blkio": mounts + "/blkio", "freezer": mounts + "/freezer"}}
-	for _, c := range controllers {
+	tree := cgroupfs.Tree{V2: host.V2, V1: map[string]string{"freezer": mounts + "/freezer"}}
+	for _, c := range []string{"cpu", "cpuset", "memory", "pids", "blkio"} {
 		tree.V1[c] = mounts + "/" + c
 		host.V1 = append(host.V1, tree.V1[c])
 	}

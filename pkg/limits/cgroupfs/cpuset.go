@@ -11,7 +11,7 @@ import (
 // checkCPUs refuses CPUs that are not online: what the root of the cpuset
 // controller has is that, and on a host that is itself a guest what this is given.
 func (m *maker) checkCPUs() error {
-	if m.limits.CPUSet == "" {
+	if m.limits.CPUSet == "" && m.limits.CPUs == 0 {
 		return nil
 	}
 	root, file := m.root, "cpuset.cpus.effective"
@@ -23,15 +23,24 @@ func (m *maker) checkCPUs() error {
 		defer v1.close()
 		root, file = v1, "cpuset.effective_cpus"
 	}
-	text, err := root.read(file)
+	online, err := root.cpus(file)
 	if err != nil {
 		return err
 	}
-	online, err := limits.ParseCPUSet(text)
-	if err != nil {
-		return fmt.Errorf("cannot parse %s/%s: %w", root.path, file, err)
-	}
 	return m.limits.CheckCPUs(online)
+}
+
+// cpus reads a file of a cpuset.
+func (d *dir) cpus(file string) (limits.CPUSet, error) {
+	text, err := d.read(file)
+	if err != nil {
+		return nil, err
+	}
+	set, err := limits.ParseCPUSet(text)
+	if err != nil {
+		return nil, fmt.Errorf("cannot parse %s/%s: %w", d.path, file, err)
+	}
+	return set, nil
 }
 
 // inheritCPUs gives every level of a v1 cpuset the CPUs and memory nodes of the

@@ -14,6 +14,7 @@ import (
 type group struct {
 	backend        *Backend
 	base, name     string
+	own            *dir // BASE/NAME
 	guest, payload *dir
 	events         int // cgroup.events of guest
 	v1             []*joinable
@@ -49,12 +50,10 @@ func (g *group) openV2() error {
 		return err
 	}
 	defer parent.close()
-	own, err := parent.open(g.name)
-	if err != nil {
+	if g.own, err = parent.open(g.name); err != nil {
 		return err
 	}
-	defer own.close()
-	if g.guest, err = own.open("guest"); err != nil {
+	if g.guest, err = g.own.open("guest"); err != nil {
 		return err
 	}
 	if g.payload, err = g.guest.open("payload"); err != nil {
@@ -187,6 +186,7 @@ func (g *group) Remove() error { return g.backend.Remove(g.base, g.name) }
 
 // Close implements limits.Group.
 func (g *group) Close() error {
+	g.own.close()
 	g.guest.close()
 	g.payload.close()
 	if g.events >= 0 {

@@ -46,6 +46,7 @@ type maker struct {
 	plan     *limits.Plan
 	warnings []string
 	on       limits.Controllers
+	choice   *choice // of CPUs, that no other guest makes at the same time
 
 	root, parent, group, guest, payload *dir   // v2, from the top down
 	claimed                             []*dir // roots of the hierarchies that have groups of this Make
@@ -60,7 +61,8 @@ func (m *maker) steps() []step {
 	return []step{
 		{"make the v2 groups", m.makeV2},
 		{"enable controllers", m.enable},
-		{"set v2 limits", func() error { return set(m.guest, m.plan.V2) }},
+		{"choose CPUs", m.chooseV2},
+		{"set v2 limits", func() error { return write(m.placed(m.plan.V2)) }},
 		{"hand payload over", func() error { return delegate(m.payload, m.owner) }},
 		{"make the v1 groups", m.makeV1},
 	}
@@ -139,7 +141,12 @@ func (m *maker) makeHierarchy(h hierarchy) error {
 			return err
 		}
 	}
-	return set(group, only(m.plan.V1, h))
+	if h.has("cpuset") {
+		if err := m.chooseV1(group); err != nil {
+			return err
+		}
+	}
+	return write(inGroup(group, only(m.plan.V1, h)))
 }
 
 // only picks the knobs of one hierarchy's controllers.
@@ -151,16 +158,6 @@ func only(knobs []limits.Knob, h hierarchy) []limits.Knob {
 		}
 	}
 	return some
-}
-
-// set writes knobs in their order.
-func set(d *dir, knobs []limits.Knob) error {
-	for _, k := range knobs {
-		if err := d.write(k.File, k.Value); err != nil {
-			return fmt.Errorf("cannot set %s to %s: %w", k.File, k.Value, err)
-		}
-	}
-	return nil
 }
 
 // undo removes the groups that were claimed, the last first.
@@ -178,6 +175,7 @@ func (m *maker) undo() error {
 }
 
 func (m *maker) close() {
+	m.choice.end()
 	for _, d := range append(m.claimed, m.parent, m.group, m.guest, m.payload) {
 		d.close()
 	}

@@ -16,7 +16,8 @@ import (
 // Host is a backend to be tested and what its host is known to have.
 type Host struct {
 	Backend limits.Backend
-	// Controllers lists which of cpu, cpuset, memory and pids the backend has.
+	// Controllers lists which of cpu, cpuset, io, memory and pids the backend has: v1's
+	// blkio is io.
 	Controllers []string
 	// V2 and V1 are the mount points of the hierarchies that it makes groups in.
 	V2 string
@@ -40,6 +41,7 @@ func Run(t *testing.T, h Host) {
 		{"pids", testPids},
 		{"cpu", testCPU},
 		{"cpuset", testCPUSet},
+		{"change", testChange},
 		{"missing controllers", testMissing},
 		{"freeze", testFreeze},
 		{"freeze in vain", testFreezeInVain},

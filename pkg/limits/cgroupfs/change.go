@@ -1,0 +1,209 @@
+package cgroupfs
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"github.com/sysct/sysct/pkg/limits"
+)
+
+// Change implements limits.Group.
+func (g *group) Change(from, to limits.Limits) error {
+	if err := g.change(from, to); err != nil {
+		return fmt.Errorf("cannot change limits of %q: %w", g.name, err)
+	}
+	return nil
+}
+
+func (g *group) change(from, to limits.Limits) error {
+	on, err := g.controllers()
+	if err != nil {
+		return err
+	}
+	if _, err := limits.NewPlan(to, on); err != nil {
+		return err
+	}
+	choice, err := g.cpus(&from, &to, on)
+	if err != nil {
+		return err
+	}
+	defer choice.end()
+	v2, v1, err := limits.NewChange(from, to, on)
+	if err != nil {
+		return err
+	}
+	if err := g.enable(v2); err != nil {
+		return err
+	}
+	knobs := inV2(g.own, g.guest, v2)
+	for _, k := range v1 {
+		if d := g.holder(k.Controller); d != nil {
+			knobs = append(knobs, placed{k, d})
+		}
+	}
+	return replace(knobs)
+}
+
+// controllers says what the guest's groups have. One that a limit can be enabled for
+// counts: it is above guest.
+func (g *group) controllers() (on limits.Controllers, err error) {
+	if on.V2, err = g.own.words("cgroup.controllers"); err != nil {
+		return on, err
+	}
+	if !g.backend.delegated {
+		root, err := openMount(g.backend.tree.V2)
+		if err != nil {
+			return on, err
+		}
+		defer root.close()
+		if on.V2, err = root.words("cgroup.controllers"); err != nil {
+			return on, err
+		}
+	}
+	for _, j := range g.v1 {
+		on.V1 = append(on.V1, j.controllers...)
+	}
+	return on, nil
+}
+
+// enable enables the controllers of knobs that the guest was started without.
+func (g *group) enable(knobs []limits.Knob) error {
+	have, err := g.guest.words("cgroup.controllers")
+	if err != nil {
+		return err
+	}
+	var missing []limits.Knob
+	for _, k := range knobs {
+		if !slices.Contains(have, k.Controller) {
+			missing = append(missing, k)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	chain := []*dir{g.own}
+	if !g.backend.delegated {
+		root, err := openMount(g.backend.tree.V2)
+		if err != nil {
+			return err
+		}
+		defer root.close()
+		base, err := root.open(g.base)
+		if err != nil {
+			return err
+		}
+		defer base.close()
+		chain = []*dir{root, base, g.own}
+	}
+	for _, k := range missing {
+		if err := enableDown(chain, []string{k.Controller})[k.Controller]; err != nil {
+			return &limits.FieldError{Field: k.Field, Err: fmt.Errorf("cannot enable the %s controller: %w", k.Controller, err)}
+		}
+	}
+	return nil
+}
+
+// replace writes knobs in their order, and what was there before if one can't be written.
+func replace(knobs []placed) error {
+	var done []placed
+	undo := func(err error) error {
+		for _, p := range slices.Backward(done) {
+			if undoErr := p.write(); undoErr != nil {
+				err = errors.Join(err, fmt.Errorf("cannot set %s back to %s: %w", p.File, p.Value, undoErr))
+			}
+		}
+		return err
+	}
+	for _, p := range knobs {
+		text, err := p.dir.read(p.File)
+		if p.Either && errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			before := placed{p.Present(text), p.dir}
+			done = append(done, before)
+			err = p.write()
+		}
+		if err != nil {
+			return undo(p.cannot(err))
+		}
+	}
+	return lackingEither(knobs, done, undo)
+}
+
+// lackingEither is the error of a field of which the kernel has none of the files.
+func lackingEither(knobs, done []placed, undo func(error) error) error {
+	for _, p := range knobs {
+		if p.Either && !slices.ContainsFunc(done, func(d placed) bool { return d.Field == p.Field }) {
+			return undo(p.cannot(fs.ErrNotExist))
+		}
+	}
+	return nil
+}
+
+// cpus says in both which CPUs are meant: those that the guest has, and those that it is
+// to have. The result ends the choice, when they are written; it may be nil.
+func (g *group) cpus(from, to *limits.Limits, on limits.Controllers) (*choice, error) {
+	if from.CPUs == to.CPUs && (to.CPUs > 0 || from.CPUSet == to.CPUSet) {
+		to.CPUSet = from.CPUSet
+		return nil, nil
+	}
+	own, file, mount := g.guest, "cpuset.cpus.effective", g.backend.tree.V2
+	if d := g.holder("cpuset"); d != nil {
+		own, file, mount = d, "cpuset.effective_cpus", g.backend.tree.V1["cpuset"]
+	}
+	above, err := own.open("..")
+	if err != nil {
+		return nil, err
+	}
+	defer above.close()
+	set, err := own.cpus("cpuset.cpus")
+	if err != nil {
+		return nil, err
+	}
+	from.CPUSet = set.String()
+	switch {
+	case to.CPUs > 0:
+		return g.chooseAnew(to, mount, above, file, set, from.CPUs > 0 || from.CPUSet != "")
+	case to.CPUSet != "":
+		return nil, checkThere(*to, above, file)
+	case own != g.guest: // v1 knows no empty set
+		return nil, g.allCPUs(to, above)
+	}
+	return nil, nil
+}
+
+// chooseAnew chooses the CPUs of a guest that runs: those that it was bound to stay.
+func (g *group) chooseAnew(to *limits.Limits, mount string, above *dir, file string, have limits.CPUSet, bound bool) (*choice, error) {
+	if !bound {
+		have = nil // all
+	}
+	c, err := beginChoice(mount)
+	if err != nil {
+		return nil, err
+	}
+	chosen, err := chooseIn(mount, above, file, to.CPUs, have)
+	to.CPUSet = chosen.String()
+	if err != nil {
+		c.end()
+		return nil, err
+	}
+	return c, nil
+}
+
+func checkThere(l limits.Limits, above *dir, file string) error {
+	there, err := above.cpus(file)
+	if err != nil {
+		return err
+	}
+	return l.CheckCPUs(there)
+}
+
+// allCPUs names all that there are, for v1, which knows no empty set.
+func (g *group) allCPUs(to *limits.Limits, above *dir) error {
+	there, err := above.cpus("cpuset.cpus")
+	to.CPUSet = there.String()
+	return err
+}

@@ -1,0 +1,66 @@
+package limits
+
+import (
+	"slices"
+	"strings"
+)
+
+// Knob is one value for one file of a group.
+type Knob struct {
+	Field      string // the key in the configuration that it is for
+	Controller string
+	File       string
+	Key        string // the line of the file that it is, where a file has one a device
+	Value      string
+	Default    string // the value of no limit; empty text is written as a line
+	// Share: it weighs the guest against others, so it stands where these are beside it,
+	// one group above the limits of v2.
+	Share bool
+	// Either: the kernel may lack it if it has another one of the same field.
+	Either bool
+}
+
+// same tells whether two knobs are the same place.
+func (k *Knob) same(other *Knob) bool {
+	return k.File == other.File && k.Key == other.Key && k.Controller == other.Controller
+}
+
+// IsDefault tells whether the knob's value limits nothing.
+func (k *Knob) IsDefault() bool { return k.Value == k.Default }
+
+// Present gives the knob with the value that the text of its file has, to be written
+// back.
+func (k Knob) Present(text string) Knob {
+	if k.Key == "" {
+		k.Value, _, _ = strings.Cut(text, "\n")
+		return k
+	}
+	k.Value = k.Default
+	for line := range strings.Lines(text) {
+		if line = strings.TrimSpace(line); strings.HasPrefix(line, k.Key+" ") {
+			k.Value = line
+		}
+	}
+	return k
+}
+
+// Controllers says where a host has its controllers: those of the v2 tree, and
+// those that are bound to a v1 hierarchy. A controller is never in both.
+type Controllers struct{ V2, V1 []string }
+
+// Enabled lists the v2 controllers that a guest gets, limits or none, so that
+// its own service manager can use them below its root.
+func Enabled(on Controllers) []string {
+	return among(on.V2, "cpu", "cpuset", "io", "memory", "pids")
+}
+
+// Joined lists the v1 controllers whose hierarchies a guest is in, limits or
+// none: for its figures, for its fair share, and so that every process of a
+// guest is in the same groups, whoever started it.
+func Joined(on Controllers) []string {
+	return among(on.V1, "cpu", "cpuset", "memory", "pids", "blkio", "hugetlb")
+}
+
+func among(have []string, wanted ...string) []string {
+	return slices.DeleteFunc(wanted, func(c string) bool { return !slices.Contains(have, c) })
+}
