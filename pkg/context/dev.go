@@ -38,6 +38,7 @@ func devNodes() []node {
 		{name: ".sysct", mode: dir | 0o700},
 		{name: ".sysct/proc", mode: dir | 0o555},
 		{name: ".sysct/sys", mode: dir | 0o555},
+		{name: ".sysct/views", mode: dir | 0o555},
 		{name: ".sysct/boot_id", mode: reg | 0o444},
 		{name: "ptmx", mode: lnk, link: "pts/ptmx"},
 		{name: "fd", mode: lnk, link: "/proc/self/fd"},

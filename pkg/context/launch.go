@@ -30,6 +30,11 @@ type Options struct {
 	Cancel <-chan struct{}
 	// Say takes the lines that hooks in the guest print, in another goroutine.
 	Say func(line string)
+	// ServeViews takes over the descriptor of /dev/fuse that the guest's views are asked by; it
+	// must not wait, and whoever serves them does so from then on. nil: the guest gets none.
+	ServeViews func(dev int)
+	// Warn takes what the guest has to do without, in the launch's goroutine; nil: nobody does.
+	Warn func(text string)
 	// Failpoint, if set, runs before each named step; an error stands in for the step's.
 	Failpoint func(step string) error
 }
@@ -46,6 +51,7 @@ type launch struct {
 	dev   int
 	sys   int
 	creds int
+	views int
 	shown bool // this launch shows the running root at rootfs/
 	guest *Guest
 
@@ -69,6 +75,7 @@ func steps() []step {
 		{"make /dev", (*launch).makeDev, (*launch).dropDev},
 		{"open /sys", (*launch).openSys, (*launch).dropSys},
 		{"make credentials", (*launch).makeCreds, (*launch).dropCreds},
+		{"make views", (*launch).makeViews, (*launch).dropViews},
 		{"prepare hooks", (*launch).prepareHooks, (*launch).dropHooks},
 		{"set up stage", (*launch).setup, nil},
 		{"wait for stage", (*launch).ready, (*launch).closeGuest},
@@ -85,7 +92,7 @@ func Launch(spec *Spec, g limits.Group, opt Options) (*Guest, error) {
 	if err := spec.IDs.Check(); err != nil {
 		return nil, &StepError{Step: "check", Err: err}
 	}
-	l := &launch{spec: spec, group: g, opt: opt, peer: -1, root: -1, dev: -1, sys: -1, creds: -1, unwatch: func() {}}
+	l := &launch{spec: spec, group: g, opt: opt, peer: -1, root: -1, dev: -1, sys: -1, creds: -1, views: -1, unwatch: func() {}}
 	all := steps()
 	for i, st := range all {
 		err := l.failpoint(st.name)
@@ -159,6 +166,7 @@ func (l *launch) release() {
 	closeFD(&l.dev)
 	closeFD(&l.sys)
 	closeFD(&l.creds)
+	closeFD(&l.views)
 	l.dropHooks()
 }
 

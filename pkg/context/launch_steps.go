@@ -135,7 +135,7 @@ func (l *launch) setup() error {
 	if err != nil {
 		return err
 	}
-	m := proto.Message{Kind: proto.KindSetup, Setup: newSetup(l.spec, hostRelease(), filterBytes(prog))}
+	m := proto.Message{Kind: proto.KindSetup, Setup: newSetup(l.spec, hostRelease(), filterBytes(prog), l.views >= 0)}
 	m.FDs = []string{proto.FDRoot, proto.FDDev}
 	fds := []int{l.root, l.dev}
 	if l.sys >= 0 {
@@ -143,6 +143,9 @@ func (l *launch) setup() error {
 	}
 	if l.creds >= 0 {
 		m.FDs, fds = append(m.FDs, proto.FDCreds), append(fds, l.creds)
+	}
+	if l.views >= 0 {
+		m.FDs, fds = append(m.FDs, proto.FDViews), append(fds, l.views)
 	}
 	if l.hookErr != nil {
 		m.FDs = append(m.FDs, proto.FDHookOut, proto.FDHookErr)
@@ -159,14 +162,18 @@ func filterBytes(prog []unix.SockFilter) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(&prog[0])), len(prog)*8)
 }
 
-func newSetup(s *Spec, osRelease string, filter []byte) *proto.Setup {
+func newSetup(s *Spec, osRelease string, filter []byte, views bool) *proto.Setup {
+	facts := mounts.Facts{PrivateNet: s.Net.Private, Sysfs: s.Net.Private, Pressure: s.Pressure}
+	if views {
+		facts.Views = s.Views
+	}
 	setup := &proto.Setup{
 		Hostname: s.Hostname,
 		Init:     initPlaces(s.Init),
 		Env:      initEnv(s, osRelease),
 		TTYs:     s.TTYs,
 		Loopback: s.Net.Loopback,
-		Mounts:   mounts.Plan(mounts.Facts{PrivateNet: s.Net.Private, Sysfs: s.Net.Private}),
+		Mounts:   mounts.Plan(facts),
 		HostFiles: []proto.HostFile{
 			{Name: "container-manager", Content: "sysct\n", Mode: 0o444},
 			{Name: "container-uuid", Content: dashed(s.MachineID) + "\n", Mode: 0o444},

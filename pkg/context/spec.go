@@ -22,6 +22,11 @@ type Spec struct {
 	TTYs      int               `json:"ttys"`
 	Nesting   bool              `json:"nesting,omitempty"`
 
+	// Views are what is shown in place of the kernel's own, as paths in the guest
+	// ("proc/meminfo"), Pressure the like for /proc/pressure.
+	Views    []string `json:"views,omitempty"`
+	Pressure bool     `json:"pressure,omitempty"`
+
 	Hooks       hooks.Plan   `json:"hooks"`
 	Credentials []Credential `json:"credentials,omitempty"`
 }

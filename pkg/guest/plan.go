@@ -74,6 +74,7 @@ func (m *Manager) monitorPlan(name string) (*monitor.Plan, error) {
 			Name: name, Hostname: hostname(cfg, name), MachineID: id.MachineID,
 			IDs: ns.IDRange{Base: id.IDBase, Size: id.IDSize}, Root: layout,
 			Init: initCommand(cfg), Env: cfg.Env, Net: net, TTYs: cfg.Console.TTYs,
+			Views: viewsOf(&cfg.Views), Pressure: cfg.Views.Enabled && cfg.Views.Pressure,
 			Hooks: m.hookPlan(name, m.dir(name), cfg), Credentials: secrets,
 		},
 		Limits: lim, Ephemeral: cfg.Ephemeral, Restart: cfg.Restart, Halt: cfg.Init.Halt, ReadyCmd: cfg.Init.ReadyCmd,

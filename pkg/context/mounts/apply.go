@@ -34,8 +34,14 @@ func (a *Applier) Apply(op Op) error {
 		return err
 	}
 	defer unix.Close(target)
+	if op.Kind == KindTouch {
+		return failed("openat2", op.Target, touch(a.Root, op.Target))
+	}
 	mount, err := a.source(op, target)
 	if err != nil {
+		if op.Absent && op.Source != "" && errors.Is(err, unix.ENOENT) {
+			return nil
+		}
 		return err
 	}
 	defer unix.Close(mount)
@@ -72,6 +78,8 @@ func (a *Applier) source(op Op, target int) (int, error) {
 		return a.bind(op.Source, op.Target, AttrReadonly|attrClosed)
 	case KindTTY:
 		return a.bind(op.Source, op.Target, AttrNosuid|AttrNoexec)
+	case KindWritable:
+		return a.bind(op.Source, op.Target, attrClosed)
 	}
 	return -1, fmt.Errorf("cannot mount /%s: unknown kind %q", op.Target, op.Kind)
 }

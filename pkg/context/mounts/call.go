@@ -91,6 +91,16 @@ func openTarget(root int, path string, flags int) (int, error) {
 	}
 }
 
+// touch opens a file below root and closes it.
+func touch(root int, path string) error {
+	how := unix.OpenHow{Flags: unix.O_RDONLY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS | unix.RESOLVE_NO_MAGICLINKS}
+	fd, err := unix.Openat2(root, path, &how)
+	if err == nil {
+		err = unix.Close(fd)
+	}
+	return err
+}
+
 // Seal makes a detached mount and its superblock read-only. A mount's own flag alone can
 // be taken off by who has it in a mount namespace of his own.
 func Seal(fd int) error {

@@ -1,5 +1,10 @@
 package mounts
 
+import (
+	"path"
+	"strings"
+)
+
 // Kind is what an Op does.
 type Kind string
 
@@ -11,6 +16,8 @@ const (
 	KindMaskDir  Kind = "maskdir"  // Target, a directory, hidden by an empty read-only one
 	KindBind     Kind = "bind"     // Source, a path in the guest, bound at Target read-only
 	KindTTY      Kind = "tty"      // Source, a terminal in the guest, bound at Target
+	KindWritable Kind = "writable" // Source, a path in the guest, bound at Target writable
+	KindTouch    Kind = "touch"    // Target, a file, opened and closed once
 )
 
 // Op is one mount of the plan. Target and Source are relative to the guest's root.
@@ -22,7 +29,7 @@ type Op struct {
 	FD      string
 	Options []Option
 	Attr    int  // MOUNT_ATTR_*
-	Absent  bool // a target that does not exist is no error
+	Absent  bool // a target or source that does not exist is no error
 }
 
 // Option is a file system's parameter; a flag has no value.
@@ -35,6 +42,10 @@ type Option struct {
 type Facts struct {
 	PrivateNet bool // the guest has a network namespace of its own
 	Sysfs      bool // sysfs can be mounted anew (with a private network); else the host's is handed in as fd "sys"
+	// Views are what is shown in place of the kernel's own: paths as "proc/meminfo" in the
+	// guest, each by its last component in the file system that is handed in as fd "views".
+	Views    []string
+	Pressure bool // /proc/pressure is the guest's own
 }
 
 // Attributes of struct mount_attr, linux/mount.h.
@@ -50,6 +61,9 @@ const (
 // anything over them: the kernel allows a nested mount of either only if a
 // fully visible one exists in the mount namespace (mount_too_revealing).
 const Pristine = "dev/.sysct"
+
+// ViewRoot is where the file system of the views is mounted in a guest.
+const ViewRoot = Pristine + "/views"
 
 // Plan gives a guest's mounts in their order, the root itself not among them.
 // Masks are cosmetic in a user namespace: any guest root can mount a fresh proc.
@@ -68,7 +82,34 @@ func Plan(f Facts) []Op {
 	ops = append(ops, sysOps(f)...)
 	ops = append(ops, Op{Kind: KindFS, FS: "tmpfs", Target: "run", Attr: AttrNosuid | AttrNodev,
 		Options: []Option{{"mode", "0755"}, {"size", "20%"}, {"nr_inodes", "800k"}}})
-	return append(ops, procOps(f)...)
+	ops = append(ops, procOps(f)...)
+	return append(ops, ViewOps(f)...)
+}
+
+// ViewOps are those mounts that show the guest's own figures. The file system that they come
+// from stays mounted beside the pristine ones: a detached one can't be cloned from before
+// Linux 6.15.
+func ViewOps(f Facts) []Op {
+	var ops []Op
+	if len(f.Views) > 0 {
+		ops = append(ops, Op{Kind: KindFD, FD: "views", Target: ViewRoot})
+	}
+	for _, target := range f.Views {
+		ops = append(ops, Op{Kind: KindBind, Source: ViewRoot + "/" + path.Base(target), Target: target, Absent: true})
+	}
+	for _, target := range f.Views {
+		if strings.HasPrefix(target, "proc/") {
+			// Their server says once that it needn't be asked for this.
+			ops = append(ops, Op{Kind: KindTouch, Target: target, Absent: true})
+			break
+		}
+	}
+	if f.Pressure {
+		for _, what := range []string{"cpu", "memory", "io", "irq"} {
+			ops = append(ops, Op{Kind: KindWritable, Source: "sys/fs/cgroup/" + what + ".pressure", Target: "proc/pressure/" + what, Absent: true})
+		}
+	}
+	return ops
 }
 
 // sysOps: /sys is read-only, as the contract with systemd wants it, but for the

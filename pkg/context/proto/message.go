@@ -30,6 +30,7 @@ const (
 	FDHookOut  = "hookout" // pipes: what hooks print
 	FDHookErr  = "hookerr"
 	FDCreds    = "creds"    // detached mount: /run/host/credentials
+	FDViews    = "views"    // detached mount: the files that show the guest's own figures
 	FDListener = "listener" // seccomp listener, if the filter has one
 )
 

@@ -34,6 +34,10 @@ func (m *monitor) takeOver(h *heritage) {
 		m.inherit(fdCalls, fd)
 		m.calls = fd
 	}
+	if fd, ok := h.take(fdViews); ok {
+		m.inherit(fdViews, fd)
+		m.serveViews(fd, true)
+	}
 	for _, s := range m.screens {
 		if fd, ok := h.take(s.name); ok {
 			m.inherit(s.name, fd)

@@ -39,7 +39,9 @@ func (m *monitor) launchJob() func() func() {
 					scope.leader(g.Pid)
 					return m.storeGuest(g, group)
 				},
-				Failpoint: failpoint,
+				ServeViews: func(dev int) { m.loop.Post(func() { m.serveViews(dev, false) }) },
+				Warn:       m.warnLater,
+				Failpoint:  failpoint,
 			}))
 			restricted()
 		}
@@ -125,6 +127,9 @@ func (m *monitor) storeGuest(g *sysctx.Guest, group limits.Group) error {
 		for i, fd := range g.TTYs {
 			m.keep(screenName(i+1), fd)
 		}
+		if m.views.dev >= 0 {
+			m.keep(fdViews, m.views.dev)
+		}
 		if g.Listener >= 0 {
 			m.keep(fdCalls, g.Listener)
 		} else {
@@ -197,6 +202,7 @@ func (m *monitor) dropGuest() {
 		m.setMaster(s, -1)
 		m.drop(s.name)
 	}
+	m.dropViews()
 	for name, fd := range map[string]*int{fdInit: &m.pidfd, fdNotify: &m.notify, fdCalls: &m.calls} {
 		m.drop(name)
 		if *fd >= 0 {

@@ -21,6 +21,7 @@ const (
 	fdInit    = "init"
 	fdNotify  = "notify"
 	fdCalls   = "calls" // the listener of the guest's system call filter
+	fdViews   = "views" // /dev/fuse, by which the guest's views are asked
 	fdAsker   = "asker" // of an upgrade, see upgrade; never stored
 	fdRing    = "ring-" // and the screen's name: ring-console
 )

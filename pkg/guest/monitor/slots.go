@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sysct/sysct/pkg/context/seccomp"
+	"github.com/sysct/sysct/pkg/views/fuse"
 )
 
 // Layout of the shared memfd: two slots, written in turn. A SIGKILL in the
@@ -19,14 +20,17 @@ import (
 //	slot: 0 magic | 8 sequence | 16 length | 20 CRC-32C of sequence, length and data | 24 data
 //
 // Behind them is a page for a call of the guest that waits for an answer, as the kernel
-// gives it; all zero: none does. Monitors of the first version made none.
+// gives it; all zero: none does. Monitors of the first version made none. Then comes what
+// was asked of the guest's views and not answered, see package fuse.
 const (
 	slotMagic  = 0x65666974637973 // "systife"
 	slotHeader = 24
 	slotSize   = 8 << 10
 	slotCount  = 2
 	callAt     = slotCount * slotSize
-	sharedSize = callAt + 4096
+	callSize   = 4096
+	viewAt     = callAt + callSize
+	sharedSize = viewAt + fuse.SlotSize
 )
 
 // slots keeps a Life in a memfd.
@@ -72,19 +76,31 @@ func openSlots(fd int) (*slots, *Life, error) {
 
 // call maps the page of a call that waits, until done: that is seldom.
 func (s *slots) call() (n *seccomp.Notification, done func(), err error) {
+	page, err := s.mapped(callAt, callSize, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	return (*seccomp.Notification)(unsafe.Pointer(&page[0])), func() { unix.Munmap(page) }, nil
+}
+
+// view maps the place of a request to the views. It is locked: see [fuse.New].
+func (s *slots) view() ([]byte, error) { return s.mapped(viewAt, fuse.SlotSize, unix.MAP_LOCKED) }
+
+// mapped is a part of the shared memory, which an older monitor may have made too small.
+func (s *slots) mapped(at int64, size, flags int) ([]byte, error) {
 	var st unix.Stat_t
-	err = unix.Fstat(s.fd, &st)
+	err := unix.Fstat(s.fd, &st)
 	if err == nil && st.Size < sharedSize {
 		err = unix.Ftruncate(s.fd, sharedSize)
 	}
 	var page []byte
 	if err == nil {
-		page, err = unix.Mmap(s.fd, callAt, sharedSize-callAt, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+		page, err = unix.Mmap(s.fd, at, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|flags)
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("cannot use shared memory: %w", err)
+		return nil, fmt.Errorf("cannot use shared memory: %w", err)
 	}
-	return (*seccomp.Notification)(unsafe.Pointer(&page[0])), func() { unix.Munmap(page) }, nil
+	return page, nil
 }
 
 // save writes the life, unless it is what was written last.

@@ -81,6 +81,10 @@ type Guest struct {
 	// What the guest may use of the host.
 	Limits Limits `toml:"limits"`
 
+	// What the guest sees of the machine: its own memory, CPUs, load and times instead of
+	// the host's.
+	Views Views `toml:"views"`
+
 	// The network of the guest; one entry at most. Without any it has a network of
 	// its own with nothing but the loopback interface.
 	Net []Net `toml:"net"`
@@ -196,6 +200,60 @@ type Limits struct {
 	Pids *int64 `toml:"pids"`
 }
 
+// Views is the table [views].
+type Views struct {
+	// Whether the guest sees figures of its own at all. The keys below turn off single
+	// ones: the guest then sees the host's there.
+	// Default: true
+	// Change: restart
+	Enabled bool `toml:"enabled"`
+
+	// Memory and swap space: /proc/meminfo.
+	// Default: true
+	// Change: restart
+	Meminfo bool `toml:"meminfo"`
+
+	// The CPUs that the guest may run on: /proc/cpuinfo.
+	// Default: true
+	// Change: restart
+	CPUInfo bool `toml:"cpuinfo"`
+
+	// The times of its CPUs, and its processes: /proc/stat.
+	// Default: true
+	// Change: restart
+	Stat bool `toml:"stat"`
+
+	// How long it is up, and its CPUs were idle: /proc/uptime.
+	// Default: true
+	// Change: restart
+	Uptime bool `toml:"uptime"`
+
+	// Its load: /proc/loadavg.
+	// Default: true
+	// Change: restart
+	Loadavg bool `toml:"loadavg"`
+
+	// Its swap space: /proc/swaps.
+	// Default: true
+	// Change: restart
+	Swaps bool `toml:"swaps"`
+
+	// What it reads from and writes to disks: /proc/diskstats.
+	// Default: true
+	// Change: restart
+	Diskstats bool `toml:"diskstats"`
+
+	// Its CPUs by number: /sys/devices/system/cpu.
+	// Default: true
+	// Change: restart
+	CPUs bool `toml:"cpus"`
+
+	// What it waits for CPUs, memory, and disks: /proc/pressure. Its root can set triggers.
+	// Default: true
+	// Change: restart
+	Pressure bool `toml:"pressure"`
+}
+
 // Net is an entry of [[net]].
 type Net struct {
 	// The kind of network: "none" is one of the guest's own with nothing but the
@@ -234,6 +292,8 @@ func Default() *Guest {
 		Restart: "no",
 		Init:    Init{Cmd: []string{"/sbin/init"}, Halt: "auto", StopTimeout: Duration(60 * time.Second)},
 		Hooks:   Hooks{Timeout: Duration(60 * time.Second)},
+		Views: Views{Enabled: true, Meminfo: true, CPUInfo: true, Stat: true, Uptime: true, Loadavg: true, Swaps: true,
+			Diskstats: true, CPUs: true, Pressure: true},
 		Console: Console{TTYs: 4, LogSize: MiB, LogFiles: 4},
 	}
 }

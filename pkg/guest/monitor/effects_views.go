@@ -1,0 +1,88 @@
+package monitor
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/pkg/views/fuse"
+)
+
+// viewBudget is how many requests are answered in a round of the loop.
+const viewBudget = 16
+
+// viewServer answers what the guest asks of its views.
+type viewServer struct {
+	dev    int    // /dev/fuse; -1: there is none
+	slot   []byte // where requests are received, mapped
+	server *fuse.Server
+}
+
+// serveViews begins to answer. adopted: another monitor has done so before.
+func (m *monitor) serveViews(dev int, adopted bool) {
+	v := &m.views
+	v.dev = dev
+	err := m.openViews()
+	if err == nil && adopted {
+		_, err = v.server.Resume()
+	} else {
+		clear(v.slot) // what is there was asked over another connection
+	}
+	if err == nil {
+		err = m.loop.Add(dev, unix.EPOLLIN, func(uint32) { m.answerViews(dev) })
+	}
+	if err != nil {
+		m.viewsFailed(err)
+	}
+}
+
+func (m *monitor) openViews() (err error) {
+	v := &m.views
+	if v.slot == nil {
+		if v.slot, err = m.slots.view(); err != nil {
+			return err
+		}
+	}
+	v.server, err = fuse.New(v.dev, v.slot, m.viewTable(), func() fuse.Now {
+		t := now()
+		return fuse.Now{Mono: t.Mono, Wall: t.Wall.UnixNano()}
+	})
+	if err == nil {
+		v.server.Failpoint = func() { failpoint("answer view") }
+	}
+	return err
+}
+
+func (m *monitor) answerViews(dev int) {
+	if m.views.dev != dev {
+		return
+	}
+	if err := m.views.server.Serve(viewBudget); err != nil {
+		m.viewsFailed(err)
+	}
+}
+
+// viewsFailed gives up a connection, so that nobody waits for an answer.
+func (m *monitor) viewsFailed(err error) {
+	m.dropViews()
+	if !errors.Is(err, fuse.ErrGone) {
+		m.log.say("cannot serve the guest's views: " + err.Error())
+	}
+}
+
+// dropViews lets go of the connection: without its last descriptor it ends.
+func (m *monitor) dropViews() {
+	v := &m.views
+	m.drop(fdViews)
+	if v.dev < 0 {
+		return
+	}
+	m.loop.Remove(v.dev)
+	unix.Close(v.dev)
+	v.dev, v.server = -1, nil
+}
+
+func (m *monitor) viewTable() *fuse.Table {
+	base := m.plan.Context.IDs.Base
+	return &fuse.Table{UID: base, GID: base}
+}

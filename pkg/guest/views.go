@@ -1,0 +1,25 @@
+package guest
+
+import (
+	"github.com/sysct/sysct/pkg/guest/spec"
+)
+
+// viewsOf are the paths in the guest that show its own figures.
+func viewsOf(v *spec.Views) []string {
+	if !v.Enabled {
+		return nil
+	}
+	var paths []string
+	for _, f := range []struct {
+		on   bool
+		path string
+	}{
+		{v.Meminfo, "proc/meminfo"}, {v.CPUInfo, "proc/cpuinfo"}, {v.Stat, "proc/stat"}, {v.Uptime, "proc/uptime"},
+		{v.Loadavg, "proc/loadavg"}, {v.Swaps, "proc/swaps"}, {v.Diskstats, "proc/diskstats"}, {v.CPUs, "sys/devices/system/cpu"},
+	} {
+		if f.on {
+			paths = append(paths, f.path)
+		}
+	}
+	return paths
+}

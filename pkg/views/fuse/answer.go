@@ -1,0 +1,176 @@
+package fuse
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// long is how long the kernel may take for granted what never changes.
+const long = time.Hour
+
+// brief is how long it may what changes with the number of CPUs.
+const brief = time.Second
+
+// putAttr writes fuse_attr of a node.
+func (s *Server) putAttr(b []byte, number uint64, n *node) {
+	native.PutUint64(b, number)
+	mode, links, changed := uint32(unix.S_IFDIR|0o555), uint32(2), s.began
+	if n.file != nil {
+		mode, links, changed = unix.S_IFREG|0o444, 1, n.file.changed
+		native.PutUint64(b[8:], uint64(len(n.file.data)))
+		native.PutUint64(b[16:], (uint64(len(n.file.data))+511)/512)
+	}
+	for i := range 3 { // atime, mtime, ctime
+		native.PutUint64(b[24+8*i:], uint64(changed/1e9))
+		native.PutUint32(b[48+4*i:], uint32(changed%1e9))
+	}
+	native.PutUint32(b[60:], mode)
+	native.PutUint32(b[64:], links)
+	native.PutUint32(b[68:], s.uid)
+	native.PutUint32(b[72:], s.gid)
+	native.PutUint32(b[80:], 4096)
+}
+
+// validity is how long a node's attributes may be taken for granted.
+func validity(n *node) time.Duration {
+	switch {
+	case n.file != nil:
+		return n.file.TTL
+	case n.counted >= 0:
+		return brief
+	}
+	return long
+}
+
+// putEntry writes fuse_entry_out. Whether a numbered directory is there changes.
+func (s *Server) putEntry(b []byte, number uint64, n *node) {
+	valid, stays := validity(n), long
+	if number>>countedShift != 0 {
+		stays = brief
+	}
+	native.PutUint64(b, number)
+	native.PutUint64(b[16:], uint64(stays/time.Second))
+	native.PutUint64(b[24:], uint64(valid/time.Second))
+	native.PutUint32(b[32:], uint32(stays%time.Second))
+	native.PutUint32(b[36:], uint32(valid%time.Second))
+	s.putAttr(b[40:], number, n)
+}
+
+func (s *Server) lookup(r *request, dir *node) (size int, errno unix.Errno) {
+	name, ok := r.name()
+	if !ok {
+		return 0, unix.EINVAL
+	}
+	if dir.file != nil {
+		return 0, unix.ENOTDIR
+	}
+	b := s.fixed[:entrySize]
+	number := s.tree.lookup(dir, name)
+	n, ok := s.tree.get(number)
+	if !ok {
+		// Not an error, but an entry without a node, so that the kernel remembers it.
+		native.PutUint64(b[16:], uint64(brief/time.Second))
+		return entrySize, 0
+	}
+	if n.file != nil {
+		s.refresh(n.file)
+	}
+	s.putEntry(b, number, n)
+	return entrySize, 0
+}
+
+func (s *Server) getattr(r *request, n *node) (size int, errno unix.Errno) {
+	if n.file != nil {
+		s.refresh(n.file)
+	}
+	b := s.fixed[:16+attrSize]
+	valid := validity(n)
+	native.PutUint64(b, uint64(valid/time.Second))
+	native.PutUint32(b[8:], uint32(valid%time.Second))
+	s.putAttr(b[16:], r.node, n)
+	return len(b), 0
+}
+
+// read gives a part of a file. It stays the content that the attributes were told of, so
+// that parts fit together; who goes past the page cache gets a new one at the beginning.
+func (s *Server) read(r *request, n *node) (data []byte, errno unix.Errno) {
+	offset, size, flags, ok := r.span()
+	switch {
+	case !ok:
+		return nil, unix.EINVAL
+	case n.file == nil:
+		return nil, unix.EISDIR
+	}
+	if !n.file.known || flags&unix.O_DIRECT != 0 && offset == 0 {
+		s.refresh(n.file)
+	}
+	if offset >= uint64(len(n.file.data)) {
+		return nil, 0
+	}
+	data = n.file.data[offset:]
+	return data[:min(uint64(len(data)), uint64(size))], 0
+}
+
+// readdir lists a directory. An entry's offset is that of the one after it.
+func (s *Server) readdir(r *request, dir *node) (data []byte, errno unix.Errno) {
+	offset, size, _, ok := r.span()
+	switch {
+	case !ok:
+		return nil, unix.EINVAL
+	case dir.file != nil:
+		return nil, unix.ENOTDIR
+	}
+	b := s.list[:0]
+	for i := offset; ; i++ {
+		number, name, isDir, ok := s.tree.entry(dir, i)
+		whole := (direntLen + len(name) + 7) &^ 7
+		if !ok || len(b)+whole > min(int(min(size, maxWrite)), cap(b)) {
+			return b, 0
+		}
+		e := b[len(b) : len(b)+whole]
+		clear(e)
+		native.PutUint64(e, number)
+		native.PutUint64(e[8:], i+1)
+		native.PutUint32(e[16:], uint32(len(name)))
+		kind := uint32(unix.DT_REG)
+		if isDir {
+			kind = unix.DT_DIR
+		}
+		native.PutUint32(e[20:], kind)
+		copy(e[direntLen:], name)
+		b = b[:len(b)+whole]
+	}
+}
+
+// begin answers FUSE_INIT: what both ends are capable of. A kernel of another major
+// version sends it again, for the one that it was told.
+func (s *Server) begin(r *request) (size int, errno unix.Errno) {
+	const major, minor = 7, 38
+	if len(r.body) < initIn || native.Uint32(r.body) < major {
+		return 0, unix.EPROTO
+	}
+	flags, flags2 := native.Uint32(r.body[12:]), uint32(0)
+	if len(r.body) >= initExtIn && flags&initExt != 0 {
+		flags2 = native.Uint32(r.body[16:])
+	}
+	b := s.fixed[:initOut]
+	native.PutUint32(b, major)
+	native.PutUint32(b[4:], minor)
+	native.PutUint32(b[8:], 64<<10) // readahead
+	native.PutUint32(b[12:], flags&(initAsyncRead|initAutoInvalData|initParallelDirs|initExt))
+	native.PutUint16(b[16:], 12) // requests in the background, and when these are too many: the kernel's own
+	native.PutUint16(b[18:], 9)
+	native.PutUint32(b[20:], maxWrite)
+	native.PutUint32(b[24:], 1) // granularity of times, ns
+	native.PutUint32(b[32:], flags2&init2HasResend)
+	return initOut, 0
+}
+
+func (s *Server) statfs() (size int, errno unix.Errno) {
+	b := s.fixed[:statfsOut]
+	native.PutUint32(b[40:], 4096) // bsize
+	native.PutUint32(b[44:], 255)  // namelen
+	native.PutUint32(b[48:], 4096) // frsize
+	return statfsOut, 0
+}

@@ -1,0 +1,33 @@
+package fuse
+
+import (
+	"bytes"
+	"time"
+)
+
+// content is a file with what it last had.
+type content struct {
+	*File
+	data    []byte        // what it has
+	known   bool          // it was asked for before
+	made    time.Duration // when it was rendered, monotonic
+	changed int64         // what its time of change says, nanoseconds since 1970
+}
+
+// refresh renders the file anew if that was done longer than its TTL ago. A
+// content that is the same keeps its time of change: the kernel's pages stay good.
+func (s *Server) refresh(f *content) {
+	t := s.now()
+	if f.known && t.Mono-f.made < f.TTL {
+		return
+	}
+	s.scratch = f.Render(s.scratch[:0])
+	f.made = t.Mono
+	if f.known && bytes.Equal(f.data, s.scratch) {
+		return
+	}
+	f.known = true
+	f.data = append(f.data[:0], s.scratch...)
+	// A clock that was set back must not give the time that another content had.
+	f.changed = max(t.Wall, f.changed+1)
+}
