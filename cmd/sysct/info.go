@@ -12,7 +12,7 @@ import (
 )
 
 const infoLong = `Show what is known of a guest: its state, its storage and ids, what it uses, and how
-its last life ended. What isn't known is left out, or null in JSON, where sizes are
+its last life ended. What it uses stands beside what it may use. What isn't known is left out, or null in JSON, where sizes are
 bytes, times RFC 3339 in UTC, and durations seconds. A broken guest is shown as far
 as it can be read, with status 1.`
 
@@ -84,27 +84,6 @@ func (a *app) printInfo(i *guest.Info) error {
 		row("Last exit", exitText(i.Exit))
 	}
 	return w.Flush()
-}
-
-func usageRows(u *guest.Usage, row func(label, value string)) {
-	if u == nil {
-		return
-	}
-	if u.CPU != nil {
-		row("CPU use", fmt.Sprintf("%.2f s", *u.CPU))
-	}
-	for _, m := range []struct {
-		label string
-		value *int64
-	}{{"Memory use", u.Memory}, {"Memory peak", u.MemoryPeak}, {"Memory limit", u.MemoryMax}} {
-		if m.value != nil {
-			row(m.label, bytesText(*m.value))
-		}
-	}
-	row("Processes", optional(u.Pids))
-	if u.OOMKills != nil && *u.OOMKills > 0 {
-		row("OOM kills", optional(u.OOMKills))
-	}
 }
 
 func exitText(e *guest.ExitInfo) string {

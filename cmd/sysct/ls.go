@@ -4,14 +4,15 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/sysct/sysct/internal/nearest"
 	"github.com/sysct/sysct/pkg/guest"
+	"github.com/sysct/sysct/pkg/limits"
 )
 
 type lsOptions struct {
@@ -25,9 +26,16 @@ type lsOptions struct {
 
 const lsLong = `List the guests, or those that are named; in a name * and ? stand for anything.
 
-Names and states; with -f the usual columns, with -o those you name:
-name, state, pid, memory, pids, cpu, template, backend, started, ready, autostart,
-groups, rootfs. -g leaves guests in a group.
+Names and states; with -f the usual columns, with -o those you name: name, state, pid,
+template, backend, started, ready, autostart, groups, rootfs; and what a running guest
+uses and may use:
+  memory, memory_max, memory_peak, anon, file, kernel, swap, swap_max; oom_kills
+  cpu (time), cpu_user, cpu_system, cpu_quota, cpus, throttled (periods), throttled_time
+  io (read/written), read, write, read_ops, write_ops
+  pids, pids_max, pids_peak, pids_hits (forks that the limit refused)
+  pressure: some waited in the last 10 s, in %, for CPU/memory/IO; cpu_pressure,
+  memory_pressure, io_pressure
+-g leaves guests in a group.
 --filter COLUMN=VALUE leaves those whose column is the value, in which * stands
 for anything; several filters have all to fit. --running, --frozen and --stopped leave
 those in that state, or in one of them.`
@@ -68,32 +76,6 @@ func newLs(a *app) *cobra.Command {
 	return cmd
 }
 
-// column is a column of the table.
-type column struct {
-	name string
-	cell func(*guest.Info) string
-	// number is what a column of figures is sorted by; nil: what it shows.
-	number func(*guest.Info) float64
-}
-
-func columns() []column {
-	return []column{
-		{"name", func(i *guest.Info) string { return i.Name }, nil},
-		{"state", stateCell, nil},
-		{"pid", func(i *guest.Info) string { return optional(i.Pid) }, func(i *guest.Info) float64 { return number(i.Pid) }},
-		{"memory", memoryCell, func(i *guest.Info) float64 { return number(i.Use().Memory) }},
-		{"pids", pidsCell, func(i *guest.Info) float64 { return number(i.Use().Pids) }},
-		{"cpu", cpuCell, func(i *guest.Info) float64 { return number(i.Use().CPU) }},
-		{"template", func(i *guest.Info) string { return optional(i.Template) }, nil},
-		{"backend", func(i *guest.Info) string { return optional(i.Backend) }, nil},
-		{"started", startedCell, nil},
-		{"ready", func(i *guest.Info) string { return optional(i.Ready) }, nil},
-		{"autostart", autostartCell, nil},
-		{"groups", groupsCell, nil},
-		{"rootfs", func(i *guest.Info) string { return i.Rootfs }, nil},
-	}
-}
-
 func runLs(cmd *cobra.Command, a *app, o *lsOptions, names []string) error {
 	chosen, err := o.choose(cmd.Flags().Changed("columns"))
 	if err != nil {
@@ -107,7 +89,7 @@ func runLs(cmd *cobra.Command, a *app, o *lsOptions, names []string) error {
 	if err != nil {
 		return err
 	}
-	list, err := m.List(cmd.Context(), guest.ListOptions{Brief: o.plain(), Names: names})
+	list, err := m.List(cmd.Context(), guest.ListOptions{Brief: o.plain(), Names: names, Figures: o.figures(chosen)})
 	if err != nil {
 		return err
 	}
@@ -126,6 +108,25 @@ func (o *lsOptions) plain() bool {
 	return !o.fancy && !o.json && o.sort == "" && len(o.columns)+len(o.filters)+len(o.groups) == 0
 }
 
+// figures is what of the guests' use the columns need: reading all takes ten times as
+// long as reading one.
+func (o *lsOptions) figures(chosen []column) *limits.Want {
+	if o.json {
+		return nil
+	}
+	want := limits.WantNothing
+	for _, c := range chosen {
+		want |= c.want
+	}
+	for _, name := range append([]string{o.sort}, o.filters...) {
+		name, _, _ = strings.Cut(name, "=")
+		if c, err := columnOf(name); err == nil {
+			want |= c.want
+		}
+	}
+	return &want
+}
+
 // choose gives the columns that the flags name; given says that -o is there.
 func (o *lsOptions) choose(given bool) ([]column, error) {
 	names := []string{"name", "state"}
@@ -135,7 +136,7 @@ func (o *lsOptions) choose(given bool) ([]column, error) {
 	case given:
 		names = o.columns
 	case o.fancy:
-		names = []string{"name", "state", "pid", "memory", "pids", "cpu", "template", "backend", "autostart", "groups", "started"}
+		names = []string{"name", "state", "pid", "memory", "cpu", "io", "pids", "pressure", "template", "backend", "autostart", "groups", "started"}
 	}
 	var chosen []column
 	for _, name := range names {
@@ -154,7 +155,11 @@ func columnOf(name string) (column, error) {
 			return c, nil
 		}
 	}
-	return column{}, invalid("unknown column %q: %s", name, strings.Join(columnNames(), ", "))
+	hint := "\nhint: sysct ls --help lists them"
+	if near := nearest.Of(strings.ToLower(name), columnNames()); near != "" {
+		hint = "\nhint: did you mean " + near + "?"
+	}
+	return column{}, invalid("unknown column %q%s", name, hint)
 }
 
 func (a *app) table(chosen []column, list []guest.Info, header bool) error {
@@ -217,43 +222,9 @@ func groupsCell(i *guest.Info) string {
 	return strings.Join(i.Groups, ",")
 }
 
-func memoryCell(i *guest.Info) string {
-	if i.Usage == nil || i.Usage.Memory == nil {
-		return "-"
-	}
-	return bytesText(*i.Usage.Memory)
-}
-
-func pidsCell(i *guest.Info) string {
-	if i.Usage == nil {
-		return "-"
-	}
-	return optional(i.Usage.Pids)
-}
-
-func cpuCell(i *guest.Info) string {
-	if i.Usage == nil || i.Usage.CPU == nil {
-		return "-"
-	}
-	return strconv.FormatFloat(*i.Usage.CPU, 'f', 2, 64) + "s"
-}
-
 func startedCell(i *guest.Info) string {
 	if i.StartedAt == nil {
 		return "-"
 	}
 	return i.StartedAt.Local().Format(time.DateTime)
-}
-
-// bytesText is a size for people: powers of 1024, three digits.
-func bytesText(n int64) string {
-	const units = "KMGTP"
-	if n < 1024 {
-		return strconv.FormatInt(n, 10) + "B"
-	}
-	v, unit := float64(n), -1
-	for v >= 1024 && unit < len(units)-1 {
-		v, unit = v/1024, unit+1
-	}
-	return strconv.FormatFloat(v, 'f', 1, 64) + units[unit:unit+1]
 }

@@ -227,7 +227,7 @@ func checkMemory(p *patient) *doctor.Finding {
 
 func checkPids(p *patient) *doctor.Finding {
 	use := p.info.Use()
-	if !use.pidsReached() {
+	if !use.PidsReached() {
 		return nil
 	}
 	return found(doctor.Warning, "its programs can't start any others then", morePids(p.name, *use.PidsMax),

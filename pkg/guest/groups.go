@@ -79,12 +79,12 @@ func (m *Manager) elsewhere(name string) error {
 }
 
 // sights looks at many guests at once, see [limits.Backend].
-func (m *Manager) sights(names []string, stats bool) (map[string]limits.Sight, error) {
+func (m *Manager) sights(names []string, want limits.Want) (map[string]limits.Sight, error) {
 	tree, err := detect.Find()
 	if err != nil {
 		return nil, err
 	}
-	found, err := cgroupfs.New(tree).Sights(m.base(), names, stats)
+	found, err := cgroupfs.New(tree).Sights(m.base(), names, want)
 	if err != nil || !m.units {
 		return found, err
 	}
@@ -93,7 +93,7 @@ func (m *Manager) sights(names []string, stats bool) (map[string]limits.Sight, e
 		scopes[i] = scopeName(name)
 		nameOf[scopes[i]] = name
 	}
-	inScopes, err := cgroupfs.NewDelegated(tree).Sights(guestSlice, scopes, stats)
+	inScopes, err := cgroupfs.NewDelegated(tree).Sights(guestSlice, scopes, want)
 	if err != nil {
 		return nil, err
 	}

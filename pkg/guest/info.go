@@ -31,29 +31,12 @@ type Info struct {
 	Error      *string     `json:"error"` // why the guest is broken
 }
 
-// Usage is what a running guest uses. Bytes, seconds, counts.
-type Usage struct {
-	Memory     *int64   `json:"memory"`
-	MemoryPeak *int64   `json:"memory_peak"`
-	MemoryMax  *int64   `json:"memory_max"`
-	CPU        *float64 `json:"cpu"`
-	Pids       *int64   `json:"pids"`
-	PidsPeak   *int64   `json:"pids_peak"`
-	PidsMax    *int64   `json:"pids_max"`
-	OOMKills   *int64   `json:"oom_kills"`
-}
-
 // Use is Usage, or one without any figure if the guest isn't running.
 func (info *Info) Use() *Usage {
 	if info.Usage == nil {
 		return &Usage{}
 	}
 	return info.Usage
-}
-
-// pidsReached says that there have been as many processes as may be.
-func (u *Usage) pidsReached() bool {
-	return u.PidsPeak != nil && u.PidsMax != nil && *u.PidsPeak >= *u.PidsMax
 }
 
 // ExitInfo is how a life of a guest ended.

@@ -22,9 +22,22 @@ import (
 // ListOptions say what is to be known of the guests.
 type ListOptions struct {
 	Brief bool // names and states, and what is broken: the rest may be missing
+	// Figures are what is read of what they use; nil: all. It is dear for hundreds.
+	Figures *limits.Want
 	// Names are the guests to list, none: all. One with any of *?[ is a pattern of
 	// path.Match, which may fit none.
 	Names []string
+}
+
+// want is what is read of the guests' use.
+func (o *ListOptions) want() limits.Want {
+	switch {
+	case o.Brief:
+		return limits.WantNothing
+	case o.Figures != nil:
+		return *o.Figures
+	}
+	return limits.WantAll
 }
 
 // List gives all guests, sorted by name. A guest whose state can't be read is in
@@ -38,7 +51,7 @@ func (m *Manager) List(ctx context.Context, o ListOptions) ([]Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	sights, err := m.sights(names, !o.Brief)
+	sights, err := m.sights(names, o.want())
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +101,7 @@ func (m *Manager) Info(ctx context.Context, name string) (*Info, error) {
 	if err := m.check(name); err != nil {
 		return nil, err
 	}
-	sights, err := m.sights([]string{name}, true)
+	sights, err := m.sights([]string{name}, limits.WantAll)
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +223,7 @@ func (m *Manager) observe(sight limits.Sight, boot string, facts bool, info *Inf
 		info.State = state.Frozen
 	}
 	if sight.Stats != nil {
-		info.usage(sight.Stats)
+		info.Usage = newUsage(sight.Stats)
 	}
 }
 

@@ -76,7 +76,7 @@ func (m *Manager) Why(ctx context.Context, name string) (*Why, error) {
 	if info.Use().OOMKills != nil {
 		w.OOMKills = *info.Use().OOMKills
 	}
-	if use := info.Use(); use.pidsReached() {
+	if use := info.Use(); use.PidsReached() {
 		w.PidsReached = *use.PidsMax
 	}
 	if info.State == state.Running {

@@ -143,7 +143,7 @@ func TestPresentIsWhatTheFileHas(t *testing.T) {
 }
 
 func TestLowers(t *testing.T) {
-	s := Stats{Memory: &Memory{Current: 100}, Pids: ptr(10)}
+	s := Stats{Memory: &Memory{Current: 100}, Pids: &Pids{Current: 10}}
 	for want, c := range map[string][2]Limits{
 		"[]": {{}, {Memory: ptr(100), Pids: ptr(10)}},
 		"[limits.memory: 99 bytes are below the 100 in use: what the kernel can't take back it kills processes for, or it refuses the change]": {{}, {Memory: ptr(99)}},

@@ -42,7 +42,7 @@ type Group interface {
 	// that can't be kept here. Processes may be killed for a limit of memory below what is
 	// used, see [Lowers].
 	Change(from, to Limits) error
-	// Stats reads what the guest uses.
+	// Stats reads all that the guest uses.
 	Stats() (Stats, error)
 	// Pids lists the processes of the guest, in no order.
 	Pids() ([]int, error)
@@ -70,9 +70,9 @@ type Backend interface {
 	Make(base, name string, l Limits, owner uint32, warn func(string)) (Group, error)
 	// Open opens the groups that Make made: fs.ErrNotExist if there are none.
 	Open(base, name string) (Group, error)
-	// Sights looks at many guests at once, with what they use if stats is set. Guests
-	// without groups are not in the result; one that ends meanwhile may lack Stats.
-	Sights(base string, names []string, stats bool) (map[string]Sight, error)
+	// Sights looks at many guests at once, with what is wanted of what they use.
+	// Guests without groups are not in the result; one that ends meanwhile may lack Stats.
+	Sights(base string, names []string, want Want) (map[string]Sight, error)
 	// List names the guests that have any group under base, even half of one.
 	List(base string) ([]string, error)
 	// Remove removes every group of a guest with all groups below, and base if it is

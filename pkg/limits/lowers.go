@@ -35,7 +35,7 @@ func Lowers(from, to Limits, s Stats) []Lowered {
 		check("limits.memory_high", from.MemoryHigh, to.MemoryHigh, s.Memory.Current, false)
 	}
 	if s.Pids != nil {
-		check("limits.pids", from.Pids, to.Pids, *s.Pids, false)
+		check("limits.pids", from.Pids, to.Pids, s.Pids.Current, false)
 	}
 	return all
 }

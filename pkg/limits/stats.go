@@ -8,84 +8,76 @@ import (
 	"strings"
 )
 
-// Stats is what a guest uses at the moment. What no controller counts is nil.
+// Stats is what a guest uses at the moment, and what it has used since its groups
+// were made. What wasn't asked for, or what no controller counts, is nil.
 type Stats struct {
+	CPU      *CPU
 	Memory   *Memory
-	CPUUsage int64  // CPU time in µs since the group was made (cpu.stat)
-	Pids     *int64 // processes and threads
-	PidsPeak *int64 // the most that Pids has been; nil before Linux 6.1
-	PidsMax  *int64 // nil is no limit
+	IO       *IOStats
+	Pids     *Pids
+	Pressure *Pressure
 }
 
-// Memory is a guest's memory, in bytes.
-type Memory struct {
-	Current  int64  // memory.current, memory.usage_in_bytes
-	Max      *int64 // nil is no limit
-	Peak     *int64 // the most that Current has been; nil before Linux 5.19 on v2
-	OOMKills int64  // processes that the kernel killed for lack of memory
-}
+// Want says which figures are to be read: each costs some files a guest.
+type Want uint
+
+// What there is to be wanted.
+const (
+	WantCPU      Want = 1 << iota // time, and how the quota held it up
+	WantMemory                    // use, limits, and how often they were met
+	WantDetail                    // what the memory is used for (the dearest to read)
+	WantIO                        // bytes and operations
+	WantPids                      // processes and threads
+	WantPressure                  // stall times
+	WantQuota                     // what CPU time and which CPUs it may use
+
+	WantNothing Want = 0
+	WantAll          = 1<<iota - 1
+)
+
+// Has says whether any of what is wanted.
+func (w Want) Has(what Want) bool { return w&what != 0 }
 
 // ReadFunc reads one file of one group. A file that is missing is fs.ErrNotExist.
 type ReadFunc func(file string) (string, error)
 
-// unlimitedV1 is below what v1 shows for no limit (the largest whole number of
-// pages) and above any memory there is.
-const unlimitedV1 = 1 << 62
-
-// MemoryV2 reads the memory figures of a v2 group; nil if the controller is not
-// enabled there.
-func MemoryV2(read ReadFunc) (*Memory, error) {
-	current, err := optional(number(read, "memory.current"))
-	if current == nil || err != nil {
-		return nil, err
-	}
-	m := &Memory{Current: *current}
-	if m.Max, err = optional(number(read, "memory.max")); err != nil {
-		return nil, err
-	}
-	if m.Peak, err = optional(number(read, "memory.peak")); err != nil {
-		return nil, err
-	}
-	m.OOMKills, err = keyed(read, "memory.events", "oom_kill")
-	return m, err
+// Files reads the files of one guest's groups.
+type Files struct {
+	V2 ReadFunc
+	// V1 gives the reader for a controller that is on v1, nil for one that isn't.
+	V1 func(controller string) ReadFunc
 }
 
-// MemoryV1 reads the memory figures of a group of the v1 memory hierarchy.
-func MemoryV1(read ReadFunc) (*Memory, error) {
-	m := &Memory{}
-	var err error
-	if m.Current, err = number(read, "memory.usage_in_bytes"); err != nil {
-		return nil, err
+// of is the reader for a controller's files, and whether they are those of v1.
+func (f Files) of(controller string) (read ReadFunc, v1 bool) {
+	if f.V1 != nil {
+		if read = f.V1(controller); read != nil {
+			return read, true
+		}
 	}
-	limit, err := number(read, "memory.limit_in_bytes")
-	if err != nil {
-		return nil, err
-	}
-	if limit < unlimitedV1 {
-		m.Max = &limit
-	}
-	if m.Peak, err = optional(number(read, "memory.max_usage_in_bytes")); err != nil {
-		return nil, err
-	}
-	m.OOMKills, err = keyed(read, "memory.oom_control", "oom_kill")
-	return m, err
+	return f.V2, false
 }
 
-// CPUUsage reads the CPU time of a v2 group in µs. The kernel keeps it in every
-// v2 group, whether or not the cpu controller is enabled or on v1.
-func CPUUsage(read ReadFunc) (int64, error) { return keyed(read, "cpu.stat", "usage_usec") }
-
-// ReadPids reads the number of processes and threads of a group of either version;
-// it stays nil if the controller is not enabled there.
-func (s *Stats) ReadPids(read ReadFunc) (err error) {
-	if s.Pids, err = optional(number(read, "pids.current")); s.Pids == nil || err != nil {
-		return err
+// Read reads what is wanted. A controller that the guest isn't under has nil; a
+// file whose text makes no sense is an error.
+func (f Files) Read(want Want) (s Stats, err error) {
+	for _, part := range []struct {
+		want Want
+		read func() error
+	}{
+		{WantCPU | WantQuota, func() (err error) { s.CPU, err = f.cpu(want); return err }},
+		{WantMemory | WantDetail, func() (err error) { s.Memory, err = f.memory(want); return err }},
+		{WantIO, func() (err error) { s.IO, err = f.io(); return err }},
+		{WantPids, func() (err error) { s.Pids, err = f.pids(); return err }},
+		{WantPressure, func() (err error) { s.Pressure, err = f.pressure(); return err }},
+	} {
+		if want.Has(part.want) {
+			if err := part.read(); err != nil {
+				return s, err
+			}
+		}
 	}
-	if s.PidsPeak, err = optional(number(read, "pids.peak")); err != nil {
-		return err
-	}
-	s.PidsMax, err = optional(number(read, "pids.max"))
-	return err
+	return s, nil
 }
 
 // Events reads populated and frozen from a cgroup.events file's text.
@@ -132,23 +124,58 @@ func optional(n int64, err error) (*int64, error) {
 	return &n, nil
 }
 
-func keyed(read ReadFunc, file, key string) (int64, error) {
-	text, err := read(file)
-	if err != nil {
-		return 0, err
+// figure is a file of one number, to be read into a field that stays nil if the file is
+// missing or says "max".
+type figure struct {
+	file string
+	into **int64
+}
+
+func figures(read ReadFunc, all ...figure) (err error) {
+	for _, f := range all {
+		if *f.into, err = optional(number(read, f.file)); err != nil {
+			return err
+		}
 	}
-	n, err := valueOf(key, text)
+	return nil
+}
+
+// keys reads a flat-keyed file ("key N" a line); a missing file has no keys.
+func keys(read ReadFunc, file string) (flat, error) {
+	text, err := read(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return flat{file: file}, nil
+	}
+	return flat{file: file, text: text}, err
+}
+
+// flat is the text of a flat-keyed file.
+type flat struct{ file, text string }
+
+// value is that of a key which has to be there.
+func (f flat) value(key string) (int64, error) {
+	n, err := valueOf(key, f.text)
 	if err != nil {
-		return 0, fmt.Errorf("cannot parse %s: %w", file, err)
+		return 0, fmt.Errorf("cannot parse %s: %w", f.file, err)
 	}
 	return n, nil
 }
 
+// get is the value of a key; nil if it isn't there.
+func (f flat) get(key string) *int64 {
+	if n, err := valueOf(key, f.text); err == nil {
+		return &n
+	}
+	return nil
+}
+
 // valueOf finds "key N" in flat-keyed text.
 func valueOf(key, text string) (int64, error) {
-	for line := range strings.Lines(text) {
-		if k, v, ok := strings.Cut(strings.TrimSpace(line), " "); ok && k == key {
-			return strconv.ParseInt(v, 10, 64)
+	for len(text) > 0 {
+		var line string
+		line, text, _ = strings.Cut(text, "\n")
+		if rest, ok := strings.CutPrefix(line, key); ok && strings.HasPrefix(rest, " ") {
+			return strconv.ParseInt(rest[1:], 10, 64)
 		}
 	}
 	return 0, fmt.Errorf("no line %q", key)

@@ -136,30 +136,19 @@ func readEvents(fd int) (string, error) {
 
 // Stats implements limits.Group.
 func (g *group) Stats() (limits.Stats, error) {
-	s, err := g.stats()
+	s, err := limits.Files{V2: g.guest.read, V1: g.reader}.Read(limits.WantAll)
 	if err != nil {
 		return limits.Stats{}, fmt.Errorf("cannot read figures of %q: %w", g.name, err)
 	}
 	return s, nil
 }
 
-func (g *group) stats() (s limits.Stats, err error) {
-	if s.CPUUsage, err = limits.CPUUsage(g.guest.read); err != nil {
-		return s, err
+// reader reads the v1 group that a controller is in; nil if it isn't on v1.
+func (g *group) reader(controller string) limits.ReadFunc {
+	if d := g.holder(controller); d != nil {
+		return d.read
 	}
-	if d := g.holder("memory"); d != nil {
-		s.Memory, err = limits.MemoryV1(d.read)
-	} else {
-		s.Memory, err = limits.MemoryV2(g.guest.read)
-	}
-	if err != nil {
-		return s, err
-	}
-	d := g.holder("pids")
-	if d == nil {
-		d = g.guest
-	}
-	return s, s.ReadPids(d.read)
+	return nil
 }
 
 // holder is the v1 group that a controller is in; nil if it isn't on v1.

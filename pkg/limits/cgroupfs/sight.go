@@ -15,8 +15,8 @@ type bases struct {
 }
 
 // Sights implements limits.Backend. What is the same for all guests is opened once,
-// and a guest costs three system calls, so that a list of many is short.
-func (b *Backend) Sights(base string, names []string, stats bool) (map[string]limits.Sight, error) {
+// and a file of a guest costs three system calls, so that a list of many is short.
+func (b *Backend) Sights(base string, names []string, want limits.Want) (map[string]limits.Sight, error) {
 	found := map[string]limits.Sight{}
 	all := &bases{v1: map[string]*dir{}}
 	defer all.close()
@@ -27,14 +27,14 @@ func (b *Backend) Sights(base string, names []string, stats bool) (map[string]li
 	if err != nil {
 		return nil, fmt.Errorf("cannot look at groups of %q: %w", base, err)
 	}
-	if stats {
+	if want != limits.WantNothing {
 		all.openV1(b.tree, base)
 	}
 	for _, name := range names {
 		if checkComponent(name) != nil {
 			continue
 		}
-		if s, err := all.look(name, stats); err == nil {
+		if s, err := all.look(name, want); err == nil {
 			found[name] = s
 		}
 	}
@@ -48,14 +48,8 @@ func (b *bases) openV1(t Tree, base string) {
 		if err != nil {
 			continue
 		}
-		shared := false
-		for _, c := range []string{"memory", "pids"} {
-			if h.has(c) {
-				b.v1[c], shared = d, true
-			}
-		}
-		if !shared {
-			d.close()
+		for _, c := range h.controllers {
+			b.v1[c] = d
 		}
 	}
 }
@@ -71,34 +65,28 @@ func (b *bases) close() {
 	}
 }
 
-func (b *bases) look(name string, stats bool) (s limits.Sight, err error) {
+func (b *bases) look(name string, want limits.Want) (s limits.Sight, err error) {
 	text, err := b.v2.below(name+"/guest", "cgroup.events")
 	if err != nil {
 		return s, err
 	}
-	if s.Populated, s.Frozen, err = limits.Events(text); err != nil || !stats || !s.Populated {
+	s.Populated, s.Frozen, err = limits.Events(text)
+	if err != nil || want == limits.WantNothing || !s.Populated {
 		return s, err
 	}
-	v2 := func(file string) (string, error) { return b.v2.below(name+"/guest", file) }
-	of := func(controller string) limits.ReadFunc {
-		if d := b.v1[controller]; d != nil {
+	files := limits.Files{
+		V2: func(file string) (string, error) { return b.v2.below(name+"/guest", file) },
+		V1: func(controller string) limits.ReadFunc {
+			d := b.v1[controller]
+			if d == nil {
+				return nil
+			}
 			return func(file string) (string, error) { return d.below(name, file) }
-		}
-		return v2
+		},
 	}
-	st := &limits.Stats{}
-	if st.CPUUsage, err = limits.CPUUsage(v2); err != nil {
-		return s, nil // the guest ends just now: what was seen is still true
-	}
-	memory := limits.MemoryV2
-	if b.v1["memory"] != nil {
-		memory = limits.MemoryV1
-	}
-	if st.Memory, err = memory(of("memory")); err != nil {
-		return s, nil
-	}
-	if st.ReadPids(of("pids")) == nil {
-		s.Stats = st
+	// An error is of a guest that ends just now: what was seen is still true.
+	if stats, err := files.Read(want); err == nil {
+		s.Stats = &stats
 	}
 	return s, nil
 }
@@ -114,11 +102,22 @@ func (d *dir) below(group, name string) (string, error) {
 		return "", d.fail("open", path, err)
 	}
 	defer unix.Close(fd)
-	// These files are short: one read has all of it.
+	return readShort(fd, d, path)
+}
+
+// readShort reads a file that mostly fits into one read.
+func readShort(fd int, d *dir, path string) (string, error) {
 	var buf [4096]byte
 	var n int
 	if err := again(func() (err error) { n, err = unix.Read(fd, buf[:]); return err }); err != nil {
 		return "", d.fail("read", path, err)
 	}
-	return string(buf[:max(n, 0)]), nil
+	if n < len(buf) {
+		return string(buf[:max(n, 0)]), nil
+	}
+	rest, err := readAll(fd)
+	if err != nil {
+		return "", d.fail("read", path, err)
+	}
+	return string(buf[:]) + rest, nil
 }

@@ -94,7 +94,7 @@ func TestDetect(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer g.Close()
-	if s, err := g.Stats(); err != nil || *s.Memory.Max != 1<<26 || *s.Pids != 0 {
+	if s, err := g.Stats(); err != nil || *s.Memory.Max != 1<<26 || s.Pids.Current != 0 {
 		t.Errorf("figures: %+v, %v", s, err)
 	}
 	if err := g.Remove(); err != nil {

@@ -2,7 +2,6 @@ package limitstest
 
 import (
 	"errors"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -46,7 +45,7 @@ func testMemory(t *testing.T, h Host) {
 	if s.Memory.Peak != nil && *s.Memory.Peak < *l.Memory/2 {
 		t.Errorf("peak: %d", *s.Memory.Peak)
 	}
-	if s.CPUUsage == 0 {
+	if s.CPU.Usage == 0 {
 		t.Error("no CPU time was counted")
 	}
 }
@@ -61,7 +60,7 @@ func testPids(t *testing.T, h Host) {
 	if c.wait(t).ExitCode() == 0 || !strings.Contains(c.output.String(), "fork") {
 		t.Errorf("it could fork: %v: %s", c.ProcessState, c.output.String())
 	}
-	if s, err := g.Stats(); err != nil || *s.Pids != 4 {
+	if s, err := g.Stats(); err != nil || s.Pids.Current != 4 || s.Pids.Hits == nil {
 		t.Errorf("figures: %+v, %v", s, err)
 	}
 }
@@ -73,22 +72,18 @@ func testCPU(t *testing.T, h Host) {
 	}
 	g := h.guestOf(t, "one", l)
 	start(t, g, "while :; do :; done")
-	eventually(t, "the quota holds it up", func() bool { return h.throttled("one") })
-}
-
-// throttled says whether any group of the guest's was held up by a quota.
-func (h Host) throttled(name string) bool {
-	paths := []string{h.guest(name) + "/cpu.stat"}
-	for _, mount := range h.V1 {
-		paths = append(paths, mount+"/"+Base()+"/"+name+"/cpu.stat")
-	}
-	for _, path := range paths {
-		text, err := os.ReadFile(path)
-		if err == nil && strings.Contains(string(text), "nr_throttled ") && !strings.Contains(string(text), "nr_throttled 0\n") {
-			return true
+	var c *limits.CPU
+	eventually(t, "the quota holds it up", func() bool {
+		s, err := g.Stats()
+		if err != nil {
+			t.Fatal(err)
 		}
+		c = s.CPU
+		return c.Throttled != nil && *c.Throttled > 0 && *c.ThrottledTime > 0
+	})
+	if *c.Periods < *c.Throttled || c.Quota == nil || *c.Quota != *l.CPUQuota || c.User == 0 || c.User+c.System > c.Usage+1 {
+		t.Errorf("figures: %+v", *c)
 	}
-	return false
 }
 
 func testCPUSet(t *testing.T, h Host) {

@@ -66,7 +66,7 @@ func usage(t *testing.T, g limits.Group) int64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.CPUUsage
+	return s.CPU.Usage
 }
 
 // testFreezeInVain has a process that can't be frozen: all go on running.

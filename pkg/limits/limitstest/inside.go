@@ -29,7 +29,7 @@ func testJoining(t *testing.T, h Host) {
 	if n := strings.Count(string(text), ":"+own+"\n"); n != len(h.V1) {
 		t.Errorf("it is in %d v1 groups and not in %d: %s", n, len(h.V1), text)
 	}
-	if s, err := g.Stats(); err != nil || h.has("pids") && *s.Pids != 1 {
+	if s, err := g.Stats(); err != nil || h.has("pids") && s.Pids.Current != 1 {
 		t.Errorf("figures: %+v, %v", s, err)
 	}
 }

@@ -36,7 +36,7 @@ func testLifecycle(t *testing.T, h Host) {
 	if s, err := again.Stats(); err != nil || (s.Memory != nil) != h.has("memory") || (s.Pids != nil) != h.has("pids") {
 		t.Errorf("figures: %+v, %v", s, err)
 	}
-	sights, err := h.Backend.Sights(Base(), []string{"one", "none", "../one"}, true)
+	sights, err := h.Backend.Sights(Base(), []string{"one", "none", "../one"}, limits.WantAll)
 	if s, ok := sights["one"]; err != nil || !ok || len(sights) != 1 || s.Populated || s.Stats != nil {
 		t.Errorf("sights of an empty guest: %+v, %v", sights, err)
 	}
@@ -48,7 +48,7 @@ func testLifecycle(t *testing.T, h Host) {
 	if populated, frozen, err := g.Events(); populated || frozen || err != nil {
 		t.Errorf("events after the removal: %v %v %v", populated, frozen, err)
 	}
-	if sights, err := h.Backend.Sights(Base(), []string{"one"}, true); err != nil || len(sights) != 0 {
+	if sights, err := h.Backend.Sights(Base(), []string{"one"}, limits.WantAll); err != nil || len(sights) != 0 {
 		t.Errorf("sights after the removal: %+v, %v", sights, err)
 	}
 	h.nothingLeft(t)

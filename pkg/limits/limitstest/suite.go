@@ -43,6 +43,7 @@ func Run(t *testing.T, h Host) {
 		{"cpuset", testCPUSet},
 		{"change", testChange},
 		{"missing controllers", testMissing},
+		{"figures", testFigures},
 		{"freeze", testFreeze},
 		{"freeze in vain", testFreezeInVain},
 		{"frozen from above", testFrozenFromAbove},
