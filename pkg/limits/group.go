@@ -15,6 +15,8 @@ type Group interface {
 	GuestFD() int
 	// PayloadFD is payload's directory in v2, for clone3 with CLONE_INTO_CGROUP.
 	PayloadFD() int
+	// Dirs are the directories of the groups that have the guest's limits and figures.
+	Dirs() Dirs
 	// JoinFDs are the tasks files of the v1 groups, open for writing: a thread
 	// that writes "0" to each is in all of them. The kernel checks who opened the
 	// file, so a thread in the guest's user namespace may do it.
@@ -50,6 +52,20 @@ type Group interface {
 	Remove() error
 	// Close closes the fds; the groups stay.
 	Close() error
+}
+
+// Dirs are directories of a guest's groups, by descriptors that are their Group's.
+type Dirs struct {
+	V2 int            // guest
+	V1 map[string]int // by controller, where a controller is on v1
+}
+
+// Of gives the directory that a controller's files are in, if it is anywhere.
+func (d Dirs) Of(controller string) (fd int, v1 bool) {
+	if fd, v1 = d.V1[controller]; v1 {
+		return fd, true
+	}
+	return d.V2, false
 }
 
 // Sight is what is to be seen of a guest by its groups.

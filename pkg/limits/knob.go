@@ -58,7 +58,7 @@ func Enabled(on Controllers) []string {
 // none: for its figures, for its fair share, and so that every process of a
 // guest is in the same groups, whoever started it.
 func Joined(on Controllers) []string {
-	return among(on.V1, "cpu", "cpuset", "memory", "pids", "blkio", "hugetlb")
+	return among(on.V1, "cpu", "cpuacct", "cpuset", "memory", "pids", "blkio", "hugetlb")
 }
 
 func among(have []string, wanted ...string) []string {

@@ -86,7 +86,7 @@ func TestPlanOnHybrid(t *testing.T) {
 	if got := lines(p.V2); !slices.Equal(got, []string{"hugetlb.1GB.max 0", "hugetlb.2MB.max 4194304"}) || !slices.Equal(p.Enable, []string{"hugetlb"}) {
 		t.Errorf("got %q, enabled %q", got, p.Enable)
 	}
-	if want := []string{"cpu", "cpuset", "memory", "pids", "blkio"}; !slices.Equal(p.Join, want) {
+	if want := []string{"cpu", "cpuacct", "cpuset", "memory", "pids", "blkio"}; !slices.Equal(p.Join, want) {
 		t.Errorf("joins %q", p.Join)
 	}
 }

@@ -1,6 +1,7 @@
 package views
 
 import (
+	"bytes"
 	"strconv"
 	"time"
 )
@@ -27,4 +28,22 @@ func negated(d time.Duration) []byte {
 	b := strconv.AppendInt(nil, sec, 10)
 	b = append(b, ' ')
 	return strconv.AppendInt(b, nsec, 10)
+}
+
+// ParseTimeOffsets reads what /proc/PID/timens_offsets shows of the clock named
+// boottime: how far a time namespace's clock is before the host's, below zero for
+// one that began later. Text that isn't of that form is no offset.
+func ParseTimeOffsets(text []byte) (boottime time.Duration) {
+	for line := range bytes.Lines(text) {
+		f := bytes.Fields(line)
+		if len(f) != 3 || string(f[0]) != "boottime" {
+			continue
+		}
+		sec, err := strconv.ParseInt(string(f[1]), 10, 64)
+		nsec, err2 := strconv.ParseInt(string(f[2]), 10, 64)
+		if err == nil && err2 == nil && max(sec, -sec) < 1<<32 && nsec >= 0 && nsec < int64(time.Second) {
+			return time.Duration(sec)*time.Second + time.Duration(nsec)
+		}
+	}
+	return 0
 }

@@ -101,6 +101,17 @@ func (g *group) GuestFD() int { return g.guest.fd }
 // PayloadFD implements limits.Group.
 func (g *group) PayloadFD() int { return g.payload.fd }
 
+// Dirs implements limits.Group.
+func (g *group) Dirs() limits.Dirs {
+	dirs := limits.Dirs{V2: g.guest.fd, V1: map[string]int{}}
+	for _, j := range g.v1 {
+		for _, c := range j.controllers {
+			dirs.V1[c] = j.dir.fd
+		}
+	}
+	return dirs
+}
+
 // EventsFD implements limits.Group.
 func (g *group) EventsFD() int { return g.events }
 

@@ -262,7 +262,7 @@ func TestJoinedOnceForControllersTogether(t *testing.T) {
 	for _, h := range tree.joined() {
 		got = append(got, h.path+"="+strings.Join(h.controllers, "+"))
 	}
-	if want := []string{"/c/cpu,cpuacct=cpu", "/c/memory=memory+pids", "/c/blkio=blkio"}; !slices.Equal(got, want) {
+	if want := []string{"/c/cpu,cpuacct=cpu+cpuacct", "/c/memory=memory+pids", "/c/blkio=blkio"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
