@@ -1,6 +1,7 @@
 package context
 
 import (
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -26,11 +27,27 @@ func guestOOMScore(pid int) error {
 	if err != nil || strings.TrimSpace(string(own)) == "0" {
 		return nil
 	}
+	return writeOOMScore(pid, 0)
+}
+
+// setOOMScore gives a guest the score that its configuration says. Less than it has takes
+// CAP_SYS_RESOURCE of the host.
+func setOOMScore(pid, score int) error {
+	if score == 0 {
+		return nil // it has it already
+	}
+	if err := writeOOMScore(pid, score); err != nil {
+		return fmt.Errorf("oom_score_adj: %w", err)
+	}
+	return nil
+}
+
+func writeOOMScore(pid, score int) error {
 	fd, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/oom_score_adj", unix.O_WRONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return os.NewSyscallError("open oom_score_adj", err)
 	}
 	defer unix.Close(fd)
-	_, err = unix.Write(fd, []byte("0"))
+	_, err = unix.Write(fd, []byte(strconv.Itoa(score)))
 	return os.NewSyscallError("write oom_score_adj", err)
 }

@@ -79,6 +79,7 @@ func steps() []step {
 		{"prepare hooks", (*launch).prepareHooks, (*launch).dropHooks},
 		{"set up stage", (*launch).setup, nil},
 		{"wait for stage", (*launch).ready, (*launch).closeGuest},
+		{"set resource limits", (*launch).resources, nil},
 		{"start-host hook", (*launch).startHost, nil},
 		{"store", (*launch).beforeExec, nil},
 		{"exec init", (*launch).exec, nil},

@@ -185,6 +185,9 @@ func newSetup(s *Spec, osRelease string, filter []byte, views bool) *proto.Setup
 		// Who listens learns what the guest asks of the kernel by reboot(2).
 		Listener: true,
 	}
+	for _, r := range s.Rlimits {
+		setup.Rlimits = append(setup.Rlimits, proto.Rlimit{Name: r.Name, Resource: r.Resource, Cur: r.Soft, Max: r.Hard})
+	}
 	setup.Hooks, setup.HookTime, setup.Place = stageHooks(s)
 	if len(s.Credentials) > 0 {
 		setup.HostFiles = append(setup.HostFiles, proto.HostFile{Name: "credentials", Mode: 0o555, Dir: true})
@@ -214,6 +217,20 @@ func (l *launch) ready() error {
 	}
 	if g.Console < 0 || g.Notify < 0 || len(g.TTYs) != l.spec.TTYs {
 		return fmt.Errorf("the stage handed over %d descriptors of %d", len(fds), l.spec.TTYs+2)
+	}
+	return nil
+}
+
+// resources sets what only the host may set: a hard limit above the caller's own, a score
+// below. The stage sets the limits once more, right before init is executed.
+func (l *launch) resources() error {
+	if err := setOOMScore(l.stage.pid, l.spec.OOMScoreAdj); err != nil {
+		return err
+	}
+	for _, r := range l.spec.Rlimits {
+		if err := unix.Prlimit(l.stage.pid, r.Resource, &unix.Rlimit{Cur: r.Soft, Max: r.Hard}, nil); err != nil {
+			return fmt.Errorf("rlimits.%s: %w", r.Name, os.NewSyscallError("prlimit", err))
+		}
 	}
 	return nil
 }

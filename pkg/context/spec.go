@@ -27,6 +27,9 @@ type Spec struct {
 	Views    []string `json:"views,omitempty"`
 	Pressure bool     `json:"pressure,omitempty"`
 
+	Rlimits     []Rlimit `json:"rlimits,omitempty"`       // of init, instead of the caller's own
+	OOMScoreAdj int      `json:"oom_score_adj,omitempty"` // of init, see proc_pid_oom_score_adj(5)
+
 	Hooks       hooks.Plan   `json:"hooks"`
 	Credentials []Credential `json:"credentials,omitempty"`
 }
@@ -35,6 +38,14 @@ type Spec struct {
 type Credential struct {
 	Name string `json:"name"` // a file's
 	Data []byte `json:"data"`
+}
+
+// Rlimit is a resource limit of a process, see getrlimit(2).
+type Rlimit struct {
+	Name     string `json:"name"` // for messages
+	Resource int    `json:"resource"`
+	Soft     uint64 `json:"soft"`
+	Hard     uint64 `json:"hard"`
 }
 
 // Guest is a context whose init is about to run or runs. The descriptors are the

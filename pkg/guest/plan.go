@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -17,7 +16,6 @@ import (
 	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/guest/state"
 	"github.com/sysct/sysct/pkg/images/store"
-	"github.com/sysct/sysct/pkg/limits"
 	"github.com/sysct/sysct/pkg/vnet"
 )
 
@@ -76,6 +74,7 @@ func (m *Manager) monitorPlan(name string) (*monitor.Plan, error) {
 			Init: initCommand(cfg), Env: cfg.Env, Net: net, TTYs: cfg.Console.TTYs,
 			Views: viewsOf(&cfg.Views), Pressure: cfg.Views.Enabled && cfg.Views.Pressure,
 			Hooks: m.hookPlan(name, m.dir(name), cfg), Credentials: secrets,
+			Rlimits: rlimits(cfg), OOMScoreAdj: cfg.OOMScoreAdj,
 		},
 		Limits: lim, Ephemeral: cfg.Ephemeral, Restart: cfg.Restart, Halt: cfg.Init.Halt, ReadyCmd: cfg.Init.ReadyCmd,
 		StopTimeout: time.Duration(cfg.Init.StopTimeout),
@@ -146,43 +145,11 @@ func fitsHost(cfg *spec.Guest) error {
 	if _, err := vnet.NewPlan(netTypes(cfg)); err != nil {
 		return as(ErrConfig, err)
 	}
-	_, err := guestLimits(cfg)
-	return err
-}
-
-func guestLimits(cfg *spec.Guest) (limits.Limits, error) {
-	l := limits.Limits{CPUSet: cfg.Limits.CPUSet, Pids: cfg.Limits.Pids}
-	if err := checkCPUs(l); err != nil {
-		return l, err
-	}
-	if cfg.Limits.Memory != nil {
-		bytes := int64(*cfg.Limits.Memory)
-		l.Memory = &bytes
-	}
-	if q := cfg.Limits.CPUQuota; q != nil {
-		l.CPUQuota = &limits.CPUQuota{Quota: int64(*q), Period: spec.CPUPeriod}
-	}
-	if l.Pids == nil {
-		pids, err := limits.HostDefaultPids()
-		if err != nil {
-			return l, err
-		}
-		l.Pids, l.PidsDefault = &pids, true
-	}
-	return l, nil
-}
-
-// checkCPUs refuses CPUs that the host doesn't have before anything is made.
-func checkCPUs(l limits.Limits) error {
-	data, err := os.ReadFile("/sys/devices/system/cpu/online")
+	lim, err := guestLimits(cfg)
 	if err != nil {
-		return fmt.Errorf("cannot read the host's CPUs: %w", err)
+		return err
 	}
-	online, err := limits.ParseCPUSet(strings.TrimSpace(string(data)))
-	if err != nil {
-		return fmt.Errorf("cannot read the host's CPUs: %w", err)
-	}
-	return as(ErrConfig, l.CheckCPUs(online))
+	return as(ErrConfig, canKeep(lim))
 }
 
 // startFailure is the monitor's report of a failed start as an error.

@@ -58,6 +58,14 @@ type Setup struct {
 	Caps      uint64 // kept
 	Filter    []byte // struct sock_filter, 8 bytes each, native order
 	Listener  bool   // load the filter with a listener and hand it over
+	Rlimits   []Rlimit
+}
+
+// Rlimit is a resource limit that init begins with, see getrlimit(2).
+type Rlimit struct {
+	Name     string // for messages
+	Resource int
+	Cur, Max uint64
 }
 
 // HostFile is a file, or with Dir a directory, below /run/host.

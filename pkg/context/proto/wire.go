@@ -87,6 +87,13 @@ func (w *writer) setup(s *Setup) {
 	w.num(s.Caps)
 	w.text(string(s.Filter))
 	w.flag(s.Listener)
+	w.num(uint64(len(s.Rlimits)))
+	for _, l := range s.Rlimits {
+		w.text(l.Name)
+		w.num(uint64(l.Resource))
+		w.num(l.Cur)
+		w.num(l.Max)
+	}
 }
 
 func (w *writer) mount(op mounts.Op) {
@@ -197,6 +204,9 @@ func (r *reader) setup() *Setup {
 	s.Caps = r.num()
 	s.Filter = []byte(r.text())
 	s.Listener = r.flag()
+	s.Rlimits = list(r, func(r *reader) Rlimit {
+		return Rlimit{Name: r.text(), Resource: int(r.num()), Cur: r.num(), Max: r.num()}
+	})
 	return s
 }
 

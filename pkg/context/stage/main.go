@@ -57,6 +57,7 @@ func steps() []step {
 		{"load seccomp filter", (*stage).filter},
 		{"hand over", (*stage).handOver},
 		{proto.HookStep(hooks.Start), runHooks(hooks.Start)},
+		{"set resource limits", (*stage).rlimits},
 		{"exec init", (*stage).exec},
 	}
 }

@@ -73,6 +73,18 @@ func (s *stage) capabilities() error {
 	return caps.Apply(caps.Set(s.setup.Caps))
 }
 
+// rlimits come last of all, when nothing of this program has to live with them. The host
+// has set them already: here they keep Go's runtime from giving init the number of open
+// files back that it once had itself.
+func (s *stage) rlimits() error {
+	for _, r := range s.setup.Rlimits {
+		if err := unix.Setrlimit(r.Resource, &unix.Rlimit{Cur: r.Cur, Max: r.Max}); err != nil {
+			return fmt.Errorf("rlimits.%s: %w", r.Name, os.NewSyscallError("setrlimit", err))
+		}
+	}
+	return nil
+}
+
 // filter is the last change: what comes after must pass it. no_new_privs stays
 // off, so that sudo works in the guest; CAP_SYS_ADMIN of the guest's own user
 // namespace is enough to load it. Source: seccomp(2).

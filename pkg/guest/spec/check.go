@@ -15,10 +15,8 @@ import (
 	"github.com/sysct/sysct/internal/signame"
 )
 
-// What a guest needs at least, or can't use.
+// What else a guest can't use.
 const (
-	minMemory      = 4 * MiB
-	maxPids        = 1 << 22 // the kernel's own PID_MAX_LIMIT
 	maxTTYs        = 12
 	minLogSize     = 4 * KiB
 	maxLogSize     = GiB
@@ -123,6 +121,8 @@ func (g *Guest) check(fail report) {
 	checkCredentials(g.Credentials, fail)
 	g.Hooks.check(fail)
 	g.Limits.check(fail)
+	checkRlimits(g.Rlimits, fail)
+	checkRange("oom_score_adj", g.OOMScoreAdj, -maxScore, maxScore, fail)
 	for i, net := range g.Net {
 		if i > 0 {
 			fail(indexPath("net", i), "there can be only one network")
@@ -191,25 +191,6 @@ func checkVariable(name string) error {
 		return fmt.Errorf("sysct itself sets the variable %s", name)
 	}
 	return nil
-}
-
-func (l *Limits) check(fail report) {
-	if l.Memory != nil && *l.Memory < minMemory {
-		fail("limits.memory", "%s is too little to boot: the least is %s", l.Memory, minMemory)
-	}
-	if l.CPUQuota != nil {
-		if err := l.CPUQuota.check(); err != nil {
-			fail("limits.cpu_quota", "%s", err)
-		}
-	}
-	if l.CPUSet != "" {
-		if err := CheckCPUSet(l.CPUSet); err != nil {
-			fail("limits.cpuset", "%s", err)
-		}
-	}
-	if l.Pids != nil {
-		checkRange("limits.pids", *l.Pids, 1, maxPids, fail)
-	}
 }
 
 func (c *Console) check(fail report) {

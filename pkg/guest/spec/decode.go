@@ -91,7 +91,7 @@ func (d *decoder) value(path string, value any, v reflect.Value) {
 		}
 		d.fail(path, "%s", wrongType("a table", value))
 	case reflect.Map:
-		if v.Type().Elem().Kind() == reflect.Struct {
+		if v.Type().Elem().Kind() != reflect.String {
 			d.valueMap(path, value, v)
 			return
 		}

@@ -65,8 +65,17 @@ func TestEditRefuses(t *testing.T) {
 		{"limits.memry=1G", "limits.memry: unknown key\nhint: did you mean limits.memory?"},
 		{"memory=1G", "memory: unknown key\nhint: did you mean limits.memory?"},
 		{"nothing.like.it=1", "nothing.like.it: unknown key"},
-		{"limits=1G", "limits is a table\nhint: name a key in it: limits.memory, limits.cpu_quota, limits.cpuset, limits.pids"},
-		{"limits", "limits is a table\nhint: name a key in it: limits.memory, limits.cpu_quota, limits.cpuset, limits.pids"},
+		{"limits=1G", "limits is a table\nhint: name a key in it: limits.memory, limits.swap, limits.memory_high, limits.memory_min, limits.cpus, limits.cpuset, limits.cpu_quota, limits.cpu_burst, limits.cpu_weight, limits.pids, limits.hugepages, limits.io"},
+		{"limits", "limits is a table\nhint: name a key in it: limits.memory, limits.swap, limits.memory_high, limits.memory_min, limits.cpus, limits.cpuset, limits.cpu_quota, limits.cpu_burst, limits.cpu_weight, limits.pids, limits.hugepages, limits.io"},
+		{"limits.cpus=0", "limits.cpus: 0 is too little: the least is 1"},
+		{"limits.swap=-1", `limits.swap: "-1" is negative: a size must be more than 0`},
+		{"limits.hugepages.3M=0", `limits.hugepages.3M: "3M" is no size of huge pages: it is written as in "2M" or "1G"`},
+		{"rlimits.nofil=5", `rlimits.nofil: "nofil" is no resource limit: did you mean nofile?`},
+		{"rlimits.nofile=5:x", `rlimits.nofile: "5:x" is not a limit: write a number, "unlimited", or two with a colon between, as in "1024:4096"`},
+		{"rlimits=5", "rlimits is a table\nhint: name a key in it, as in rlimits.NAME"},
+		{"limits.io.device=5", "limits.io.device is a list of tables\nhint: name a key in it: limits.io.device[0].path, limits.io.device[0].read, limits.io.device[0].write, limits.io.device[0].read_ops, limits.io.device[0].write_ops"},
+		{"limits.io.device[0].path=/dev/sda", "limits.io.device[0]: has no limit: it must have read, write, read_ops or write_ops"},
+		{"limits.swap=1.5G", `limits.swap: "1.5G" is not a whole number: use a smaller unit`},
 		{"env=A", "env is a table\nhint: name a key in it, as in env.NAME"},
 		{"net=host", "net is a list of tables\nhint: name a key in it: net[0].type"},
 		{"net[0]=host", "net is a list of tables\nhint: name a key in it: net[0].type"},
@@ -104,7 +113,8 @@ func TestEditRefuses(t *testing.T) {
 func TestEditIsWhatReadersSee(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		from, to := guests().Draw(t, "from"), guests().Draw(t, "to")
-		from.Credentials, to.Credentials = nil, nil // a key of another kind takes the place of one only when that is unset
+		from.Credentials, to.Credentials = nil, nil                                 // a key of another kind takes the place of one only when that is unset
+		from.Rlimits, from.Limits.Hugepages, from.Limits.IO.Devices = nil, nil, nil // set removes none
 		if len(to.Net) < len(from.Net) {
 			to.Net = from.Net
 		}
@@ -170,7 +180,7 @@ func TestUnsetTakesSetBack(t *testing.T) {
 }
 
 func TestValues(t *testing.T) {
-	text := "[limits]\nmemory = \"1G\"\ncpu_quota = 1.5\n[env]\nB = \"2\"\nA = \"1\"\n[[net]]\ntype = \"none\"\n"
+	text := "[limits]\nmemory = \"1G\"\ncpu_quota = 1.5\n[limits.hugepages]\n2M = 0\n[[limits.io.device]]\npath = '/x'\nread = 5\n[rlimits]\nnofile = '1:2'\ncore = 'unlimited'\n[env]\nB = \"2\"\nA = \"1\"\n[[net]]\ntype = \"none\"\n"
 	all, err := Values([]byte(text), "f", "")
 	if err != nil {
 		t.Fatal(err)
@@ -180,14 +190,14 @@ func TestValues(t *testing.T) {
 		got = append(got, v.Key+"="+v.Text+map[bool]string{true: "!"}[v.Set])
 	}
 	want := "version=1 hostname= restart=no init.cmd=[\"/sbin/init\"] init.halt=auto init.ready_cmd= init.stop_timeout=60s env.A=1! env.B=2! " +
-		"limits.memory=1G! limits.cpu_quota=150%! limits.cpuset= limits.pids= net[0].type=none! console.ttys=4 console.log_size=1M console.log_files=4"
+		"limits.memory=1G! limits.cpu_quota=150%! limits.cpuset= limits.pids= limits.hugepages.2M=0! limits.io.weight= limits.io.device[0].path=/x! limits.io.device[0].read=5! rlimits.core=unlimited! rlimits.nofile=1:2! net[0].type=none! console.ttys=4 console.log_size=1M console.log_files=4"
 	// Keys that a later version adds may stand between these.
 	for _, w := range strings.Split(want, " ") {
 		if !slices.Contains(got, w) {
 			t.Errorf("%s is missing in %q", w, got)
 		}
 	}
-	for key, want := range map[string]string{"limits": "1G 150%  ", "env": "1 2", "net": "none", "net.0": "none", "env.C": "", "limits.memory": "1G", "init.cmd": `["/sbin/init"]`, "net[1].type": ""} {
+	for key, want := range map[string]string{"limits": "1G      150%    0  /x 5   ", "env": "1 2", "net": "none", "net.0": "none", "env.C": "", "limits.memory": "1G", "init.cmd": `["/sbin/init"]`, "net[1].type": ""} {
 		values, err := Values([]byte(text), "f", key)
 		var texts []string
 		for _, v := range values {
@@ -219,5 +229,28 @@ func TestOnlyThese(t *testing.T) {
 	changed.Console.TTYs = Default().Console.TTYs
 	if err := onlyThese(Default(), changed, []tomltext.Key{key}); err != nil {
 		t.Error(err)
+	}
+}
+
+// An entry of a list is made by some of its keys; the others aren't changed by that.
+func TestEditMakesAnEntry(t *testing.T) {
+	text, err := Edit(nil, "f", changesOf([]string{"limits.io.device[0].path=/x", "limits.io.device[0].read=1M"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := Parse(nil, "f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := Parse(text, "f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"limits.io.device[0].path", "limits.io.device[0].read"}
+	if got := Diff(before, after); !slices.Equal(got, want) {
+		t.Errorf("made: %q", got)
+	}
+	if got := Diff(after, before); !slices.Equal(got, want) {
+		t.Errorf("removed: %q", got)
 	}
 }

@@ -41,6 +41,14 @@ type Guest struct {
 	// Change: restart
 	Ephemeral bool `toml:"ephemeral"`
 
+	// How willingly the kernel kills the guest's processes when the whole host lacks
+	// memory: more than 0 is rather these than others, -1000 never. It has nothing to do
+	// with the guest's own limit of memory.
+	// Unit: a number, -1000 to 1000
+	// Default: 0
+	// Change: restart
+	OOMScoreAdj int `toml:"oom_score_adj"`
+
 	// Whether the guest is started when the host is, when, and with which others. The host
 	// service (sysct host run) does it. Guests of a lower order are started first, and
 	// stopped last.
@@ -84,6 +92,16 @@ type Guest struct {
 	// What the guest sees of the machine: its own memory, CPUs, load and times instead of
 	// the host's.
 	Views Views `toml:"views"`
+
+	// Resource limits of the guest's init, which its processes inherit, by name: as, core,
+	// cpu, data, fsize, locks, memlock, msgqueue, nice, nofile, nproc, rss, rtprio, rttime,
+	// sigpending, stack, in the units of setrlimit(2). A value is a number, "unlimited", or
+	// a soft and a hard limit with a colon between them. Each is a process's or a user's
+	// own, where [limits] are those of the whole guest; an init may set others.
+	// Default: the host's
+	// Change: restart
+	// Example: nofile = "1024:65536"
+	Rlimits map[string]Rlimit `toml:"rlimits"`
 
 	// The network of the guest; one entry at most. Without any it has a network of
 	// its own with nothing but the loopback interface.
@@ -166,38 +184,6 @@ type Init struct {
 	// Default: "60s"
 	// Change: restart
 	StopTimeout Duration `toml:"stop_timeout"`
-}
-
-// Limits is the table [limits].
-type Limits struct {
-	// The most memory that the guest may use, its page cache included. At the limit
-	// it reclaims its own, then its largest process is killed.
-	// Unit: bytes, or a whole number with K, M, G or T (powers of 1024); 4M at least
-	// Default: no limit
-	// Change: restart
-	// Example: "512M"
-	Memory *Bytes `toml:"memory"`
-
-	// The most processor time that the guest may use, all its processes together.
-	// Unit: percent of one CPU as in "150%", or a number of CPUs as in 1.5
-	// Default: no limit
-	// Change: restart
-	// Example: "150%"
-	CPUQuota *CPUQuota `toml:"cpu_quota"`
-
-	// The CPUs that the guest may run on.
-	// Unit: numbers and ranges of CPUs of the host, from 0
-	// Default: all
-	// Change: restart
-	// Example: "0-1,4"
-	CPUSet string `toml:"cpuset"`
-
-	// The most processes and threads that the guest may have.
-	// Unit: a number, 1 to 4194304
-	// Default: 16384, or a quarter of what the host itself can have
-	// Change: restart
-	// Example: 1000
-	Pids *int64 `toml:"pids"`
 }
 
 // Views is the table [views].

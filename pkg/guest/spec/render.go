@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -76,10 +75,8 @@ func (r *renderer) table(path string, v, standard reflect.Value) {
 				r.head(key, "["+key+"]")
 				r.table(key, value, standard)
 			})
-		case value.Kind() == reflect.Map && value.Type().Elem().Kind() == reflect.Struct:
-			tables = append(tables, func() { r.credentials(key, value) })
 		case value.Kind() == reflect.Map:
-			tables = append(tables, func() { r.strings(key, value) })
+			tables = append(tables, func() { r.named(key, value) })
 		default:
 			r.key(key, value, standard)
 		}
@@ -150,28 +147,20 @@ func (r *renderer) tables(key string, v reflect.Value) {
 	}
 }
 
-// strings writes a table of strings, in the order of their names.
-func (r *renderer) strings(key string, v reflect.Value) {
+// named writes a table whose keys are the user's, in their order.
+func (r *renderer) named(key string, v reflect.Value) {
 	r.head(key, "["+key+"]")
-	values, _ := reflect.TypeAssert[map[string]string](v)
-	if len(values) == 0 {
+	if v.Len() == 0 {
 		r.comment(r.fields[key].Example)
 	}
-	for _, name := range slices.Sorted(maps.Keys(values)) {
-		r.line(name + " = " + quote(values[name]))
-	}
-}
-
-// credentials writes the table of them, in the order of their names.
-func (r *renderer) credentials(key string, v reflect.Value) {
-	r.head(key, "["+key+"]")
-	all, _ := reflect.TypeAssert[map[string]Credential](v)
-	if len(all) == 0 {
-		r.comment(r.fields[key].Example)
-	}
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		c := all[name]
-		r.line(tomltext.Quote(name) + " = " + c.toml())
+	names := v.MapKeys()
+	slices.SortFunc(names, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+	for _, name := range names {
+		if c, ok := reflect.TypeAssert[Credential](v.MapIndex(name)); ok {
+			r.line(tomltext.Quote(name.String()) + " = " + c.toml())
+			continue
+		}
+		r.line(name.String() + " = " + literal(v.MapIndex(name)))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sysct/sysct/internal/rlimit"
 	"github.com/sysct/sysct/pkg/guest/spec/internal/fielddoc"
 	"pgregory.net/rapid"
 )
@@ -40,11 +41,9 @@ func guests() *rapid.Generator[*Guest] {
 		}
 		g.Credentials = credentials(t, text)
 		g.Hooks.PreStart, g.Hooks.Destroy = hook(t), hook(t)
-		g.Limits.Memory = rapid.Ptr(rapid.Map(rapid.Int64Min(int64(minMemory)), func(n int64) Bytes { return Bytes(n) }), true).Draw(t, "memory")
-		g.Limits.CPUQuota = rapid.Ptr(rapid.Map(rapid.Int64Range(int64(minQuota), maxCPUs*CPUPeriod),
-			func(n int64) CPUQuota { return CPUQuota(n) }), true).Draw(t, "cpu_quota")
-		g.Limits.CPUSet = rapid.SampledFrom([]string{"", "0", "0-3,7"}).Draw(t, "cpuset")
-		g.Limits.Pids = rapid.Ptr(rapid.Int64Range(1, maxPids), true).Draw(t, "pids")
+		g.Limits = genLimits(t)
+		g.Rlimits = genRlimits(t)
+		g.OOMScoreAdj = rapid.IntRange(-1000, 1000).Draw(t, "oom_score_adj")
 		if kind := rapid.SampledFrom([]string{"", "none", "host"}).Draw(t, "net"); kind != "" {
 			g.Net = []Net{{Type: kind}}
 		}
@@ -53,6 +52,54 @@ func guests() *rapid.Generator[*Guest] {
 		g.Console.LogFiles = rapid.IntRange(1, maxLogFiles).Draw(t, "log_files")
 		return g
 	})
+}
+
+func genLimits(t *rapid.T) (l Limits) {
+	size := func(least Bytes, label string) *Bytes {
+		return rapid.Ptr(rapid.Map(rapid.Int64Min(int64(least)), func(n int64) Bytes { return Bytes(n) }), true).Draw(t, label)
+	}
+	number := func(most int64, label string) *int64 {
+		return rapid.Ptr(rapid.Int64Range(1, most), true).Draw(t, label)
+	}
+	space := rapid.Map(rapid.Int64Min(0), func(n int64) Space { return Space(n) })
+	l.Memory, l.MemoryHigh = size(minMemory, "memory"), size(minMemory, "memory_high")
+	if l.MemoryMin = size(1, "memory_min"); l.Memory != nil && l.MemoryMin != nil && *l.MemoryMin > *l.Memory {
+		l.MemoryMin = l.Memory
+	}
+	l.Swap = rapid.Ptr(space, true).Draw(t, "swap")
+	quota := rapid.Map(rapid.Int64Range(int64(minQuota), maxCPUs*CPUPeriod), func(n int64) CPUQuota { return CPUQuota(n) })
+	if l.CPUQuota = rapid.Ptr(quota, true).Draw(t, "cpu_quota"); l.CPUQuota != nil && rapid.Bool().Draw(t, "has cpu_burst") {
+		l.CPUBurst = ptr(CPUQuota(rapid.Int64Range(int64(minQuota), int64(*l.CPUQuota)).Draw(t, "cpu_burst")))
+	}
+	if l.CPUSet = rapid.SampledFrom([]string{"", "0", "0-3,7"}).Draw(t, "cpuset"); l.CPUSet == "" {
+		l.CPUs = number(maxCPUs, "cpus")
+	}
+	l.CPUWeight, l.Pids, l.IO.Weight = number(maxWeight, "cpu_weight"), number(maxPids, "pids"), number(maxWeight, "weight")
+	for _, page := range []string{"2M", "1G"} {
+		if n := space.Draw(t, page); n == 0 || n >= Space(GiB) {
+			l.Hugepages = map[string]Space{page: n}
+		}
+	}
+	for _, path := range rapid.SliceOfNDistinct(rapid.StringMatching(`/[a-z]{1,3}`), 0, 2, rapid.ID[string]).Draw(t, "disks") {
+		d := IODevice{Path: path, Read: size(1, "read"), Write: size(1, "write"), ReadOps: number(1<<32-1, "read_ops"), WriteOps: number(5, "write_ops")}
+		if d.Read == nil && d.Write == nil && d.ReadOps == nil {
+			d.WriteOps = ptr(int64(7))
+		}
+		l.IO.Devices = append(l.IO.Devices, d)
+	}
+	return l
+}
+
+func genRlimits(t *rapid.T) map[string]Rlimit {
+	limit := rapid.Custom(func(t *rapid.T) Rlimit {
+		hard := rapid.SampledFrom([]uint64{rlimit.Infinity, 1<<63 - 1, 7, 0}).Draw(t, "hard")
+		return Rlimit{Soft: min(hard, rapid.Uint64Range(0, 1<<63-1).Draw(t, "soft")), Hard: hard}
+	})
+	all := rapid.MapOfN(rapid.SampledFrom(rlimit.Names()), limit, 0, 3).Draw(t, "rlimits")
+	if len(all) == 0 {
+		return nil
+	}
+	return all
 }
 
 func genAutostart(t *rapid.T) Autostart {
@@ -118,6 +165,9 @@ func TestCommentedKeysAreExamples(t *testing.T) {
 		if key, ok := strings.CutPrefix(line, "# "); ok && (strings.Contains(key, " = ") || strings.HasPrefix(key, "[[")) {
 			line = key
 		}
+		if strings.HasPrefix(line, "cpus = ") {
+			continue // not together with cpuset
+		}
 		lines = append(lines, line)
 	}
 	got, err := Parse([]byte(strings.Join(lines, "")), "f")
@@ -129,7 +179,15 @@ func TestCommentedKeysAreExamples(t *testing.T) {
 	want.Protect = []string{"delete"}
 	want.Autostart = Autostart{Groups: []string{"db", "night"}, After: []string{"db"}, Requires: []string{"db"}}
 	want.Init.ReadyCmd = []string{"/usr/bin/test", "-e", "/run/up"}
-	want.Limits = Limits{Memory: ptr(512 * MiB), CPUQuota: ptr(CPUQuota(150_000)), CPUSet: "0-1,4", Pids: ptr(int64(1000))}
+	want.Limits = Limits{
+		Memory: ptr(512 * MiB), Swap: ptr(Space(256 * MiB)), MemoryHigh: ptr(448 * MiB), MemoryMin: ptr(64 * MiB),
+		CPUQuota: ptr(CPUQuota(150_000)), CPUBurst: ptr(CPUQuota(50_000)), CPUSet: "0-1,4", CPUWeight: ptr(int64(200)), Pids: ptr(int64(1000)),
+		Hugepages: map[string]Space{"2M": Space(64 * MiB)},
+		IO: IO{Weight: ptr(int64(200)), Devices: []IODevice{{
+			Path: "/var/lib/sysct", Read: ptr(50 * MiB), Write: ptr(20 * MiB), ReadOps: ptr(int64(1000)), WriteOps: ptr(int64(500)),
+		}}},
+	}
+	want.Rlimits = map[string]Rlimit{"nofile": {1024, 65536}}
 	want.Net = []Net{{Type: "host"}}
 	want.Credentials = map[string]Credential{"firstboot.locale": {Text: "C.UTF-8", is: "text"}}
 	for _, h := range got.Hooks.All() {

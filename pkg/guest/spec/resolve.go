@@ -99,7 +99,7 @@ func (f *Field) isTable() bool { return f.Type == "table" || f.Type == "list of 
 
 // isNamed tells whether the field is a table whose keys are the user's.
 func (f *Field) isNamed() bool {
-	return f.Type == "table of strings" || f.Type == "table of credentials"
+	return strings.HasPrefix(f.Type, "table of ")
 }
 
 // isSource tells whether a word says where a credential comes from.
@@ -107,7 +107,7 @@ func isSource(word string) bool { return word == "file" || word == "base64" || w
 
 // shown is the key as a user may write it.
 func (f *Field) shown() string {
-	if table, name, ok := cutLast(f.Key); ok && table == "net" {
+	if table, name, ok := cutLast(f.Key); ok && (table == "net" || table == "limits.io.device") {
 		return indexPath(table, 0) + "." + name
 	}
 	return f.Key

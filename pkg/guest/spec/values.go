@@ -4,6 +4,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sysct/sysct/internal/tomltext"
@@ -92,6 +93,12 @@ func (w *valueWalk) field(key tomltext.Key, field Field, v reflect.Value) {
 		for _, name := range slices.Sorted(maps.Keys(all)) {
 			w.credential(append(slices.Clip(key), tomltext.Named(name)), field, all[name])
 		}
+	case "table of sizes", "table of resource limits":
+		names := v.MapKeys()
+		slices.SortFunc(names, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+		for _, name := range names {
+			w.add(append(slices.Clip(key), tomltext.Named(name.String())), field, v.MapIndex(name))
+		}
 	default:
 		w.add(key, field, v)
 	}
@@ -125,6 +132,10 @@ func plainValue(v reflect.Value) (string, any) {
 	switch x := v.Interface().(type) {
 	case Bytes:
 		return x.String(), int64(x)
+	case Space:
+		return x.String(), int64(x)
+	case Rlimit:
+		return x.String(), x.String()
 	case Duration:
 		return x.String(), time.Duration(x).Seconds()
 	case CPUQuota:
@@ -161,10 +172,12 @@ func Diff(a, b *Guest) []string {
 		w := valueWalk{fields: GuestFields(), doc: &tomltext.Doc{}}
 		w.table(nil, "", reflect.ValueOf(g).Elem())
 		for _, v := range w.values {
-			if i == 0 {
-				at[v.Key] = v.Text
-			} else if text, ok := at[v.Key]; !ok || text != v.Text {
+			is := v.Value != nil // an entry of a list has keys without values
+			switch text, was := at[v.Key]; {
+			case i == 1 && (was != is || text != v.Text):
 				keys = append(keys, v.Key)
+			case i == 0 && is:
+				at[v.Key] = v.Text
 			}
 			if i == 1 {
 				delete(at, v.Key)

@@ -34,6 +34,14 @@ func (b *Backend) Make(base, name string, l limits.Limits, owner uint32, warn fu
 	return group, nil
 }
 
+// Check says which of the limits no group of this host could keep, by a *FieldError, and
+// makes nothing. What a service manager may not delegate isn't known before it has.
+func (b *Backend) Check(l limits.Limits) error {
+	m := &maker{tree: b.tree, base: "none", name: "none", limits: l}
+	defer m.close()
+	return m.check()
+}
+
 // maker is the state of one Make.
 type maker struct {
 	tree       Tree
