@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/sysct/sysct/pkg/context/mend"
 	"github.com/sysct/sysct/pkg/context/stage"
 	"github.com/sysct/sysct/pkg/guest/holder"
 	"github.com/sysct/sysct/pkg/guest/monitor"
@@ -27,6 +28,8 @@ func main() {
 		os.Exit(holder.Main(os.Args[2:], version))
 	case "check":
 		os.Exit(monitor.Check(version))
+	case "mend":
+		os.Exit(mend.Main(os.Args[2:]))
 	case "stage":
 		os.Exit(stage.Main())
 	}

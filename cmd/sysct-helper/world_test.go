@@ -30,10 +30,12 @@ import (
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
-		case "monitor", "holder", "stage", "check":
+		case "monitor", "holder", "stage", "check", "mend":
 			main()
 		case "listened":
 			os.Exit(listened(os.Args[2:]))
+		case "views":
+			os.Exit(viewReader(os.Args[2]))
 		case "init":
 			os.Exit(talkativeInit())
 		case "enter":

@@ -31,8 +31,9 @@ type Options struct {
 	// Say takes the lines that hooks in the guest print, in another goroutine.
 	Say func(line string)
 	// ServeViews takes over the descriptor of /dev/fuse that the guest's views are asked by; it
-	// must not wait, and whoever serves them does so from then on. nil: the guest gets none.
-	ServeViews func(dev int)
+	// must not wait, and whoever serves them does so from then on. pid is the process that
+	// becomes the guest's init. nil: the guest gets none.
+	ServeViews func(dev, pid int)
 	// Warn takes what the guest has to do without, in the launch's goroutine; nil: nobody does.
 	Warn func(text string)
 	// Failpoint, if set, runs before each named step; an error stands in for the step's.

@@ -45,7 +45,7 @@ func (l *launch) makeViews() error {
 		return nil
 	}
 	l.views = mount
-	l.opt.ServeViews(dev)
+	l.opt.ServeViews(dev, l.stage.pid)
 	return nil
 }
 

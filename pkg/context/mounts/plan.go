@@ -1,9 +1,6 @@
 package mounts
 
-import (
-	"path"
-	"strings"
-)
+import "path"
 
 // Kind is what an Op does.
 type Kind string
@@ -65,6 +62,9 @@ const Pristine = "dev/.sysct"
 // ViewRoot is where the file system of the views is mounted in a guest.
 const ViewRoot = Pristine + "/views"
 
+// ViewTouch is an empty file there.
+const ViewTouch = "touch"
+
 // Plan gives a guest's mounts in their order, the root itself not among them.
 // Masks are cosmetic in a user namespace: any guest root can mount a fresh proc.
 // They keep programs that look around from logging denials; the protection is
@@ -97,12 +97,9 @@ func ViewOps(f Facts) []Op {
 	for _, target := range f.Views {
 		ops = append(ops, Op{Kind: KindBind, Source: ViewRoot + "/" + path.Base(target), Target: target, Absent: true})
 	}
-	for _, target := range f.Views {
-		if strings.HasPrefix(target, "proc/") {
-			// Their server says once that it needn't be asked for this.
-			ops = append(ops, Op{Kind: KindTouch, Target: target, Absent: true})
-			break
-		}
+	if len(f.Views) > 0 {
+		// Their server says once that it needn't be asked for this.
+		ops = append(ops, Op{Kind: KindTouch, Target: ViewRoot + "/" + ViewTouch, Absent: true})
 	}
 	if f.Pressure {
 		for _, what := range []string{"cpu", "memory", "io", "irq"} {

@@ -24,7 +24,9 @@ func (m *monitor) takeOver(h *heritage) {
 		m.inherit(fdInit, fd)
 		m.pidfd = fd
 		f.Alive = alive(fd)
-		f.Booted = booted(h.life.Pid)
+		// Else it isn't looked at: reading a guest's memory may wait for what this monitor is to
+		// answer.
+		f.Booted = h.life.Phase == PhaseStored && booted(h.life.Pid)
 	}
 	if fd, ok := h.take(fdNotify); ok {
 		m.inherit(fdNotify, fd)
@@ -34,9 +36,12 @@ func (m *monitor) takeOver(h *heritage) {
 		m.inherit(fdCalls, fd)
 		m.calls = fd
 	}
+	m.beginFigures(m.group, h.life.Pid, true)
 	if fd, ok := h.take(fdViews); ok {
 		m.inherit(fdViews, fd)
 		m.serveViews(fd, true)
+	} else if f.Alive && h.life.Phase == PhaseUp {
+		m.mendViews() // the one before was killed while it did
 	}
 	for _, s := range m.screens {
 		if fd, ok := h.take(s.name); ok {

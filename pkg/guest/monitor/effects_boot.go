@@ -39,7 +39,12 @@ func (m *monitor) launchJob() func() func() {
 					scope.leader(g.Pid)
 					return m.storeGuest(g, group)
 				},
-				ServeViews: func(dev int) { m.loop.Post(func() { m.serveViews(dev, false) }) },
+				ServeViews: func(dev, pid int) {
+					m.loop.Post(func() {
+						m.beginFigures(group, pid, false)
+						m.serveViews(dev, false)
+					})
+				},
 				Warn:       m.warnLater,
 				Failpoint:  failpoint,
 			}))
@@ -203,6 +208,7 @@ func (m *monitor) dropGuest() {
 		m.drop(s.name)
 	}
 	m.dropViews()
+	m.endFigures()
 	for name, fd := range map[string]*int{fdInit: &m.pidfd, fdNotify: &m.notify, fdCalls: &m.calls} {
 		m.drop(name)
 		if *fd >= 0 {

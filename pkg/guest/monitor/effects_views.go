@@ -2,9 +2,13 @@ package monitor
 
 import (
 	"errors"
+	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sysct/sysct/pkg/context/mounts"
+	"github.com/sysct/sysct/pkg/views"
 	"github.com/sysct/sysct/pkg/views/fuse"
 )
 
@@ -16,6 +20,9 @@ type viewServer struct {
 	dev    int    // /dev/fuse; -1: there is none
 	slot   []byte // where requests are received, mapped
 	server *fuse.Server
+
+	mending bool          // a new connection is made in a moment
+	mended  time.Duration // when that was done last, monotonic; 0: never
 }
 
 // serveViews begins to answer. adopted: another monitor has done so before.
@@ -62,9 +69,11 @@ func (m *monitor) answerViews(dev int) {
 	}
 }
 
-// viewsFailed gives up a connection, so that nobody waits for an answer.
+// viewsFailed gives up a connection, so that nobody waits for an answer, and has another
+// one made.
 func (m *monitor) viewsFailed(err error) {
 	m.dropViews()
+	m.mendViews()
 	if !errors.Is(err, fuse.ErrGone) {
 		m.log.say("cannot serve the guest's views: " + err.Error())
 	}
@@ -82,7 +91,14 @@ func (m *monitor) dropViews() {
 	v.dev, v.server = -1, nil
 }
 
+// viewTable is what is served: each file of package views by its name below /proc or
+// /sys/devices/system.
 func (m *monitor) viewTable() *fuse.Table {
 	base := m.plan.Context.IDs.Base
-	return &fuse.Table{UID: base, GID: base}
+	t := &fuse.Table{UID: base, GID: base, Files: []fuse.File{{Path: mounts.ViewTouch, TTL: time.Hour, Render: func(b []byte) []byte { return b }}}}
+	for _, f := range views.Files() {
+		path := strings.TrimPrefix(strings.TrimPrefix(f.Path, "proc/"), "sys/devices/system/")
+		t.Files = append(t.Files, fuse.File{Path: path, TTL: f.TTL, Render: func(b []byte) []byte { return f.Render(b, m.snapshot(f.Need)) }})
+	}
+	return t
 }

@@ -59,6 +59,7 @@ type monitor struct {
 	pidfd   int          // of init; -1: none
 	calls   int          // the listener of the guest's system call filter; -1: none
 	hearing callsWatch   // how it is listened to
+	figures figuresRun   // of the boot
 	views   viewServer   // what the guest sees in place of the host's figures
 	notify  int          // what init says; -1: none
 

@@ -21,7 +21,8 @@ import (
 //
 // Behind them is a page for a call of the guest that waits for an answer, as the kernel
 // gives it; all zero: none does. Monitors of the first version made none. Then comes what
-// was asked of the guest's views and not answered, see package fuse.
+// was asked of the guest's views and not answered, see package fuse, and two slots more
+// for what their figures were, see figuresRun.
 const (
 	slotMagic  = 0x65666974637973 // "systife"
 	slotHeader = 24
@@ -30,7 +31,9 @@ const (
 	callAt     = slotCount * slotSize
 	callSize   = 4096
 	viewAt     = callAt + callSize
-	sharedSize = viewAt + fuse.SlotSize
+	figuresAt  = viewAt + fuse.SlotSize
+	figureSize = 32 << 10
+	sharedSize = figuresAt + slotCount*figureSize
 )
 
 // slots keeps a Life in a memfd.
@@ -56,19 +59,12 @@ func newSlots() (*slots, error) {
 // it had not yet written anything gives a nil Life.
 func openSlots(fd int) (*slots, *Life, error) {
 	s := &slots{fd: fd}
-	var newest []byte
-	for i := range slotCount {
-		seq, data := readSlot(fd, i)
-		if data != nil && seq > s.seq {
-			s.seq, newest = seq, data
-		}
-	}
-	if newest == nil {
+	s.seq, s.last = newest(fd, 0, slotSize)
+	if s.last == nil {
 		return s, nil, nil
 	}
-	s.last = newest
 	var life Life
-	if err := json.Unmarshal(newest, &life); err != nil {
+	if err := json.Unmarshal(s.last, &life); err != nil {
 		return nil, nil, fmt.Errorf("cannot read shared state: %w", err)
 	}
 	return s, &life, nil
@@ -109,34 +105,54 @@ func (s *slots) save(life *Life) error {
 	if err != nil {
 		return fmt.Errorf("cannot write shared state: %w", err)
 	}
-	if len(data) > slotSize-slotHeader {
-		return errors.New("cannot write shared state: it is too long")
-	}
 	if string(data) == string(s.last) {
 		return nil
 	}
-	s.seq++
-	buf := binary.LittleEndian.AppendUint64(nil, slotMagic)
-	buf = binary.LittleEndian.AppendUint64(buf, s.seq)
-	buf = binary.LittleEndian.AppendUint32(buf, uint32(len(data)))
-	buf = binary.LittleEndian.AppendUint32(buf, slotSum(buf[8:20], data))
-	buf = append(buf, data...)
-	if _, err := unix.Pwrite(s.fd, buf, int64(s.seq%slotCount)*slotSize); err != nil {
-		return fmt.Errorf("cannot write shared state: %w", os.NewSyscallError("pwrite", err))
+	if err := s.write(0, slotSize, s.seq+1, data); err != nil {
+		return err
 	}
+	s.seq++
 	s.last = data
 	return nil
 }
 
+// write writes one of the two slots of a size that begin at an offset.
+func (s *slots) write(at, size int64, seq uint64, data []byte) error {
+	if len(data) > int(size)-slotHeader {
+		return errors.New("cannot write shared state: it is too long")
+	}
+	buf := binary.LittleEndian.AppendUint64(nil, slotMagic)
+	buf = binary.LittleEndian.AppendUint64(buf, seq)
+	buf = binary.LittleEndian.AppendUint32(buf, uint32(len(data)))
+	buf = binary.LittleEndian.AppendUint32(buf, slotSum(buf[8:20], data))
+	buf = append(buf, data...)
+	if _, err := unix.Pwrite(s.fd, buf, at+int64(seq%slotCount)*size); err != nil {
+		return fmt.Errorf("cannot write shared state: %w", os.NewSyscallError("pwrite", err))
+	}
+	return nil
+}
+
+// newest reads what was written last into the two slots of a size that begin at an offset;
+// nil: nothing was.
+func newest(fd int, at, size int64) (seq uint64, data []byte) {
+	for i := range int64(slotCount) {
+		n, d := readSlot(fd, at+i*size, size)
+		if d != nil && n > seq {
+			seq, data = n, d
+		}
+	}
+	return seq, data
+}
+
 // readSlot gives a slot's sequence number and data; no data if it isn't whole.
-func readSlot(fd, i int) (uint64, []byte) {
-	head, at := make([]byte, slotHeader), int64(i)*slotSize
+func readSlot(fd int, at, limit int64) (uint64, []byte) {
+	head := make([]byte, slotHeader)
 	if n, err := unix.Pread(fd, head, at); err != nil || n != slotHeader {
 		return 0, nil
 	}
 	seq := binary.LittleEndian.Uint64(head[8:])
 	size := binary.LittleEndian.Uint32(head[16:])
-	if binary.LittleEndian.Uint64(head) != slotMagic || size == 0 || size > slotSize-slotHeader {
+	if binary.LittleEndian.Uint64(head) != slotMagic || size == 0 || int64(size) > limit-slotHeader {
 		return 0, nil
 	}
 	data := make([]byte, size)

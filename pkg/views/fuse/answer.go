@@ -46,6 +46,9 @@ func validity(n *node) time.Duration {
 // putEntry writes fuse_entry_out. Whether a numbered directory is there changes.
 func (s *Server) putEntry(b []byte, number uint64, n *node) {
 	valid, stays := validity(n), long
+	if n.file != nil {
+		valid = 0 // it is rendered for who asks for its attributes, not for who comes by
+	}
 	if number>>countedShift != 0 {
 		stays = brief
 	}
@@ -72,9 +75,6 @@ func (s *Server) lookup(r *request, dir *node) (size int, errno unix.Errno) {
 		// Not an error, but an entry without a node, so that the kernel remembers it.
 		native.PutUint64(b[16:], uint64(brief/time.Second))
 		return entrySize, 0
-	}
-	if n.file != nil {
-		s.refresh(n.file)
 	}
 	s.putEntry(b, number, n)
 	return entrySize, 0

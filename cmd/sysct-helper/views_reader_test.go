@@ -1,0 +1,106 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// readings is what the guest's readers say of themselves.
+type readings struct {
+	Reads   [8]int // of each reader, without failure
+	Aborted int    // reads that failed because the connection had ended
+	Failed  int    // all others that did
+	Why     string // the first of these
+}
+
+// viewReader is a program in a guest: eight readers of a view at once, each in a way of its
+// own, one as a user without rights. What they have seen is in /readings.
+func viewReader(path string) int {
+	var mu sync.Mutex
+	var r readings
+	for i := range r.Reads {
+		go func() {
+			runtime.LockOSThread()
+			if i == 5 {
+				unix.RawSyscall(unix.SYS_SETRESUID, 1000, 1000, 1000) // this thread alone
+			}
+			held := -1
+			for ; ; time.Sleep(time.Millisecond) {
+				err := readView(path, i, &held)
+				mu.Lock()
+				switch {
+				case err == nil:
+					r.Reads[i]++
+				case errors.Is(err, unix.ENOTCONN) || errors.Is(err, unix.ECONNABORTED):
+					r.Aborted++
+				case r.Failed == 0:
+					r.Why = fmt.Sprintf("reader %d: %v", i, err)
+					fallthrough
+				default:
+					r.Failed++
+				}
+				mu.Unlock()
+			}
+		}()
+	}
+	for ; ; time.Sleep(10 * time.Millisecond) {
+		mu.Lock()
+		data, _ := json.Marshal(r)
+		mu.Unlock()
+		os.WriteFile("/readings.new", data, 0o644)
+		os.Rename("/readings.new", "/readings")
+	}
+}
+
+// readView reads a view whole, in the manner of one of the readers.
+func readView(path string, way int, held *int) error {
+	flags, size := unix.O_RDONLY, 4096
+	switch way {
+	case 0:
+		size = 1
+	case 1:
+		size = 1024
+	case 2:
+		flags |= unix.O_DIRECT
+	}
+	fd := *held
+	if fd < 0 {
+		var err error
+		if fd, err = unix.Open(path, flags, 0); err != nil {
+			return err
+		}
+	} else if _, err := unix.Seek(fd, 0, 0); err != nil {
+		return err
+	}
+	var text strings.Builder
+	b := make([]byte, size)
+	for {
+		n, err := unix.Read(fd, b)
+		if err != nil {
+			unix.Close(fd)
+			*held = -1
+			return err
+		}
+		if n == 0 {
+			break
+		}
+		text.Write(b[:n])
+	}
+	if way == 3 {
+		*held = fd
+	} else {
+		unix.Close(fd)
+	}
+	if s := text.String(); !strings.HasPrefix(s, "MemTotal:") || !strings.HasSuffix(s, "\n") || strings.ContainsRune(s, 0) {
+		return fmt.Errorf("it reads %q", s)
+	}
+	return nil
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/internal/proctest"
+	"github.com/sysct/sysct/pkg/guest/control"
+)
+
+// viewGuest is a guest with readers in it.
+type viewGuest struct {
+	*guest
+	seen readings
+}
+
+// progress waits until each reader has read some more, and says what has failed since.
+func (g *viewGuest) progress() (failed readings) {
+	g.t.Helper()
+	before := g.seen
+	g.until("all to read on", func() error {
+		var r readings
+		if err := json.Unmarshal([]byte(g.file("readings")), &r); err != nil {
+			return err
+		}
+		for i := range r.Reads {
+			if r.Reads[i] < before.Reads[i]+5 {
+				return fmt.Errorf("reader %d has read %d times, before %d; %d have failed: %s", i, r.Reads[i], before.Reads[i], r.Failed, r.Why)
+			}
+		}
+		g.seen = r
+		return nil
+	})
+	return readings{Aborted: g.seen.Aborted - before.Aborted, Failed: g.seen.Failed - before.Failed, Why: g.seen.Why}
+}
+
+// unharmed says that they go on after something has happened, and no read has failed.
+func (g *viewGuest) unharmed(what string) {
+	g.t.Helper()
+	if f := g.progress(); f.Failed > 0 || f.Aborted > 0 {
+		g.t.Errorf("%s: %d reads failed, %d were cut off: %s", what, f.Failed, f.Aborted, f.Why)
+	}
+}
+
+// TestViewsNeverBreak: eight readers notice nothing of what becomes of the monitor that
+// serves them.
+func TestViewsNeverBreak(t *testing.T) {
+	once := t.TempDir() + "/once"
+	t.Setenv("SYSCT_FAILPOINT", "kill:answer view")
+	t.Setenv("SYSCT_FAILPOINT_ONCE", once)
+	helper := buildFailing(t)
+	w := failing(t, helper)
+	g := &viewGuest{guest: w.guest("web", `trap 'poweroff -f' USR2
+/sbin/reader views /proc/meminfo &
+cd /
+unshare -U -r -m cat /proc/meminfo > /inner 2>&1
+unshare -U -r -m -p -f --mount-proc cat /proc/1/comm > /nested 2>&1
+cat /proc/meminfo > /from-here
+while :; do sleep 0.05; done
+`)}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	copyFile(t, exe, w.top+"/web/rootfs/sbin/reader")
+	os.Symlink("busybox", w.top+"/web/rootfs/bin/unshare")
+	g.plan.Context.Views = []string{"proc/meminfo", "proc/uptime", "sys/devices/system/cpu"}
+	g.start()
+	g.unharmed("the start")
+	g.until("the nested namespaces", func() error { return want(g.file("nested"), "cat\n") })
+	if s := g.file("inner"); !strings.HasPrefix(s, "MemTotal:") {
+		t.Errorf("in a nested namespace it reads %q", s)
+	}
+	g.killedByTurns(once)
+	g.untouched(helper)
+	g.cutOff()
+	g.stop()
+}
+
+// killedByTurns kills the monitor: at random, and between a request's receipt and its
+// answer.
+func (g *viewGuest) killedByTurns(once string) {
+	seed := uint64(time.Now().UnixNano())
+	g.t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	for range 8 {
+		time.Sleep(time.Duration(rnd.IntN(60)) * time.Millisecond)
+		g.killMonitor()
+		g.unharmed("a kill")
+	}
+	for range 5 {
+		if err := os.WriteFile(once, nil, 0o600); err != nil {
+			g.t.Fatal(err)
+		}
+		g.until("a kill with a request in hand", func() error {
+			if _, err := os.Lstat(once); !errors.Is(err, os.ErrNotExist) {
+				return errors.New("none came")
+			}
+			return nil
+		})
+		g.unharmed("a kill with a request in hand")
+	}
+}
+
+// untouched does to the monitor what isn't its death, and freezes the guest.
+func (g *viewGuest) untouched(helper string) {
+	for range 2 {
+		if _, err := g.upgrade(helper, time.Minute); err != nil {
+			g.t.Fatal(err)
+		}
+		g.unharmed("an upgrade")
+	}
+	pid := g.status().MonitorPid
+	proctest.Stop(g.t, pid)
+	time.Sleep(200 * time.Millisecond) // for all to wait for it
+	kill(g.t, pid, unix.SIGCONT)
+	g.unharmed("a stopped monitor")
+	for range 5 {
+		g.must(control.Request{Op: control.OpFreeze})
+		g.must(control.Request{Op: control.OpThaw})
+		g.unharmed("a freeze")
+	}
+	proctest.Stop(g.t, pid)
+	time.Sleep(200 * time.Millisecond)
+	kill(g.t, pid, unix.SIGKILL)
+	g.unharmed("a kill of a stopped monitor")
+}
+
+// cutOff ends the connection, on the host and in the guest: it is mounted anew.
+func (g *viewGuest) cutOff() {
+	g.abort()
+	for f := g.progress(); f.Aborted > 0 || f.Failed > 0; f = g.progress() { // also of files that were open
+		if f.Failed > 0 {
+			g.t.Fatalf("after an abort %d reads failed in another way than by it: %s", f.Failed, f.Why)
+		}
+	}
+	if g.seen.Aborted == 0 {
+		g.t.Error("the abort cut nobody off")
+	}
+	g.unharmed("what was mounted anew")
+	g.killMonitor()
+	g.unharmed("a kill of the one that mounted anew")
+}
+
+// abort ends the connection of the guest's views by the kernel's own file for it.
+func (g *viewGuest) abort() {
+	t := g.t
+	t.Helper()
+	info, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", g.status().Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var major, minor int
+	for line := range strings.Lines(string(info)) {
+		if f := strings.Fields(line); f[4] == "/proc/meminfo" {
+			fmt.Sscanf(f[2], "%d:%d", &major, &minor)
+		}
+	}
+	dir := t.TempDir()
+	if err := unix.Mount("none", dir, "fusectl", 0, ""); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Unmount(dir, 0)
+	if err := os.WriteFile(filepath.Join(dir, fmt.Sprint(minor), "abort"), []byte("1"), 0); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,138 @@
+package monitor
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	sysctx "github.com/sysct/sysct/pkg/context"
+	"github.com/sysct/sysct/pkg/context/mend"
+)
+
+const (
+	// mendDelay is for a guest that ends: its views' connection may end before its init.
+	mendDelay = 20 * time.Millisecond
+	// mendPause is between one time and the next: the guest's root can unmount them again
+	// and again.
+	mendPause = time.Second
+	// mendTimeout bounds how long it takes.
+	mendTimeout = 5 * time.Second
+)
+
+// mendViews gives a running guest's views a new connection, a moment later.
+func (m *monitor) mendViews() {
+	v := &m.views
+	if len(m.plan.Context.Views) == 0 || v.mending {
+		return
+	}
+	v.mending = true
+	delay := max(mendDelay, v.mended+mendPause-now().Mono)
+	boots := m.core.Life.Boots
+	m.background(func() func() {
+		time.Sleep(delay)
+		return func() {
+			v.mending = false
+			if m.core.Life.Boots == boots && m.pidfd >= 0 && alive(m.pidfd) && v.dev < 0 {
+				v.mended = now().Mono
+				m.mountAnew()
+			}
+		}
+	})
+}
+
+// mountAnew makes the connection and has another process put it into the guest.
+func (m *monitor) mountAnew() {
+	dev, mount, err := sysctx.NewViews(m.plan.Context.IDs)
+	if err != nil {
+		m.log.say("cannot make the guest's views anew: " + err.Error())
+		return
+	}
+	m.keep(fdViews, dev)
+	m.serveViews(dev, false)
+	pid, pidfd := m.core.Life.Pid, m.pidfd
+	m.background(func() func() {
+		err := placeAnew(pid, pidfd, mount, m.plan.Context.Views)
+		unix.Close(mount)
+		return func() {
+			if err != nil {
+				m.log.say("cannot mount the guest's views anew: " + err.Error())
+				return
+			}
+			m.log.say("the connection of the guest's views had ended: they are mounted anew")
+		}
+	})
+}
+
+// placeAnew runs in a job's goroutine.
+func placeAnew(pid, pidfd, mount int, views []string) error {
+	ns, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/ns/mnt", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("cannot open mount namespace: %w", err)
+	}
+	defer unix.Close(ns)
+	if !alive(pidfd) {
+		return errors.New("the guest has ended") // and the pid may be another's
+	}
+	args, err := json.Marshal(mend.Args{Views: views, Source: sysctx.ViewSource})
+	if err != nil {
+		return err
+	}
+	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("cannot open /dev/null: %w", err)
+	}
+	defer unix.Close(null)
+	child := -1
+	own, err := syscall.ForkExec("/proc/self/exe", []string{"sysct-helper", "mend", string(args)}, &syscall.ProcAttr{
+		Dir: "/", Env: []string{"GOMAXPROCS=1"}, Files: []uintptr{uintptr(null), uintptr(null), 2, uintptr(mount), uintptr(ns)},
+		Sys: &syscall.SysProcAttr{Setsid: true, PidFD: &child},
+	})
+	if err != nil {
+		return err
+	}
+	defer unix.Close(child)
+	return awaitChild(own, child, mendTimeout)
+}
+
+// awaitChild waits for a child's end, kills it if that takes too long, and waits no longer
+// for one that can't be killed.
+func awaitChild(pid, pidfd int, timeout time.Duration) error {
+	late := !endsWithin(pidfd, timeout)
+	if late {
+		unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0)
+		endsWithin(pidfd, timeout)
+	}
+	var st unix.WaitStatus
+	for {
+		n, err := unix.Wait4(pid, &st, unix.WNOHANG, nil)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err != nil:
+			return err
+		case n == 0:
+			return fmt.Errorf("process %d hangs in the guest's file systems", pid)
+		case late:
+			return fmt.Errorf("process %d hung in the guest's file systems and was killed", pid)
+		case st != 0:
+			return fmt.Errorf("wait status %#x; its words are above", int(st))
+		}
+		return nil
+	}
+}
+
+func endsWithin(pidfd int, timeout time.Duration) bool {
+	deadline := time.Now().Add(timeout)
+	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
+	for {
+		n, err := unix.Poll(fds, int(max(time.Until(deadline), 0)/time.Millisecond))
+		if err != unix.EINTR {
+			return err == nil && n > 0
+		}
+	}
+}
