@@ -45,8 +45,8 @@ func (m *monitor) launchJob() func() func() {
 						m.serveViews(dev, false)
 					})
 				},
-				Warn:       m.warnLater,
-				Failpoint:  failpoint,
+				Warn:      m.warnLater,
+				Failpoint: failpoint,
 			}))
 			restricted()
 		}
@@ -131,6 +131,9 @@ func (m *monitor) storeGuest(g *sysctx.Guest, group limits.Group) error {
 		m.keep(screenName(0), g.Console)
 		for i, fd := range g.TTYs {
 			m.keep(screenName(i+1), fd)
+		}
+		if m.figures.group == nil {
+			m.beginFigures(group, g.Pid, false)
 		}
 		if m.views.dev >= 0 {
 			m.keep(fdViews, m.views.dev)
