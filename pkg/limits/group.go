@@ -46,6 +46,10 @@ type Group interface {
 	Change(from, to Limits) error
 	// Stats reads all that the guest uses.
 	Stats() (Stats, error)
+	// Alarm opens what tells at once of processes that were killed for lack of memory and
+	// of forks that were refused. On a v1 hierarchy a kill whose cause is the host's lack
+	// of memory, not the guest's, wakes nobody, but is counted.
+	Alarm() (Alarm, error)
 	// Pids lists the processes of the guest, in no order.
 	Pids() ([]int, error)
 	// Remove is Backend.Remove of this guest's groups. Close is still to be called.
@@ -66,6 +70,28 @@ func (d Dirs) Of(controller string) (fd int, v1 bool) {
 		return fd, true
 	}
 	return d.V2, false
+}
+
+// Alarm counts what befell the processes of a guest's groups since they were made.
+type Alarm interface {
+	// FDs are to be waited for by epoll; they are closed by Close.
+	FDs() []AlarmFD
+	// Counts reads the counters, and ends the readiness that epoll reported.
+	Counts() (Counts, error)
+	Close() error
+}
+
+// AlarmFD is a descriptor that has one of the epoll events when a counter may have
+// changed. Where the kernel says so first and counts then, the counter follows soon.
+type AlarmFD struct {
+	FD     int
+	Events uint32
+}
+
+// Counts are what an Alarm counts; what no controller counts stays 0.
+type Counts struct {
+	OOMKills int64 // processes that were killed for lack of memory
+	Refused  int64 // forks and clones that the limit of processes refused
 }
 
 // Sight is what is to be seen of a guest by its groups.

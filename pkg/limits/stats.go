@@ -80,6 +80,13 @@ func (f Files) Read(want Want) (s Stats, err error) {
 	return s, nil
 }
 
+// KillCount reads how many processes were killed for lack of memory from the text of
+// memory.events (v2) or memory.oom_control (v1).
+func KillCount(text string) (int64, error) { return valueOf("oom_kill", text) }
+
+// RefusedCount reads how many forks were refused from the text of pids.events.
+func RefusedCount(text string) (int64, error) { return valueOf("max", text) }
+
 // Events reads populated and frozen from a cgroup.events file's text.
 func Events(text string) (populated, frozen bool, err error) {
 	p, err := valueOf("populated", text)
