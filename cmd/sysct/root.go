@@ -97,6 +97,7 @@ func verbs() []verb {
 		{groupAdmin, "ls list", newLs},
 		{groupAdmin, "info status", newInfo},
 		{groupAdmin, "why", newWhy},
+		{groupAdmin, "events", newEvents},
 		{groupAdmin, "doctor", newDoctor},
 		{groupAdmin, "template templates", newTemplate},
 		{groupAdmin, "image images", newImage},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sysct/sysct/internal/flock"
 	"github.com/sysct/sysct/internal/idledger"
+	"github.com/sysct/sysct/pkg/guest/events"
 	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/guest/state"
 	"github.com/sysct/sysct/pkg/images/store"
@@ -80,6 +81,7 @@ func (m *Manager) Clone(ctx context.Context, from, to string, o CloneOptions) (*
 	if err := run(c.steps()); err != nil {
 		return &c.report, err
 	}
+	m.happened(ctx, events.Event{Kind: events.Clone, Guest: to, From: from})
 	m.syncNew(ctx, to)
 	return &c.report, nil
 }

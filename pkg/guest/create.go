@@ -15,6 +15,7 @@ import (
 	"github.com/sysct/sysct/internal/idledger"
 	"github.com/sysct/sysct/internal/safefs"
 	"github.com/sysct/sysct/pkg/context/inits"
+	"github.com/sysct/sysct/pkg/guest/events"
 	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/guest/state"
 	"github.com/sysct/sysct/pkg/images"
@@ -81,6 +82,7 @@ func (m *Manager) Create(ctx context.Context, name string, o CreateOptions) erro
 	if err := run(c.steps(backend)); err != nil {
 		return err
 	}
+	m.happened(ctx, events.Event{Kind: events.Create, Guest: name, From: o.Template})
 	m.syncNew(ctx, name)
 	return nil
 }

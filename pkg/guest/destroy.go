@@ -12,6 +12,7 @@ import (
 
 	"github.com/sysct/sysct/internal/idledger"
 	"github.com/sysct/sysct/pkg/guest/control"
+	"github.com/sysct/sysct/pkg/guest/events"
 	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/images/store"
 )
@@ -70,6 +71,7 @@ func (m *Manager) remove(ctx context.Context, name string) error {
 		{"remove run state", func() error { return m.removeRunDir(name) }, nil},
 		{"remove logs", func() error { return m.removeLogs(name) }, nil},
 		{"remove lock", func() error { return m.removeLock(name) }, nil},
+		{"note it", func() error { m.happened(ctx, events.Event{Kind: events.Destroy, Guest: name}); return nil }, nil},
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sysct/sysct/internal/flock"
 	"github.com/sysct/sysct/internal/idledger"
+	"github.com/sysct/sysct/pkg/guest/events"
 	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/guest/state"
 	"github.com/sysct/sysct/pkg/images/store"
@@ -122,6 +123,10 @@ func (r *renaming) rest() []step {
 		{"set host name", r.hostname, nil},
 		{"write identity", r.identity, nil},
 		{"move unit", func() error { r.m.moveUnit(r.ctx, r.from, r.to); return nil }, nil},
+		{"note it", func() error {
+			r.m.happened(r.ctx, events.Event{Kind: events.Rename, Guest: r.to, From: r.from})
+			return nil
+		}, nil},
 		{"unmark rename", r.unmark, nil},
 		{"remove lock", func() error { return r.m.removeLock(r.from) }, nil},
 	}

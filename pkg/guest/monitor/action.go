@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sysct/sysct/pkg/guest/control"
+	"github.com/sysct/sysct/pkg/guest/events"
 )
 
 // Action is something to be done. Each of the types below is one.
@@ -105,6 +106,9 @@ type (
 	// Forget removes that note: a boot after it went well.
 	Forget struct{}
 
+	// Note writes an event into the instance's log of them.
+	Note struct{ Event events.Event }
+
 	// Say writes a line into the log.
 	Say struct{ Text string }
 
@@ -137,5 +141,6 @@ func (Tell) action()       {}
 func (Inform) action()     {}
 func (Record) action()     {}
 func (Forget) action()     {}
+func (Note) action()       {}
 func (Say) action()        {}
 func (Exit) action()       {}

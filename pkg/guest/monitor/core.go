@@ -79,6 +79,8 @@ func (c *Core) handle(ev Event) {
 		c.stored(ev)
 	case Launched:
 		c.launched(ev.Err)
+	case Counted:
+		c.counted(ev.Counts)
 	case Called:
 		c.called(ev)
 	case CallGone:
@@ -88,6 +90,7 @@ func (c *Core) handle(ev Event) {
 	case Cleaned:
 		c.cleaned(ev.Err)
 	case Finished:
+		c.noteStop()
 		c.finished()
 	case Destroyed:
 		c.destroyed(ev.Held)

@@ -10,6 +10,7 @@ func (c *Core) adopt(f Facts) {
 	if !f.Renewed {
 		c.say("monitor %d takes the guest over: %s, %s", c.policy.Run.MonitorPid, l.Phase, l.State)
 	}
+	c.noteAdopted(f)
 	switch l.Phase {
 	case PhaseRecover:
 		c.do(Recover{c.policy.StopTimeout})

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"time"
 
+	"github.com/sysct/sysct/pkg/guest/events"
 	"github.com/sysct/sysct/pkg/guest/state"
+	"github.com/sysct/sysct/pkg/limits"
 )
 
 // errStopped is the failure of a start that a stop overtook.
@@ -40,6 +42,7 @@ func (c *Core) launch() {
 	l.Phase, l.Pid, l.Ready, l.Frozen, l.Sent, l.Again = PhaseLaunch, 0, false, false, 0, 0
 	l.BeganAt = c.now.Wall
 	l.Notified, l.Status, l.ExitStatus, l.OOMKills = false, "", nil, 0
+	l.Noted = limits.Counts{}
 	l.Heard, l.Called, l.Entered = false, "", false
 	c.call, c.before = 0, ""
 	c.haltAt, c.killAgain, c.stuckAt, c.checkAt = 0, 0, 0, 0
@@ -48,6 +51,7 @@ func (c *Core) launch() {
 
 func (c *Core) stored(ev Stored) {
 	c.Life.Phase, c.Life.Pid, c.Life.OOMKills, c.Life.Shown, c.Life.Heard = PhaseStored, ev.Pid, ev.OOMKills, ev.Shown, ev.Heard
+	c.Life.Noted.OOMKills = ev.OOMKills
 	if c.Life.Stop != nil {
 		c.do(Proceed{errStopped})
 		return
@@ -71,6 +75,7 @@ func (c *Core) launched(err error) {
 	if c.policy.Ephemeral && l.Boots == 1 {
 		c.do(Mark{})
 	}
+	c.happened(events.Event{Kind: events.Start, Boot: l.Boots, Pid: l.Pid})
 	c.do(Tell{Pid: l.Pid})
 	c.checkAt = c.now.Mono + time.Millisecond
 	if s := l.Stop; s != nil && s.Killed {
@@ -94,10 +99,15 @@ func (c *Core) failed(err error) {
 	c.Life.Exit = &state.Exit{Reason: reason, At: c.now.Wall}
 	if reason == state.ReasonFailed {
 		c.do(Record{Err: err}) // first, so that who is told finds it
+		c.happened(events.Event{Kind: events.Fail, Message: err.Error()})
 	}
 	c.do(Tell{Err: err})
 	// The first start is the user's, who sees why it failed; later ones are ours.
-	c.ended(c.Life.Boots > 0 && c.mayStartAgain())
+	again := c.Life.Boots > 0 && c.mayStartAgain()
+	if again {
+		c.noteAgain(events.Restart)
+	}
+	c.ended(again)
 }
 
 // called notes what the guest asks of the kernel, before it is done.
@@ -126,14 +136,19 @@ func (c *Core) initEnded(ev InitEnded) {
 	c.Life.Exit = exit
 	note := Record{Ready: c.Life.Ready, OOMKills: ev.OOMKills}
 	c.say("init ended: %s", describeExit(exit))
+	c.counted(limits.Counts{OOMKills: c.Life.OOMKills + ev.OOMKills, Refused: ev.Refused})
 	switch {
 	case c.Life.Stop != nil:
 		c.ended(false)
 	case exit.Reason == state.ReasonReboot:
 		c.Life.Again = c.rebootAt()
+		c.noteAgain(events.Reboot)
+		c.ended(true)
+	case failure && c.mayStartAgain():
+		c.noteAgain(events.Restart)
 		c.ended(true)
 	default:
-		c.ended(failure && c.mayStartAgain())
+		c.ended(false)
 	}
 	c.remember(exit, note)
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sysct/sysct/pkg/guest/control"
+	"github.com/sysct/sysct/pkg/guest/events"
 	"github.com/sysct/sysct/pkg/guest/state"
 	"github.com/sysct/sysct/pkg/limits"
 )
@@ -49,6 +50,7 @@ func (c *Core) freezeDone(err error) {
 	if c.Life.State == state.Freezing {
 		if err == nil {
 			c.advance(state.Froze)
+			c.noteFrozen(events.Freeze)
 		} else { // it was thawed again
 			c.advance(state.Thaw)
 			c.advance(state.Ran)
@@ -64,6 +66,9 @@ func (c *Core) freezeDone(err error) {
 func (c *Core) thawDone(err error) {
 	client := c.freezerDone()
 	c.Life.Frozen = err != nil && c.Life.Phase == PhaseUp
+	if err == nil && c.Life.Phase == PhaseUp {
+		c.happened(events.Event{Kind: events.Thaw})
+	}
 	if c.Life.State == state.Thawed {
 		if err == nil {
 			c.advance(state.Ran)

@@ -3,6 +3,7 @@ package monitor
 import (
 	"time"
 
+	"github.com/sysct/sysct/pkg/guest/events"
 	"github.com/sysct/sysct/pkg/guest/state"
 )
 
@@ -58,6 +59,7 @@ func (c *Core) ready(why string) {
 	}
 	c.Life.Ready = true
 	c.say("ready: %s", why)
+	c.happened(events.Event{Kind: events.Ready})
 	c.do(Forget{}, Inform{[]string{"READY", "1"}})
 	if s := c.Life.Stop; s != nil && s.Asked {
 		s.Asked = false

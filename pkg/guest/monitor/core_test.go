@@ -49,7 +49,7 @@ func does(actions []Action) string {
 	var out []string
 	for _, a := range actions {
 		switch a := a.(type) {
-		case Save, Say, Record, Forget:
+		case Save, Say, Record, Forget, Note:
 		case Proceed:
 			out = append(out, orError("Proceed", a.Err))
 		case Tell:

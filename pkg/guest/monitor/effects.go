@@ -49,6 +49,8 @@ func (m *monitor) do(a Action) {
 		m.save()
 	case Say:
 		m.log.say(a.Text)
+	case Note:
+		m.note(a.Event)
 	case Inform:
 		m.notifyManager(a.Pairs...)
 	case Record:
@@ -219,6 +221,7 @@ func (m *monitor) thaw(timeout time.Duration) {
 // exit lets the loop end. Those who wait in the socket's queue are told that
 // nobody listens by its end.
 func (m *monitor) exit() {
+	m.lastNotes()
 	for id := range m.peers {
 		m.hangUp(id)
 	}

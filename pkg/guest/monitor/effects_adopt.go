@@ -13,11 +13,12 @@ import (
 
 // takeOver finds the guest as the monitor before this one has left it.
 func (m *monitor) takeOver(h *heritage) {
+	death := ""
 	if !h.renewed {
-		m.tellDeath(h.crash)
+		death = m.tellDeath(h.crash)
 	}
 	f := m.takeGroup()
-	f.Renewed = h.renewed
+	f.Renewed, f.Upgraded, f.Death = h.renewed, h.asker >= 0, death
 	m.takeNamespaces(h)
 	m.endOldHooks()
 	if fd, ok := h.take(fdInit); ok {
@@ -84,6 +85,7 @@ func (m *monitor) watchTaken(life *Life) {
 		return
 	}
 	m.watchInit(life.Pid)
+	m.watchAlarm()
 	if (life.Ready || life.Overdue) && m.lastRun == nil {
 		m.notifyManager("READY", "1")
 	}

@@ -42,17 +42,21 @@ func (m *monitor) signLife(mono time.Duration) {
 const DeathWords = "the monitor before this one died"
 
 // tellDeath logs how the monitor before this one died: as the service manager says, and
-// where it crashed, what the runtime has written into the log.
-func (m *monitor) tellDeath(crash string) {
+// where it crashed, what the runtime has written into the log. It gives the latter, or else
+// the former.
+func (m *monitor) tellDeath(crash string) (how string) {
+	how = m.manager.Death
 	text := DeathWords
-	if m.manager.Death != "" {
-		text += ", " + m.manager.Death
+	if how != "" {
+		text += ", " + how
 	}
 	m.manager.Death = ""
 	if crash != "" {
 		text += ": " + crash
+		how = crash
 	}
 	m.log.say(text)
+	return how
 }
 
 // crashTail bounds what is looked at of a log for a crash, in bytes: a trace of all

@@ -162,12 +162,14 @@ func (m *monitor) live(g *sysctx.Guest) {
 		}
 	}
 	m.watchInit(g.Pid)
+	m.watchAlarm()
 	m.renewLater()
 }
 
 // cleanup removes what a boot has made, when nothing uses it any more.
 func (m *monitor) cleanup() {
 	m.dropGuest()
+	m.dropAlarm()
 	if m.zombie != 0 {
 		reap(m.zombie) // now that its end is written down
 		m.zombie = 0

@@ -15,6 +15,7 @@ import (
 	"github.com/sysct/sysct/internal/flock"
 	"github.com/sysct/sysct/internal/idledger"
 	"github.com/sysct/sysct/internal/tomltext"
+	"github.com/sysct/sysct/pkg/guest/events"
 	"github.com/sysct/sysct/pkg/guest/state"
 	"github.com/sysct/sysct/pkg/images/store"
 )
@@ -52,10 +53,14 @@ func (m *monitor) destroyJob(patience time.Duration) func() func() {
 	m.giveWay = giveWay
 	return func() func() {
 		defer giveWay()
-		err := destroy(ctx, plan, dir, last)
+		gone, err := destroy(ctx, plan, dir, last)
 		return func() {
 			if err != nil {
 				m.log.say(fmt.Sprintf("cannot destroy the guest: %v", err))
+			}
+			if gone {
+				t := now()
+				m.note(events.Event{Kind: events.Destroy, Time: t.Wall, Mono: t.Mono.Microseconds()})
 			}
 			m.emit(Destroyed{Held: errors.Is(err, flock.ErrHeld)})
 		}
@@ -64,42 +69,43 @@ func (m *monitor) destroyJob(patience time.Duration) func() func() {
 
 // destroy removes the guest whose directory dir is open on, and no other that has its
 // name by now. The name goes first: what is left if this is killed is gc's. ctx bounds
-// only the wait for the guest's lock. last is run when nothing keeps it any more.
-func destroy(ctx context.Context, p *Plan, dir int, last func()) error {
+// only the wait for the guest's lock. last is run when nothing keeps it any more. gone: the
+// guest is there no more by this call.
+func destroy(ctx context.Context, p *Plan, dir int, last func()) (gone bool, err error) {
 	if dir < 0 {
-		return errors.New("its directory was never locked: it is left to gc")
+		return false, errors.New("its directory was never locked: it is left to gc")
 	}
 	path := filepath.Join(p.RunDir, ".lock", p.Name)
 	lock, err := flock.Acquire(ctx, path, false)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer lock.Release()
 	root := p.Context.Root
 	var held *heldError
 	switch err := lockOpen(dir, root.GuestDir); {
 	case errors.Is(err, unix.ENOENT):
-		return removeUnused(path, root.GuestDir) // somebody else has done it
+		return false, removeUnused(path, root.GuestDir) // somebody else has done it
 	case errors.As(err, &held):
-		return nil // it was started again
+		return false, nil // it was started again
 	case err != nil:
-		return err
+		return false, err
 	}
 	defer unix.Flock(dir, unix.LOCK_UN)
 	if err := stillEphemeral(dir); err != nil {
 		unix.Unlinkat(dir, state.EphemeralMark, 0) // no rest of a life; gc looks at the configuration too
-		return err
+		return false, err
 	}
 	last()
 	if err := store.Unmount(root); err != nil {
-		return err
+		return false, err
 	}
 	guest := root.GuestDir
 	if root.GuestDir, err = takeName(guest); err != nil {
-		return err
+		return false, err
 	}
 	ledger := idledger.Ledger{Dir: idledger.DefaultDir}
-	return errors.Join(store.Destroy(root), ledger.Free(context.Background(), guest), removeFiles(p), os.Remove(path))
+	return true, errors.Join(store.Destroy(root), ledger.Free(context.Background(), guest), removeFiles(p), os.Remove(path))
 }
 
 // removeUnused removes a lock that we have, unless a guest has the name.

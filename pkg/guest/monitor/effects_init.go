@@ -39,6 +39,7 @@ func (m *monitor) initEnded(pid int) {
 		}
 		if group != nil {
 			end.OOMKills = oomKills(group) - before
+			end.Refused = refused(group)
 		}
 		return func() {
 			if own {

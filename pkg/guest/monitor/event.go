@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sysct/sysct/pkg/guest/control"
+	"github.com/sysct/sysct/pkg/limits"
 )
 
 // Now is the time at which something happens: Mono for what has to be waited
@@ -42,6 +43,10 @@ type (
 	// Launched ends a launch; Err is nil when init has been executed.
 	Launched struct{ Err error }
 
+	// Counted says what befell the guest's processes since the groups of this boot were
+	// made, which may be what it was.
+	Counted struct{ limits.Counts }
+
 	// Called says that the guest calls reboot(2), by its notification's id, and what
 	// that does: one of state's reasons. Allow is to follow.
 	Called struct {
@@ -58,8 +63,9 @@ type (
 		Known    bool
 		Doubtful bool
 		Status   unix.WaitStatus
-		// OOMKills are the processes of this boot that were killed for lack of memory.
-		OOMKills int64
+		// OOMKills are the processes of this boot that were killed for lack of memory,
+		// Refused its forks that the limit of processes refused.
+		OOMKills, Refused int64
 	}
 
 	// Cleaned says that a boot's groups and mounts are gone, or why not all.
@@ -125,6 +131,9 @@ type Facts struct {
 	Booted  bool // init is no longer the program that prepares it
 	Frozen  bool
 	Renewed bool // the monitor before was this process, and ended when all was calm
+	// Upgraded: and it was another program. Death is how another monitor ended.
+	Upgraded bool
+	Death    string
 }
 
 func (Begin) event()        {}
@@ -132,6 +141,7 @@ func (Adopt) event()        {}
 func (Recovered) event()    {}
 func (Stored) event()       {}
 func (Launched) event()     {}
+func (Counted) event()      {}
 func (Called) event()       {}
 func (CallGone) event()     {}
 func (InitEnded) event()    {}

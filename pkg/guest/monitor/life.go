@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/sysct/sysct/pkg/guest/state"
+	"github.com/sysct/sysct/pkg/limits"
 )
 
 // Phase is what a monitor is doing with its guest. It is finer than the state
@@ -44,6 +45,8 @@ type Life struct {
 	ExecAt time.Duration `json:"exec_at"`
 	// OOMKills is memory.events' count at that time.
 	OOMKills int64 `json:"oom_kills"`
+	// Noted are the counts of this boot's groups that events were written of.
+	Noted limits.Counts `json:"noted,omitzero"`
 	// Shown is how much the console had shown before this boot, in bytes.
 	Shown uint64 `json:"shown,omitempty"`
 	// Sent is the last signal that sysct sent to init of this boot; 0: none.

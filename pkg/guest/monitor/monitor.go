@@ -62,6 +62,8 @@ type monitor struct {
 	figures figuresRun   // of the boot
 	views   viewServer   // what the guest sees in place of the host's figures
 	notify  int          // what init says; -1: none
+	alarm   alarm        // what tells of kills in it
+	notes   noteQueue    // events that are being written
 
 	jobs     int           // under way
 	asides   int           // background work under way
@@ -136,6 +138,9 @@ func (m *monitor) timeout() time.Duration {
 	if m.aliveAt > 0 {
 		soonest(m.aliveAt - t.Mono)
 	}
+	if m.alarm.at > 0 {
+		soonest(m.alarm.at - t.Mono)
+	}
 	for _, s := range m.screens {
 		if at := s.tty.Deadline(); !at.IsZero() {
 			soonest(at.Sub(t.Wall))
@@ -160,6 +165,7 @@ func (m *monitor) tick() {
 		m.publish()
 	}
 	m.signLife(t.Mono)
+	m.alarmIfDue(t.Mono)
 	m.upgradeIfDue(t.Mono)
 	m.renewIfDue(t.Mono)
 }

@@ -1,0 +1,106 @@
+package monitor
+
+import (
+	"time"
+
+	"github.com/sysct/sysct/pkg/limits"
+)
+
+const (
+	// alarmGather is how long after an alarm the counters are read: kills come in crowds,
+	// and some kernels tell of one before they count it.
+	alarmGather = 50 * time.Millisecond
+	// alarmPause is how long no alarm is heard after one: a guest can raise as many as it
+	// likes, each of which would wake its monitor.
+	alarmPause = time.Second
+)
+
+// alarm is what tells of kills and refused forks in the running guest.
+//
+//	listening ── an alarm ──▶ gathering ── 50 ms, counters read ──▶ deaf
+//	    ▲                                                            │
+//	    └──────────────── 1 s, counters read ────────────────────────┘
+type alarm struct {
+	src  limits.Alarm  // nil: there is none
+	at   time.Duration // of the next look at the counters, monotonic; 0: an alarm is waited for
+	deaf bool          // that look is the last before alarms are heard again
+}
+
+// watchAlarm begins to listen. A guest of which nobody can tell this is kept all the same.
+func (m *monitor) watchAlarm() {
+	if m.alarm.src != nil || m.group == nil {
+		return
+	}
+	src, err := m.group.Alarm()
+	if err != nil {
+		m.log.say(err.Error())
+		return
+	}
+	m.alarm.src = src
+	m.alarm.at, m.alarm.deaf = now().Mono+alarmGather, true // what was before it is counted
+}
+
+// listenToAlarm waits for the next alarm.
+func (m *monitor) listenToAlarm() {
+	for _, fd := range m.alarm.src.FDs() {
+		if err := m.loop.Add(fd.FD, fd.Events, func(uint32) { m.alarmed() }); err != nil {
+			m.log.say(err.Error())
+		}
+	}
+}
+
+func (m *monitor) alarmed() {
+	m.deafen()
+	m.alarm.at, m.alarm.deaf = now().Mono+alarmGather, false
+}
+
+func (m *monitor) deafen() {
+	for _, fd := range m.alarm.src.FDs() {
+		m.loop.Remove(fd.FD)
+	}
+}
+
+// alarmIfDue looks at the counters if it is time.
+func (m *monitor) alarmIfDue(mono time.Duration) {
+	a := &m.alarm
+	if a.at == 0 || mono < a.at {
+		return
+	}
+	counts, err := a.src.Counts()
+	if err != nil {
+		m.log.say(err.Error())
+		m.dropAlarm()
+		return
+	}
+	m.emit(Counted{counts})
+	if a.deaf {
+		a.at = 0
+		m.listenToAlarm()
+		return
+	}
+	a.at, a.deaf = mono+alarmPause, true
+}
+
+// dropAlarm ends it, before its groups are removed.
+func (m *monitor) dropAlarm() {
+	if m.alarm.src == nil {
+		return
+	}
+	m.deafen()
+	m.alarm.src.Close()
+	m.alarm = alarm{}
+}
+
+// refused is how many forks of the guest its limit of processes has refused.
+func refused(g limits.Group) int64 {
+	a, err := g.Alarm()
+	if err != nil {
+		return 0
+	}
+	defer a.Close()
+	counts, err := a.Counts()
+	if err != nil {
+		return 0
+	}
+	return counts.Refused
+}
