@@ -92,6 +92,7 @@ func verbs() []verb {
 		{groupConfig, "set", newSet},
 		{groupConfig, "unset", newUnset},
 		{groupConfig, "edit", newEdit},
+		{groupConfig, "apply", newApply},
 		{groupConfig, "enable", newEnable},
 		{groupConfig, "disable", newDisable},
 		{groupAdmin, "ls list", newLs},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,8 +15,9 @@ const setLong = `Set keys of a guest's configuration, all of them or none.
 A value is read by its key's type: strings, sizes and durations are written without
 quotes; a list as words with commas between them, or as in TOML where a word has a
 comma in it. What else is in config.toml stays as it is, comments and all. Nothing is
-written unless the whole file is right then. If the guest runs, it is said which keys
-wait for its next start. sysct-config(5) has the keys.`
+written unless the whole file is right then. If the guest runs, its limits count at once, or
+nothing is written; it is said which keys wait for its next start. sysct-config(5) has
+the keys.`
 
 const setExample = `  sysct set web limits.memory=512M limits.cpu_quota=150%
   sysct set web env.LANG=C.UTF-8 net[0].type=host
@@ -99,12 +101,28 @@ func runSet(cmd *cobra.Command, a *app, name string, changes []spec.Change) erro
 
 // printWaiting says what a running guest gets to know only when it starts again.
 func (a *app) printWaiting(name string, change *guest.ConfigChange) error {
-	if a.quiet || len(change.Waiting) == 0 {
+	if a.quiet {
 		return nil
 	}
-	verb := "counts"
-	if len(change.Waiting) > 1 {
-		verb = "count"
+	if len(change.Also) > 0 {
+		// They were edited by hand, and would otherwise wait for an apply.
+		if err := a.printf("%s %s now, too\n", escape(strings.Join(change.Also, ", ")), countsWord(change.Also)); err != nil {
+			return err
+		}
 	}
-	return a.printf("%s %s from the next start of %s on\n", escape(strings.Join(change.Waiting, ", ")), verb, name)
+	if len(change.Waiting) == 0 {
+		return nil
+	}
+	err := a.printf("%s %s from the next start of %s on\n", escape(strings.Join(change.Waiting, ", ")), countsWord(change.Waiting), name)
+	if err == nil && change.Old {
+		a.warn(fmt.Sprintf("its monitor is of an older sysct, which can't change a running guest\nhint: sysct upgrade %s; sysct apply %s", name, name))
+	}
+	return err
+}
+
+func countsWord(keys []string) string {
+	if len(keys) > 1 {
+		return "count"
+	}
+	return "counts"
 }

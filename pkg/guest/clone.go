@@ -98,7 +98,7 @@ func (c *cloning) look() (err error) {
 	if err != nil {
 		return err
 	}
-	if c.text, err = cloneConfig(text, c.o); err != nil {
+	if c.text, err = cloneConfig(c.m.layers(), text, c.o); err != nil {
 		return as(ErrConfig, err)
 	}
 	c.source, err = c.m.guestLayout(c.from, c.was)
@@ -203,8 +203,8 @@ func (c *cloning) sync() error {
 // cloneConfig is the configuration of a clone: it is not protected as a guest to clone
 // from may be, and has no host name that the other guest has. All else, comments
 // included, stays as it is.
-func cloneConfig(text *spec.Text, o CloneOptions) ([]byte, error) {
-	g, err := text.Parse()
+func cloneConfig(layers *spec.Layers, text *spec.Text, o CloneOptions) ([]byte, error) {
+	g, err := spec.Parse(text.Data, text.Name) // what others include isn't the clone's to change
 	if err != nil {
 		return nil, err
 	}
@@ -220,10 +220,15 @@ func cloneConfig(text *spec.Text, o CloneOptions) ([]byte, error) {
 	if o.Ephemeral && !g.Ephemeral {
 		changes = append(changes, spec.Change{Key: "ephemeral", Value: "true"})
 	}
-	if len(changes) == 0 {
-		return text.Data, nil
+	data, err := layers.Edit(text.Data, text.Name, changes)
+	if err != nil {
+		return nil, err
 	}
-	return spec.Edit(text.Data, text.Name, changes)
+	if g, err = layers.Parse(data, text.Name); err == nil && g.Ephemeral && !o.Ephemeral {
+		// A profile says so.
+		return layers.Edit(data, text.Name, []spec.Change{{Key: "ephemeral", Value: "false"}})
+	}
+	return data, err
 }
 
 // whenFresh is a step for a clone that makes a layer of what the source has.

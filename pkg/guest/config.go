@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -16,7 +17,8 @@ import (
 type ConfigValue struct {
 	Key     string `json:"key"`     // limits.memory, env.LANG, net[0].type
 	Value   any    `json:"value"`   // sizes in bytes, durations in seconds, quotas in CPUs; nil: none
-	Default bool   `json:"default"` // the file doesn't say it
+	Default bool   `json:"default"` // no file says it
+	Origin  string `json:"origin"`  // the file that says it: config.toml, or the path of one that this is laid over; "": none
 	Change  string `json:"change"`  // when a change counts: "restart", with the next start; "live", at once
 	Text    string `json:"-"`       // the value as SetConfig takes it; "" if there is none
 }
@@ -28,6 +30,9 @@ const hidden = "(hidden)"
 type ConfigChange struct {
 	Keys    []string // whose values are others now
 	Waiting []string // those that count from the next start on only, if the guest runs
+	Also    []string // others that were in the file and count in the running guest from now on, too
+	// Old: some wait only because the guest's monitor is of an older program.
+	Old bool
 }
 
 // Config returns the values of a guest's configuration, defaults included: all of
@@ -38,13 +43,13 @@ func (m *Manager) Config(_ context.Context, name, key string) ([]ConfigValue, er
 	if err != nil {
 		return nil, err
 	}
-	values, err := spec.Values(text.Data, text.Name, key)
+	values, err := m.layers().Values(text.Data, text.Name, key)
 	if err != nil {
 		return nil, as(ErrConfig, err)
 	}
 	list := make([]ConfigValue, len(values))
 	for i, v := range values {
-		list[i] = ConfigValue{Key: v.Key, Value: v.Value, Default: !v.Set, Change: v.Field.Change, Text: v.Text}
+		list[i] = ConfigValue{Key: v.Key, Value: v.Value, Default: !v.Set, Origin: strings.TrimPrefix(v.Origin, m.dir(name)+"/"), Change: v.Field.Change, Text: v.Text}
 		if v.Secret && (key == "" || spec.IsTable(key)) {
 			list[i].Value, list[i].Text = hidden, hidden
 		}
@@ -120,11 +125,11 @@ func (m *Manager) SetConfig(ctx context.Context, name string, changes []spec.Cha
 		if err != nil {
 			return as(ErrConfig, err)
 		}
-		data, err := spec.Edit(text.Data, text.Name, changes)
+		data, err := m.layers().Edit(text.Data, text.Name, changes)
 		if err != nil {
 			return as(ErrConfig, err)
 		}
-		change, err = m.replaceConfig(dir, name, text, data)
+		change, err = m.replaceConfig(ctx, dir, name, text, data)
 		return err
 	})
 	return change, err
@@ -140,7 +145,7 @@ func (m *Manager) ReplaceConfig(ctx context.Context, name string, old *spec.Text
 		}
 	}()
 	err = m.withConfig(ctx, name, func(dir int) error {
-		change, err = m.replaceConfig(dir, name, old, data)
+		change, err = m.replaceConfig(ctx, dir, name, old, data)
 		return err
 	})
 	return change, err
@@ -149,12 +154,12 @@ func (m *Manager) ReplaceConfig(ctx context.Context, name string, old *spec.Text
 // newConfig is the config.toml of a new guest: all keys with their manuals, and some
 // that aren't as by default.
 func (m *Manager) newConfig(name string, changes []spec.Change) ([]byte, error) {
-	file := name + "/config.toml"
-	text, err := spec.Edit(spec.Render(spec.Default()), file, changes)
+	file := m.dir(name) + "/config.toml"
+	text, err := m.layers().Edit(spec.Render(spec.Default()), file, changes)
 	if err != nil {
 		return nil, as(ErrConfig, err)
 	}
-	cfg, err := spec.Parse(text, file)
+	cfg, err := m.layers().Parse(text, file)
 	if err != nil {
 		return nil, as(ErrConfig, err)
 	}
@@ -177,13 +182,14 @@ func (m *Manager) withConfig(ctx context.Context, name string, do func(dir int) 
 	return m.inGuest(name, do)
 }
 
-// replaceConfig writes the new text, unless it is the old one.
-func (m *Manager) replaceConfig(dir int, name string, old *spec.Text, data []byte) (*ConfigChange, error) {
-	after, err := spec.Parse(data, old.Name)
+// replaceConfig writes the new text, unless it is the old one, and has the limits in it
+// count in a guest that runs: both or neither.
+func (m *Manager) replaceConfig(ctx context.Context, dir int, name string, old *spec.Text, data []byte) (*ConfigChange, error) {
+	after, err := m.layers().Parse(data, old.Name)
 	if err != nil {
 		return nil, as(ErrConfig, err)
 	}
-	before, err := old.Parse()
+	before, err := m.layers().Parse(old.Data, old.Name)
 	if err != nil {
 		before = spec.Default() // what was wrong is mended
 	}
@@ -198,19 +204,15 @@ func (m *Manager) replaceConfig(dir int, name string, old *spec.Text, data []byt
 	if string(data) == string(old.Data) {
 		return change, nil
 	}
-	running, err := m.populated(name)
+	done, err := m.applyChanged(ctx, name, change, after)
 	if err != nil {
 		return nil, err
 	}
-	for _, key := range change.Keys {
-		if running && spec.ChangeOf(key) != "live" {
-			change.Waiting = append(change.Waiting, key)
+	if err := old.Replace(dir, data); err != nil {
+		if errors.Is(err, spec.ErrChanged) {
+			err = as(ErrLocked, err)
 		}
-	}
-	if err := old.Replace(dir, data); errors.Is(err, spec.ErrChanged) {
-		return nil, as(ErrLocked, err)
-	} else if err != nil {
-		return nil, err
+		return nil, errors.Join(err, m.undo(ctx, done))
 	}
 	return change, nil
 }

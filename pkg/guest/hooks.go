@@ -107,7 +107,7 @@ func (m *Manager) hookContext(name, hook string) (hooks.Context, error) {
 
 // hook runs the clone's hook on what is complete but for its name.
 func (c *cloning) hook() error {
-	cfg, err := spec.Parse(c.text, "config.toml")
+	cfg, err := c.m.layers().Parse(c.text, c.m.dir(c.name)+"/config.toml")
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ type Manager struct {
 // needs one does.
 func Open(o Options) (*Manager, error) {
 	dirs := spec.ResolveDirs(o.Dirs, func(string) string { return "" }, nil)
-	for _, d := range []*string{&dirs.State, &dirs.Run, &dirs.Cache, &dirs.Log} {
+	for _, d := range []*string{&dirs.State, &dirs.Run, &dirs.Cache, &dirs.Log, &dirs.Profiles} {
 		abs, err := filepath.Abs(*d)
 		if err == nil && strings.ContainsFunc(abs, unicode.IsControl) {
 			err = errors.New("it has a control character in it")
@@ -80,6 +80,11 @@ func (m *Manager) base() string {
 
 func (m *Manager) dir(name string) string    { return filepath.Join(m.dirs.State, name) }
 func (m *Manager) runDir(name string) string { return filepath.Join(m.dirs.Run, name) }
+
+// layers is where guests' configurations find what they are laid over.
+func (m *Manager) layers() *spec.Layers {
+	return &spec.Layers{Profiles: m.dirs.Profiles, Guests: m.dirs.State}
+}
 
 // privateDir makes a directory that only root may enter, and refuses one that
 // belongs to somebody else.

@@ -26,7 +26,7 @@ func (m *Manager) config(name string) (*spec.Guest, error) {
 		return nil, err
 	}
 	defer unix.Close(fd)
-	cfg, err := spec.Load(fd, m.dir(name))
+	cfg, err := m.layers().Load(fd, m.dir(name))
 	return cfg, as(ErrConfig, err)
 }
 
@@ -79,6 +79,7 @@ func (m *Manager) monitorPlan(name string) (*monitor.Plan, error) {
 		Limits: lim, Ephemeral: cfg.Ephemeral, Restart: cfg.Restart, Halt: cfg.Init.Halt, ReadyCmd: cfg.Init.ReadyCmd,
 		StopTimeout: time.Duration(cfg.Init.StopTimeout),
 		LogSize:     int64(cfg.Console.LogSize), LogFiles: cfg.Console.LogFiles,
+		Config: spec.Texts(cfg),
 	}, nil
 }
 

@@ -2,8 +2,6 @@ package guest
 
 import (
 	"golang.org/x/sys/unix"
-
-	"github.com/sysct/sysct/pkg/guest/spec"
 )
 
 // unprotected refuses what the guest's configuration protects it from, whatever
@@ -14,7 +12,7 @@ func (m *Manager) unprotected(name, from string) error {
 		return err
 	}
 	defer unix.Close(fd)
-	protected, err := spec.Protected(fd, m.dir(name), from)
+	protected, err := m.layers().Protected(fd, m.dir(name), from)
 	if !protected {
 		return nil
 	}

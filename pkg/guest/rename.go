@@ -234,14 +234,14 @@ func (r *renaming) forgetHostname() error {
 		if err != nil {
 			return nil // what can't be read stays as it is
 		}
-		if g, err := text.Parse(); err != nil || g.Hostname != r.from {
+		if g, err := r.m.layers().Parse(text.Data, text.Name); err != nil || g.Hostname != r.from {
 			return nil
 		}
-		data, err := spec.Edit(text.Data, text.Name, []spec.Change{{Key: "hostname", Unset: true}})
+		data, err := r.m.layers().Edit(text.Data, text.Name, []spec.Change{{Key: "hostname", Unset: true}})
 		if err != nil {
 			return err
 		}
-		_, err = r.m.replaceConfig(dir, r.to, text, data)
+		_, err = r.m.replaceConfig(context.Background(), dir, r.to, text, data)
 		return err
 	})
 }

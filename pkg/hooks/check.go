@@ -7,10 +7,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/internal/rootpath"
 )
 
 // Check says what keeps a program of the host from being a hook's: it is to be root's
@@ -41,21 +42,21 @@ func Check(path, guests string) error {
 const maxInterpreters = 6
 
 func checkOne(path, guests string) error {
-	if inGuest(path, guests) { // the plain word, before what is wrong with its directories
+	if rootpath.InGuest(path, guests) { // the plain word, before what is wrong with its directories
 		return errors.New("it is in a guest's tree")
 	}
-	fd, err := openChecked(path)
+	fd, err := rootpath.Open(path)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
-	real := pathOf(fd)
+	real := rootpath.Of(fd)
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return os.NewSyscallError("fstat", err)
 	}
 	switch {
-	case inGuest(real, guests):
+	case rootpath.InGuest(real, guests):
 		return errors.New("it is in a guest's tree")
 	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
 		return errors.New("it is a directory")
@@ -69,21 +70,6 @@ func checkOne(path, guests string) error {
 		return fmt.Errorf("it is not executable (mode %04o)", st.Mode&0o7777)
 	}
 	return nil
-}
-
-// inGuest says whether a path is below what a guest can write: rootfs/ and the layers of
-// overlay, of guests and of what is being made and removed.
-func inGuest(path, guests string) bool {
-	rest, ok := strings.CutPrefix(filepath.Clean(path), filepath.Clean(guests)+"/")
-	if guests == "" || !ok {
-		return false
-	}
-	name, below, _ := strings.Cut(rest, "/")
-	if name == ".layers" {
-		return true
-	}
-	tree, _, _ := strings.Cut(below, "/")
-	return tree == "rootfs" || tree == "upper" || tree == "work"
 }
 
 // Explain finds out what the kernel means by its answer to an execution of a program of

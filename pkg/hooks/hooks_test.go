@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/sysct/sysct/internal/rootpath"
 )
 
 // lines collects what hooks print.
@@ -123,7 +125,7 @@ func TestWhatIsInAGuestsTree(t *testing.T) {
 		"/var/lib/sysct/web/rootfs/bin/x": true, "/var/lib/sysct/web/upper/x": true, "/var/lib/sysct/.layers/1/tree/x": true,
 		"/var/lib/sysct/.new-web/rootfs/x": true, "/var/lib/sysct/web/hooks/x": false, "/etc/x": false, "/var/lib/sysct2/web/rootfs/x": false,
 	} {
-		if got := inGuest(path, "/var/lib/sysct"); got != want {
+		if got := rootpath.InGuest(path, "/var/lib/sysct"); got != want {
 			t.Errorf("%s: %v", path, got)
 		}
 	}

@@ -8,7 +8,7 @@
 //
 //	client                                server
 //	  | connect                              | SO_PEERCRED: uid 0, else closed
-//	  | {"min":1,"max":2,"op":"stop",…} ---> |
+//	  | {"min":1,"max":3,"op":"stop",…} ---> |
 //	  |                                      | highest version both know
 //	  | <--- {"v":1,"ok":true,…}  + fds      | or {"v":1,"error":{…}}
 //	  | (console only) {"op":"resize",…} --> | no answer

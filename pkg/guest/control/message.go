@@ -18,8 +18,11 @@ const (
 // since is the version that an operation came with: a request for it is refused by a
 // server that speaks only lower ones, with KindVersion.
 func since(op Op) int {
-	if op == OpUpgrade {
+	switch op {
+	case OpUpgrade:
 		return 2
+	case OpPlan, OpApply:
+		return 3
 	}
 	return MinVersion
 }
@@ -43,6 +46,12 @@ const (
 // OpUpgrade has a monitor or a holder execute another program in place, which comes as
 // a descriptor; answered by that. Version 2.
 const OpUpgrade Op = "upgrade"
+
+// Version 3: what a running guest was started with, and a change of it.
+const (
+	OpPlan  Op = "plan"  // answered with the guest's plan, in a memfd
+	OpApply Op = "apply" // a change of it, in a memfd that comes along; made whole or not at all
+)
 
 // The operations of a holder.
 const (

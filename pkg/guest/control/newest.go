@@ -3,4 +3,4 @@
 package control
 
 // newest is the version that this build speaks at most.
-const newest = 2
+const newest = 3

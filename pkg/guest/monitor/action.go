@@ -70,6 +70,15 @@ type (
 	Freeze struct{ Timeout time.Duration }
 	Thaw   struct{ Timeout time.Duration }
 
+	// Show answers a client with the plan.
+	Show struct{ Client int }
+
+	// Apply makes a change that a client asked for; Applied follows.
+	Apply struct {
+		Client int
+		Change *Change
+	}
+
 	// Allow has the kernel carry out a system call of the guest that waits.
 	Allow struct{ Call uint64 }
 
@@ -134,6 +143,8 @@ func (FreeInit) action()   {}
 func (Signal) action()     {}
 func (Freeze) action()     {}
 func (Thaw) action()       {}
+func (Show) action()       {}
+func (Apply) action()      {}
 func (Allow) action()      {}
 func (CheckReady) action() {}
 func (Reply) action()      {}

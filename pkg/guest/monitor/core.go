@@ -44,6 +44,7 @@ type Core struct {
 	killAgain time.Duration
 	stuckAt   time.Duration // when a killed init should have ended
 	stuck     string        // whom it was last found to wait for
+	applying  bool          // a change of the plan is being made
 	checking  bool          // the ready command runs
 	checkAt   time.Duration
 }
@@ -109,7 +110,9 @@ func (c *Core) handle(ev Event) {
 	case ReadyChecked:
 		c.readyChecked(ev.Ready)
 	case Asked:
-		c.asked(ev.Client, ev.Req)
+		c.asked(ev)
+	case Applied:
+		c.applied(ev)
 	case ClientGone:
 		c.forget(ev.Client)
 	case Terminate:

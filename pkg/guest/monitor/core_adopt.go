@@ -77,11 +77,11 @@ func (c *Core) adoptUp(f Facts) {
 // clients, who lose their connections.
 func (c *Core) Settled() bool {
 	l := &c.Life
-	return (l.Phase == PhaseUp || l.Phase == PhaseWait) && l.Stop == nil && !c.freezer && !c.checking && !c.halting && c.holder == 0
+	return (l.Phase == PhaseUp || l.Phase == PhaseWait) && l.Stop == nil && !c.freezer && !c.applying && !c.checking && !c.halting && c.holder == 0
 }
 
 // Calm says whether nothing is under way that a successor would not go on with:
 // the guest runs, and nobody waits for anything.
 func (c *Core) Calm() bool {
-	return c.Life.Phase == PhaseUp && c.Life.Stop == nil && len(c.waiters) == 0 && !c.freezer && !c.checking && !c.halting
+	return c.Life.Phase == PhaseUp && c.Life.Stop == nil && len(c.waiters) == 0 && !c.freezer && !c.applying && !c.checking && !c.halting
 }

@@ -22,7 +22,7 @@ func TestCalm(t *testing.T) {
 	}
 	for _, op := range []control.Op{control.OpFreeze, control.OpStop, control.OpWait} {
 		c := running()
-		c.Step(at, Asked{1, &control.Request{Op: op, States: []state.State{state.Stopped}}})
+		c.Step(at, Asked{Client: 1, Req: &control.Request{Op: op, States: []state.State{state.Stopped}}})
 		if c.Calm() {
 			t.Errorf("it is calm after a request to %s", op)
 		}

@@ -21,7 +21,8 @@ type waiter struct {
 	late     string        // what it is told then
 }
 
-func (c *Core) asked(client int, req *control.Request) {
+func (c *Core) asked(ev Asked) {
+	client, req := ev.Client, ev.Req
 	switch req.Op {
 	case control.OpStatus:
 		c.askedStatus(client, req)
@@ -33,6 +34,10 @@ func (c *Core) asked(client int, req *control.Request) {
 		c.askedFreezer(client, req)
 	case control.OpWait:
 		c.askedWait(client, req)
+	case control.OpPlan:
+		c.do(Show{client})
+	case control.OpApply:
+		c.askedApply(client, ev.Change)
 	default:
 		c.do(Reply{Client: client, Resp: control.Response{Error: control.Unknown(req.Op, c.policy.Version)}})
 	}

@@ -91,7 +91,7 @@ func ask(client int, op control.Op, timeout time.Duration) Asked {
 	if timeout >= 0 {
 		req.SetTimeout(timeout)
 	}
-	return Asked{client, req}
+	return Asked{Client: client, Req: req}
 }
 
 func nokill(a Asked) Asked {
@@ -105,7 +105,7 @@ func nowait(a Asked) Asked {
 }
 
 func killWith(client int, sig unix.Signal) Asked {
-	return Asked{client, &control.Request{Op: control.OpKill, Signal: int(sig)}}
+	return Asked{Client: client, Req: &control.Request{Op: control.OpKill, Signal: int(sig)}}
 }
 
 func waitFor(client int, timeout time.Duration, ready bool, states ...state.State) Asked {

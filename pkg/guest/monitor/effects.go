@@ -98,6 +98,10 @@ func (m *monitor) do(a Action) {
 		m.freeze(a.Timeout)
 	case Thaw:
 		m.thaw(a.Timeout)
+	case Show:
+		m.showPlan(a.Client)
+	case Apply:
+		m.apply(a)
 	case Allow:
 		m.carryOut(a.Call)
 	case CheckReady:

@@ -109,10 +109,17 @@ type (
 	// ReadyChecked is the end of the ready command.
 	ReadyChecked struct{ Ready bool }
 
-	// Asked is a client's request.
+	// Applied ends Apply: the change was made whole, or not at all.
+	Applied struct {
+		Client int
+		Err    error
+	}
+
+	// Asked is a client's request. Change came with it, if it is one for that.
 	Asked struct {
 		Client int
 		Req    *control.Request
+		Change *Change
 	}
 
 	// ClientGone says that a client has closed its connection.
@@ -155,6 +162,7 @@ func (Stuck) event()        {}
 func (Told) event()         {}
 func (Prompted) event()     {}
 func (ReadyChecked) event() {}
+func (Applied) event()      {}
 func (Asked) event()        {}
 func (ClientGone) event()   {}
 func (Terminate) event()    {}

@@ -14,7 +14,8 @@ import (
 // Names of descriptors. What a guest's screens leave is named by them.
 const (
 	fdPlan    = "plan"
-	fdDir     = "dir" // the guest's directory, locked
+	fdNext    = "plan-next" // the plan that is to be, see change
+	fdDir     = "dir"       // the guest's directory, locked
 	fdReport  = "report"
 	fdShared  = "shared"
 	fdControl = "control"

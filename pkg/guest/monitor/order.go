@@ -67,17 +67,13 @@ const PlanFD = fdPlan
 // WritePlan gives a memfd with a plan, for a monitor that begins at once and reports to
 // nobody.
 func WritePlan(p *Plan) (int, error) {
-	fd, err := unix.MemfdCreate("sysct-plan", unix.MFD_CLOEXEC)
-	if err != nil {
-		return -1, fmt.Errorf("cannot write plan: %w", os.NewSyscallError("memfd_create", err))
-	}
 	p.Version = planVersion
 	data, err := json.Marshal(p)
-	if err == nil {
-		_, err = unix.Write(fd, data)
-	}
 	if err != nil {
-		unix.Close(fd)
+		return -1, fmt.Errorf("cannot write plan: %w", err)
+	}
+	fd, err := memfd("sysct-plan", data)
+	if err != nil {
 		return -1, fmt.Errorf("cannot write plan: %w", err)
 	}
 	return fd, nil
@@ -120,31 +116,4 @@ func (h *heritage) awaitOrder() error {
 			return nil
 		}
 	}
-}
-
-// readPlan reads a plan from its beginning, whatever the offset: the
-// descriptor is shared with those who read it before.
-func readPlan(fd int) (*Plan, error) {
-	var st unix.Stat_t
-	if err := unix.Fstat(fd, &st); err != nil {
-		return nil, fmt.Errorf("cannot read plan: %w", os.NewSyscallError("fstat", err))
-	}
-	data := make([]byte, min(st.Size, maxPlan))
-	if _, err := unix.Pread(fd, data, 0); err != nil {
-		return nil, fmt.Errorf("cannot read plan: %w", os.NewSyscallError("pread", err))
-	}
-	var p Plan
-	if err := json.Unmarshal(data, &p); err != nil {
-		return nil, fmt.Errorf("cannot read plan: %w", err)
-	}
-	if p.Version != planVersion {
-		return nil, fmt.Errorf("cannot read plan: version %d instead of %d", p.Version, planVersion)
-	}
-	if p.Name == "" || p.Base == "" || p.RunDir == "" {
-		return nil, errors.New("cannot read plan: it has no name, base or run directory")
-	}
-	if p.StopTimeout < 0 {
-		p.StopTimeout = DefaultStopTimeout
-	}
-	return &p, nil
 }

@@ -13,8 +13,8 @@ const planVersion = 1
 // maxPlan bounds a plan, in bytes.
 const maxPlan = 4 << 20
 
-// Plan is all that a monitor needs to know to keep a guest. It doesn't change
-// during the guest's life.
+// Plan is all that a monitor needs to know to keep a guest. During the guest's life
+// only what is in a [Change] changes.
 type Plan struct {
 	Version     int           `json:"version"` // set by Order.Begin
 	Name        string        `json:"name"`
@@ -32,6 +32,10 @@ type Plan struct {
 	LogSize     int64         `json:"log_size"`            // bytes of a console log file; 0: the default of package console
 	LogFiles    int           `json:"log_files"`           // 0: the default of package console
 	BootID      string        `json:"boot_id"`             // the host's
+	// Config is the configuration that the plan was made of: the keys that aren't at
+	// their defaults. It says nothing to a monitor, but to those who compare. nil: the
+	// plan is an older program's, which didn't note it.
+	Config map[string]string `json:"config,omitempty"`
 	// Recover allows a start while processes of the guest run that no monitor
 	// keeps: they are ended first, by a halt and then a kill.
 	Recover bool `json:"recover,omitempty"`

@@ -61,8 +61,8 @@ func (m *monitor) receive(id int, p *peer) {
 		case err == nil && req.Op == control.OpUpgrade:
 			m.askedUpgrade(id, p, req, fds)
 		case err == nil:
-			control.CloseAll(fds) // no other request of a monitor has any
-			m.request(id, p, req)
+			m.request(id, p, req, fds)
+			control.CloseAll(fds)
 		case errors.Is(err, control.ErrAgain):
 			return
 		case errors.As(err, &bad): // it was answered
@@ -77,7 +77,7 @@ func (m *monitor) receive(id int, p *peer) {
 }
 
 // request does what concerns screens and managers here; the rest is the core's.
-func (m *monitor) request(id int, p *peer, req *control.Request) {
+func (m *monitor) request(id int, p *peer, req *control.Request, fds []int) {
 	switch req.Op {
 	case control.OpConsole:
 		m.attach(p, req)
@@ -88,7 +88,12 @@ func (m *monitor) request(id int, p *peer, req *control.Request) {
 	case control.OpAdopt:
 		m.adoptedBy(p, req)
 	default:
-		m.emit(Asked{id, req})
+		change, err := readChange(req.Op, fds)
+		if err != nil {
+			m.answer(p, control.Response{Error: control.Errorf(control.KindInvalid, "%v", err)})
+			return
+		}
+		m.emit(Asked{id, req, change})
 	}
 }
 

@@ -31,11 +31,7 @@ const lockTimeout = 5 * time.Second
 // setup makes what a monitor needs before anything happens to its guest: its
 // log, its socket, its memory, all known to the service manager.
 func setup(h *heritage) (*monitor, error) {
-	fd, ok := h.take(fdPlan)
-	if !ok {
-		return nil, errors.New("cannot be a monitor: no plan was handed over")
-	}
-	plan, err := readPlan(fd)
+	plan, err := h.plan()
 	if err != nil {
 		return nil, err
 	}
@@ -66,11 +62,7 @@ func setup(h *heritage) (*monitor, error) {
 	}
 	m.openStore(h)
 	m.storeDir(h)
-	if _, again := h.fds[fdShared]; again {
-		m.inherit(fdPlan, fd)
-	} else {
-		m.keep(fdPlan, fd)
-	}
+	m.keepPlan(h)
 	if err := m.openLife(h); err != nil {
 		return nil, err
 	}

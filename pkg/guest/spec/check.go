@@ -101,6 +101,7 @@ func (g *Guest) check(fail report) {
 	if g.Version != guestVersion {
 		fail("version", "schema version %d is unknown: it must be %d", g.Version, guestVersion)
 	}
+	checkLayers(g, fail)
 	if err := checkHostname(g.Hostname); g.Hostname != "" && err != nil {
 		fail("hostname", "%s", err)
 	}
@@ -212,7 +213,7 @@ func (h *Host) check(fail report) {
 		fail("version", "schema version %d is unknown: it must be %d", h.Version, hostVersion)
 	}
 	for _, dir := range []struct{ key, path string }{
-		{"state_dir", h.StateDir}, {"run_dir", h.RunDir}, {"cache_dir", h.CacheDir}, {"log_dir", h.LogDir},
+		{"state_dir", h.StateDir}, {"run_dir", h.RunDir}, {"cache_dir", h.CacheDir}, {"log_dir", h.LogDir}, {"profiles_dir", h.ProfilesDir},
 	} {
 		if dir.path != "" && (!filepath.IsAbs(dir.path) || filepath.Clean(dir.path) == "/") {
 			fail(dir.key, "%s is not the absolute path of a directory of its own", show(dir.path))

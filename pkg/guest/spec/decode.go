@@ -147,8 +147,12 @@ func (d *decoder) stringMap(path string, value any, v reflect.Value) {
 			d.fail(joinPath(path, key), "%s", wrongType("a string", item))
 		}
 	}
-	if len(result) > 0 {
+	if len(result) > 0 && v.IsNil() {
 		v.Set(reflect.ValueOf(result))
+		return
+	}
+	for key, s := range result { // over another layer
+		v.SetMapIndex(reflect.ValueOf(key), reflect.ValueOf(s))
 	}
 }
 
@@ -162,7 +166,9 @@ func (d *decoder) valueMap(path string, value any, v reflect.Value) {
 	if len(table) == 0 {
 		return
 	}
-	v.Set(reflect.MakeMap(v.Type()))
+	if v.IsNil() {
+		v.Set(reflect.MakeMap(v.Type()))
+	}
 	for key, item := range table {
 		one := reflect.New(v.Type().Elem()).Elem()
 		d.value(joinPath(path, key), item, one)

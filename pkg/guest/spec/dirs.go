@@ -16,16 +16,18 @@ const (
 	defaultRun   = "/run/sysct"
 	defaultCache = "/var/cache/sysct"
 	defaultLog   = "/var/log/sysct"
+
+	defaultProfiles = "/etc/sysct/profiles"
 )
 
 // Dirs are the directories of one instance of sysct.
-type Dirs struct{ State, Run, Cache, Log string }
+type Dirs struct{ State, Run, Cache, Log, Profiles string }
 
 // ResolveDirs finds the directories, cleaned and absolute: each from the flag, else
 // the environment (SYSCT_STATE_DIR and so on; env is os.Getenv), else the host's
 // file (nil: none), else the standard one. The logs of a state directory that isn't
 // the standard one are in its .log, and its run directory has its tag in the name,
-// so that two instances never share either.
+// so that two instances never share either. Its profiles are in its .profiles.
 func ResolveDirs(flags Dirs, env func(string) string, host *Host) Dirs {
 	if host == nil {
 		host = DefaultHost()
@@ -34,10 +36,11 @@ func ResolveDirs(flags Dirs, env func(string) string, host *Host) Dirs {
 		State: first(flags.State, env("SYSCT_STATE_DIR"), host.StateDir, defaultState),
 		Cache: first(flags.Cache, env("SYSCT_CACHE_DIR"), host.CacheDir, defaultCache),
 	}
-	run, log := defaultRun, defaultLog
+	run, log, profiles := defaultRun, defaultLog, defaultProfiles
 	if dirs.State != absolute(defaultState) {
-		run, log = defaultRun+"-"+Tag(dirs.State), filepath.Join(dirs.State, ".log")
+		run, log, profiles = defaultRun+"-"+Tag(dirs.State), filepath.Join(dirs.State, ".log"), filepath.Join(dirs.State, ".profiles")
 	}
+	dirs.Profiles = first(flags.Profiles, env("SYSCT_PROFILES_DIR"), host.ProfilesDir, profiles)
 	dirs.Run = first(flags.Run, env("SYSCT_RUN_DIR"), host.RunDir, run)
 	dirs.Log = first(flags.Log, env("SYSCT_LOG_DIR"), host.LogDir, log)
 	return dirs

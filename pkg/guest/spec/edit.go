@@ -26,12 +26,17 @@ func ParseChange(text string) (Change, error) {
 	return Change{Key: strings.TrimSpace(key), Value: value}, nil
 }
 
+// Edit is Edit of Layers for a file that is read alone.
+func Edit(data []byte, name string, changes []Change) ([]byte, error) {
+	return (*Layers)(nil).Edit(data, name, changes)
+}
+
 // Edit returns the text of a guest's configuration with all of the changes made, and
 // every byte that has nothing to do with them as it was; name stands for the file in
 // errors. The result is one that Parse takes: a fault in one of the changes is an
 // error that names its key, one elsewhere in the file is a *ParseError.
-func Edit(data []byte, name string, changes []Change) ([]byte, error) {
-	before, fault := Parse(data, name)
+func (l *Layers) Edit(data []byte, name string, changes []Change) ([]byte, error) {
+	_, fault := l.Parse(data, name)
 	text := string(data)
 	if _, err := tomltext.Parse(text); err != nil {
 		// What can't be read by lines can't be read at all, and Parse says it better.
@@ -45,12 +50,12 @@ func Edit(data []byte, name string, changes []Change) ([]byte, error) {
 		}
 		text, keys = changed, append(keys, key)
 	}
-	after, err := Parse([]byte(text), name)
+	_, err := l.Parse([]byte(text), name)
 	if err != nil {
-		return nil, editError(err, fault, keys)
+		return nil, editError(err, fault, name, keys)
 	}
 	if fault == nil {
-		err = onlyThese(before, after, keys)
+		err = onlyKeys(data, []byte(text), name, keys)
 	}
 	return []byte(text), err
 }
@@ -86,10 +91,10 @@ func applyChange(text string, c Change, fields []Field) (tomltext.Key, string, e
 
 // editError words what Parse says of an edited text: without a place if it is about
 // what was changed, which has none yet; as it was said before the changes if it was.
-func editError(err, before error, keys []tomltext.Key) error {
+func editError(err, before error, name string, keys []tomltext.Key) error {
 	var now *ParseError
-	if !errors.As(err, &now) {
-		return err
+	if !errors.As(err, &now) || now.File != name {
+		return err // in a file that is included, which has its place
 	}
 	ours := slices.ContainsFunc(keys, func(key tomltext.Key) bool {
 		return isBelow(now.Field, key.String()) || now.Field != "" && isBelow(key.String(), now.Field)
@@ -101,6 +106,19 @@ func editError(err, before error, keys []tomltext.Key) error {
 		return errors.New(printable(shorten(keys[0].String(), 100) + ": " + shorten(now.Msg, 400)))
 	}
 	return errors.New(printable(now.Field + ": " + shorten(now.Msg, 400)))
+}
+
+// onlyKeys is onlyThese for texts. What they include isn't looked at: it may be others.
+func onlyKeys(was, is []byte, name string, keys []tomltext.Key) error {
+	before, err := (&source{file: name, data: was}).alone()
+	if err != nil {
+		return err
+	}
+	after, err := (&source{file: name, data: is}).alone()
+	if err != nil {
+		return err
+	}
+	return onlyThese(before, after, keys)
 }
 
 // onlyThese makes sure that nothing but the keys has changed: the text was edited by

@@ -12,6 +12,24 @@ type Guest struct {
 	// Change: restart
 	Version int `toml:"version"`
 
+	// Files of keys that this one is laid over: those that this file doesn't have are
+	// taken from there. Tables are merged, lists and values replaced as a whole. A path
+	// is absolute, or relative to the directory of the file that has it. A file has the
+	// form of this one, and is to be root's alone with all directories on its path.
+	// Those of include come first, each over the one before, then those of profiles.
+	// Default: none
+	// Change: live
+	// Example: ["/etc/sysct/small.toml"]
+	Include []string `toml:"include"`
+
+	// Profiles that this file is laid over, as with include: web is the file web.toml in
+	// the host's directory of profiles (/etc/sysct/profiles, see sysct.toml). After a
+	// profile was edited, sysct apply has it count in a guest that runs.
+	// Default: none
+	// Change: live
+	// Example: ["web"]
+	Profiles []string `toml:"profiles"`
+
 	// The host name that the guest starts with: letters, digits, - and _, in parts
 	// separated by points, 64 characters at most. An init that reads /etc/hostname, as
 	// systemd does, sets the name that is there afterwards.

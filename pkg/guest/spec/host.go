@@ -43,6 +43,13 @@ type Host struct {
 	// Example: "/var/cache/sysct"
 	CacheDir string `toml:"cache_dir"`
 
+	// The directory of the profiles that guests' configurations name: NAME.toml. The
+	// variable SYSCT_PROFILES_DIR comes before this key.
+	// Default: "/etc/sysct/profiles"; .profiles in a state directory of one's own
+	// Change: live
+	// Example: "/etc/sysct/profiles"
+	ProfilesDir string `toml:"profiles_dir"`
+
 	// The directory of the logs of monitors and consoles. The option --log-dir and the
 	// variable SYSCT_LOG_DIR come before this key.
 	// Default: "/var/log/sysct"; .log in the state directory if that isn't the standard one

@@ -92,7 +92,7 @@ func TestResolveDirs(t *testing.T) {
 			return ""
 		}
 	}
-	standard := Dirs{"/var/lib/sysct", "/run/sysct", "/var/cache/sysct", "/var/log/sysct"}
+	standard := Dirs{"/var/lib/sysct", "/run/sysct", "/var/cache/sysct", "/var/log/sysct", "/etc/sysct/profiles"}
 	cwd, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
@@ -106,16 +106,16 @@ func TestResolveDirs(t *testing.T) {
 		"standard": {env: env(), want: standard},
 		"file": {
 			env: env(), host: &Host{StateDir: "/s/", RunDir: "/r", CacheDir: "/c/../d"},
-			want: Dirs{"/s", "/r", "/d", "/s/.log"},
+			want: Dirs{"/s", "/r", "/d", "/s/.log", "/s/.profiles"},
 		},
 		"environment over file": {
-			env:  env("SYSCT_STATE_DIR", "/e", "SYSCT_RUN_DIR", "/er", "SYSCT_CACHE_DIR", "/ec", "SYSCT_LOG_DIR", "/el"),
-			host: &Host{StateDir: "/s", LogDir: "/l"},
-			want: Dirs{"/e", "/er", "/ec", "/el"},
+			env:  env("SYSCT_STATE_DIR", "/e", "SYSCT_RUN_DIR", "/er", "SYSCT_CACHE_DIR", "/ec", "SYSCT_LOG_DIR", "/el", "SYSCT_PROFILES_DIR", "/ep"),
+			host: &Host{StateDir: "/s", LogDir: "/l", ProfilesDir: "/lp"},
+			want: Dirs{"/e", "/er", "/ec", "/el", "/ep"},
 		},
 		"flag over environment": {
 			flags: Dirs{State: "/f", Log: "rel"}, env: env("SYSCT_STATE_DIR", "/e", "SYSCT_LOG_DIR", "/el"),
-			want: Dirs{"/f", "/run/sysct-" + Tag("/f"), "/var/cache/sysct", filepath.Join(cwd, "rel")},
+			want: Dirs{"/f", "/run/sysct-" + Tag("/f"), "/var/cache/sysct", filepath.Join(cwd, "rel"), "/f/.profiles"},
 		},
 		"the standard one by another spelling": {
 			flags: Dirs{State: "/var//lib/./sysct/"}, env: env(), want: standard,

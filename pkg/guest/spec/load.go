@@ -19,12 +19,12 @@ const configFile = "config.toml"
 // is dir. A missing file is fs.ErrNotExist. All else that is wrong is a *ParseError
 // whose File is DIR/config.toml: a symlink, a FIFO or the like, a file that others
 // than root can write to, and what Parse refuses.
-func Load(dirfd int, dir string) (*Guest, error) {
+func (l *Layers) Load(dirfd int, dir string) (*Guest, error) {
 	text, err := LoadText(dirfd, dir)
 	if err != nil {
 		return nil, err
 	}
-	return text.Parse()
+	return l.Parse(text.Data, text.Name)
 }
 
 // Text is a configuration file as it was read.
@@ -37,9 +37,6 @@ type Text struct {
 
 // NoText stands for the config.toml that is missing in the directory dir.
 func NoText(dir string) *Text { return &Text{Name: dir + "/" + configFile, gone: true} }
-
-// Parse reads the text.
-func (t *Text) Parse() (*Guest, error) { return Parse(t.Data, t.Name) }
 
 // LoadText is Load for the text, which can be anything.
 func LoadText(dirfd int, dir string) (*Text, error) {

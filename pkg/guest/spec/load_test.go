@@ -36,13 +36,13 @@ func guestDir(t *testing.T) (fd int, config string) {
 
 func TestLoad(t *testing.T) {
 	fd, config := guestDir(t)
-	if _, err := Load(fd, "web"); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := (*Layers)(nil).Load(fd, "web"); !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("missing: %v", err)
 	}
 	g := Default()
 	g.Hostname = "web"
 	write(t, config, string(Render(g)), 0o644)
-	if got, err := Load(fd, "web"); err != nil || !reflect.DeepEqual(got, g) {
+	if got, err := (*Layers)(nil).Load(fd, "web"); err != nil || !reflect.DeepEqual(got, g) {
 		t.Fatalf("%+v, %v", got, err)
 	}
 }
@@ -66,7 +66,7 @@ func TestLoadRefuses(t *testing.T) {
 		if err := prepare(config); err != nil {
 			t.Fatal(err)
 		}
-		_, err := Load(fd, "web")
+		_, err := (*Layers)(nil).Load(fd, "web")
 		checkRefusal(t, want, err, strings.TrimSuffix(strings.TrimSuffix(want, " (hole)"), " "))
 		var parseError *ParseError
 		if !errors.As(err, &parseError) || errors.Is(err, fs.ErrNotExist) {
@@ -75,7 +75,7 @@ func TestLoadRefuses(t *testing.T) {
 	}
 	fd, config := guestDir(t)
 	write(t, config, strings.Repeat("#", 1<<20), 0o600)
-	if _, err := Load(fd, "web"); err != nil {
+	if _, err := (*Layers)(nil).Load(fd, "web"); err != nil {
 		t.Errorf("exactly 1 MiB: %v", err)
 	}
 }

@@ -19,24 +19,17 @@ const tooLarge = "is larger than 1 MiB"
 // Refused are, with their place: syntax errors, unknown and duplicate keys, wrong
 // types, impossible values, control characters in values, a schema newer than this
 // program, a byte order mark, text that isn't UTF-8, deep nesting, and more than
-// 1 MiB.
+// 1 MiB. What the file includes isn't looked at: see [Layers].
 func Parse(data []byte, name string) (*Guest, error) {
-	guest := Default()
-	src := &source{file: name, data: data}
-	if err := src.decode(guest, GuestFields(), guestVersion); err != nil {
-		return nil, err
-	}
-	if err := src.check(guest); err != nil {
-		return nil, err
-	}
-	return guest, nil
+	return (*Layers)(nil).Parse(data, name)
 }
 
 // source is a file that is being read: its text, and where its keys are.
 type source struct {
-	file string
-	data []byte
-	keys *keys
+	file  string
+	data  []byte
+	keys  *keys
+	table map[string]any
 }
 
 // decode reads the text into the struct that target points to.
@@ -51,6 +44,7 @@ func (src *source) decode(target any, fields []Field, version int) error {
 	if err := src.checkVersion(table, version); err != nil {
 		return err
 	}
+	src.table = table
 	d := &decoder{src: src, fields: fields}
 	d.root(table, target)
 	return d.err()

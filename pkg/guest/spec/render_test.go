@@ -176,6 +176,7 @@ func TestCommentedKeysAreExamples(t *testing.T) {
 	}
 	want := Default()
 	want.Hostname, want.Env = "web1.example.org", map[string]string{"LANG": "C.UTF-8"}
+	want.Include, want.Profiles = []string{"/etc/sysct/small.toml"}, []string{"web"}
 	want.Protect = []string{"delete"}
 	want.Autostart = Autostart{Groups: []string{"db", "night"}, After: []string{"db"}, Requires: []string{"db"}}
 	want.Init.ReadyCmd = []string{"/usr/bin/test", "-e", "/run/up"}

@@ -16,25 +16,36 @@ type Value struct {
 	Field Field  // its manual; of a key in a table of strings, the table's
 	Text  string // as Change takes it; "" if the key has no value
 	Value any    // nil, string, int64, float64, bool or []string: sizes in bytes, times in seconds, CPUs
-	Set   bool   // the file says it
+	Set   bool   // a file says it
+	// Origin is the file that says it, "" if none does. It is the guest's own or one that
+	// this is laid over.
+	Origin string
 
 	Secret bool // it isn't for a list that somebody looks over
+}
+
+// Values is Values of Layers for a file that is read alone.
+func Values(data []byte, name, key string) ([]Value, error) {
+	return (*Layers)(nil).Values(data, name, key)
 }
 
 // Values returns the values of all keys, or of the key or table that is named, with
 // the defaults of those that the text doesn't have. Tables of strings and lists of
 // tables have the keys that the text gives them.
-func Values(data []byte, name, key string) ([]Value, error) {
-	guest, err := Parse(data, name)
+func (l *Layers) Values(data []byte, name, key string) ([]Value, error) {
+	c, err := l.Read(data, name)
 	if err != nil {
 		return nil, err
 	}
-	doc, err := tomltext.Parse(string(data))
-	if err != nil {
-		return nil, err
+	w := valueWalk{fields: GuestFields()}
+	for _, src := range slices.Backward(c.sources) {
+		doc, err := tomltext.Parse(string(src.data))
+		if err != nil {
+			return nil, err
+		}
+		w.docs = append(w.docs, layerDoc{doc, src.file})
 	}
-	w := valueWalk{fields: GuestFields(), doc: doc}
-	w.table(nil, "", reflect.ValueOf(guest).Elem())
+	w.table(nil, "", reflect.ValueOf(c.Guest).Elem())
 	if key == "" {
 		return w.values, nil
 	}
@@ -63,9 +74,28 @@ func isWhole(key tomltext.Key, f Field) bool {
 // valueWalk goes over a configuration in the order of its manual.
 type valueWalk struct {
 	fields []Field
-	doc    *tomltext.Doc
+	docs   []layerDoc // the topmost first
 	values []Value
 }
+
+// layerDoc is a file as text.
+type layerDoc struct {
+	*tomltext.Doc
+	file string
+}
+
+// origin is the topmost file that has a key. The lists of files are the own file's.
+func (w *valueWalk) origin(key tomltext.Key) string {
+	for i, doc := range w.docs {
+		if doc.Has(key) && (i == 0 || !isLayerKey(key.String())) {
+			return doc.file
+		}
+	}
+	return ""
+}
+
+// isLayerKey tells the keys that name the files below.
+func isLayerKey(key string) bool { return key == "include" || key == "profiles" }
 
 func (w *valueWalk) table(key tomltext.Key, path string, v reflect.Value) {
 	for i := range v.NumField() {
@@ -109,11 +139,13 @@ func (w *valueWalk) credential(key tomltext.Key, field Field, c Credential) {
 	if c.is == "file" || c.is == "base64" {
 		key = append(slices.Clip(key), tomltext.Named(c.is))
 	}
-	w.values = append(w.values, Value{Key: key.String(), Field: field, Set: w.doc.Has(key), Text: c.String(), Value: c.String(), Secret: c.is != "file"})
+	origin := w.origin(key)
+	w.values = append(w.values, Value{Key: key.String(), Field: field, Set: origin != "", Origin: origin, Text: c.String(), Value: c.String(), Secret: c.is != "file"})
 }
 
 func (w *valueWalk) add(key tomltext.Key, field Field, v reflect.Value) {
-	value := Value{Key: key.String(), Field: field, Set: w.doc.Has(key)}
+	origin := w.origin(key)
+	value := Value{Key: key.String(), Field: field, Set: origin != "", Origin: origin}
 	value.Text, value.Value = plainValue(v)
 	if field.Type == "table of strings" {
 		value.Value = value.Text // even an empty one is a value: the key is there
@@ -169,9 +201,7 @@ func Diff(a, b *Guest) []string {
 	var keys []string
 	at := map[string]string{}
 	for i, g := range []*Guest{a, b} {
-		w := valueWalk{fields: GuestFields(), doc: &tomltext.Doc{}}
-		w.table(nil, "", reflect.ValueOf(g).Elem())
-		for _, v := range w.values {
+		for _, v := range allValues(g) {
 			is := v.Value != nil // an entry of a list has keys without values
 			switch text, was := at[v.Key]; {
 			case i == 1 && (was != is || text != v.Text):

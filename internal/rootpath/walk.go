@@ -1,4 +1,6 @@
-package hooks
+// Package rootpath opens files of the host by paths that nobody but root can have lead
+// elsewhere. Whether the file itself is trusted is its caller's to say.
+package rootpath
 
 import (
 	"errors"
@@ -13,7 +15,7 @@ import (
 // maxLinks is how many symbolic links a path may have, as with path_resolution(7).
 const maxLinks = 40
 
-// walk opens a program by the path that it will be executed by, and checks on its way that
+// walk opens a file by a path that will be used again, and checks on its way that
 // no one but root can make that path lead elsewhere: every directory and link is root's,
 // and what others may write into has the sticky bit, so that root's entries stay.
 type walk struct {
@@ -21,8 +23,8 @@ type walk struct {
 	links int
 }
 
-// openChecked gives an O_PATH descriptor.
-func openChecked(path string) (int, error) {
+// Open gives an O_PATH descriptor of the file at an absolute path, links followed.
+func Open(path string) (int, error) {
 	if !filepath.IsAbs(path) {
 		return -1, errors.New("it is not an absolute path")
 	}
@@ -69,7 +71,7 @@ func (w *walk) step(name, rest string) (string, error) {
 
 func (w *walk) follow(link int, st *unix.Stat_t, rest string) (string, error) {
 	if st.Uid != 0 {
-		return "", fmt.Errorf("the link %s on its path belongs to user %d", pathOf(link), st.Uid)
+		return "", fmt.Errorf("the link %s on its path belongs to user %d", Of(link), st.Uid)
 	}
 	if w.links++; w.links > maxLinks {
 		return "", unix.ELOOP
@@ -100,9 +102,9 @@ func (w *walk) checkDir() error {
 	case st.Mode&unix.S_IFMT != unix.S_IFDIR:
 		return unix.ENOTDIR
 	case st.Uid != 0:
-		return fmt.Errorf("the directory %s on its path belongs to user %d, who could put another program there", pathOf(w.dir), st.Uid)
+		return fmt.Errorf("the directory %s on its path belongs to user %d, who could put another file there", Of(w.dir), st.Uid)
 	case st.Mode&0o022 != 0 && st.Mode&unix.S_ISVTX == 0:
-		return fmt.Errorf("others than root may write into the directory %s on its path (mode %04o)", pathOf(w.dir), st.Mode&0o7777)
+		return fmt.Errorf("others than root may write into the directory %s on its path (mode %04o)", Of(w.dir), st.Mode&0o7777)
 	}
 	return nil
 }
@@ -111,11 +113,27 @@ func openPath(dir int, name string) (int, error) {
 	return unix.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 }
 
-// pathOf is where a descriptor's file is.
-func pathOf(fd int) string {
+// Of is where a descriptor's file is.
+func Of(fd int) string {
 	path, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
 	if err != nil {
 		return "?"
 	}
 	return path
+}
+
+// InGuest says whether a path is below what a guest can write: rootfs/ and the layers of
+// overlay, of guests and of what is being made and removed. guests is the directory with
+// the guests' directories.
+func InGuest(path, guests string) bool {
+	rest, ok := strings.CutPrefix(filepath.Clean(path), filepath.Clean(guests)+"/")
+	if guests == "" || !ok {
+		return false
+	}
+	name, below, _ := strings.Cut(rest, "/")
+	if name == ".layers" {
+		return true
+	}
+	tree, _, _ := strings.Cut(below, "/")
+	return tree == "rootfs" || tree == "upper" || tree == "work"
 }

@@ -1,0 +1,203 @@
+package guest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/sysct/sysct/pkg/guest/monitor"
+	"github.com/sysct/sysct/pkg/guest/spec"
+	"github.com/sysct/sysct/pkg/limits"
+)
+
+// What becomes of a key that was changed.
+const (
+	KeyLive    = "live"    // it counts at once
+	KeyRestart = "restart" // it counts from the guest's next start on
+	KeyRefused = "refused" // it can't be: nothing is changed
+)
+
+// KeyChange is a key of a guest's configuration that isn't as the guest was started with,
+// or last applied.
+type KeyChange struct {
+	Key    string `json:"key"`
+	From   string `json:"from"` // as set takes it; "" : none
+	To     string `json:"to"`
+	Effect string `json:"effect"` // KeyLive, KeyRestart or KeyRefused
+	Reason string `json:"reason"` // why it is refused; ""
+}
+
+// Applying is what an apply comes to, or came to.
+type Applying struct {
+	Name    string      `json:"name"`
+	Running bool        `json:"running"` // else all counts from the next start on
+	Applied bool        `json:"applied"` // something was changed in the running guest
+	Keys    []KeyChange `json:"keys"`
+	// Notes say what the kernel will do to a guest that uses more than it is to have.
+	Notes []string `json:"notes"`
+	// Partial: an older program has started the guest, which didn't note with what: only
+	// its limits can be compared.
+	Partial bool `json:"partial"`
+
+	change *monitor.Change // nil: there is nothing to be done
+	plan   *monitor.Plan
+}
+
+// Has says whether a key has an effect.
+func (a *Applying) Has(effect string) bool {
+	return slices.ContainsFunc(a.Keys, func(k KeyChange) bool { return k.Effect == effect })
+}
+
+// Refused is the ErrConfig for the first key that is refused; nil: none is.
+func (a *Applying) Refused() error {
+	for _, k := range a.Keys {
+		if k.Effect == KeyRefused {
+			return as(ErrConfig, fmt.Errorf("nothing is changed: %s: %s", k.Key, k.Reason))
+		}
+	}
+	return nil
+}
+
+// ApplyPlan says what an apply would do.
+func (m *Manager) ApplyPlan(ctx context.Context, name string) (*Applying, error) {
+	if err := m.check(name); err != nil {
+		return nil, err
+	}
+	cfg, err := m.config(name)
+	if err != nil {
+		return nil, err
+	}
+	return m.applying(ctx, name, cfg)
+}
+
+// Apply makes a guest's configuration count as far as it can while the guest runs: all of
+// that, or nothing. begin, which may be nil, is told before anything is done. ErrConfig:
+// a key is refused, and nothing was changed.
+func (m *Manager) Apply(ctx context.Context, name string, begin func(*Applying)) (*Applying, error) {
+	if err := m.check(name); err != nil {
+		return nil, err
+	}
+	lock, err := m.lock(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Release()
+	a, err := m.ApplyPlan(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if begin != nil {
+		begin(a)
+	}
+	return a, m.applyAll(ctx, a)
+}
+
+// applying compares a configuration with what the guest runs with.
+func (m *Manager) applying(ctx context.Context, name string, cfg *spec.Guest) (*Applying, error) {
+	a := &Applying{Name: name, Keys: []KeyChange{}, Notes: []string{}}
+	running, err := m.populated(name)
+	if err != nil || !running {
+		return a, err
+	}
+	a.Running = true
+	if a.plan, err = m.runningPlan(ctx, name); err != nil {
+		return nil, err
+	}
+	lim, err := guestLimits(cfg)
+	refused := m.refusals(cfg, err)
+	a.compare(cfg, lim, refused)
+	if a.change != nil {
+		a.Notes = m.shrinkNotes(name, a.plan.Limits, lim)
+	}
+	return a, nil
+}
+
+// applyAll makes a change that was planned.
+func (m *Manager) applyAll(ctx context.Context, a *Applying) error {
+	if err := a.Refused(); err != nil || a.change == nil {
+		return err
+	}
+	// Whoever interrupts now would not learn whether it was made.
+	err := m.change(context.WithoutCancel(ctx), a.Name, a.change)
+	a.Applied = err == nil
+	return err
+}
+
+// undo makes the guest as it was before a change that was made.
+func (m *Manager) undo(ctx context.Context, a *Applying) error {
+	if !a.Applied {
+		return nil
+	}
+	config := a.plan.Config
+	if config == nil {
+		config = map[string]string{}
+	}
+	err := m.change(context.WithoutCancel(ctx), a.Name, &monitor.Change{Limits: &a.plan.Limits, Config: config})
+	if err != nil {
+		return fmt.Errorf("cannot take the change of the running guest back: %w", err)
+	}
+	return nil
+}
+
+// refusals are the keys that this host can't give the guest, and why.
+func (m *Manager) refusals(cfg *spec.Guest, limitsErr error) map[string]string {
+	refused := map[string]string{}
+	var field *limits.FieldError
+	switch {
+	case limitsErr == nil:
+	case errors.As(limitsErr, &field):
+		refused[field.Field] = field.Err.Error()
+	default:
+		refused["limits"] = limitsErr.Error()
+	}
+	if bad := m.badHook(cfg); bad != nil {
+		refused[hookKey(bad.Hook)] = bad.Path + ": " + bad.Err.Error()
+	}
+	return refused
+}
+
+// applyChanged has keys of a configuration that is about to be written count in the guest,
+// if it runs, and says of each whether it does.
+func (m *Manager) applyChanged(ctx context.Context, name string, change *ConfigChange, cfg *spec.Guest) (*Applying, error) {
+	a := &Applying{Name: name}
+	running, err := m.populated(name)
+	if err != nil || !running {
+		return a, err
+	}
+	live := false
+	for _, key := range change.Keys {
+		when := spec.ChangeOf(key)
+		live = live || putLive(key, when)
+		if when != "live" {
+			change.Waiting = append(change.Waiting, key)
+		}
+	}
+	if !live {
+		return a, nil
+	}
+	a, err = m.applying(ctx, name, cfg)
+	if errors.Is(err, errOldMonitor) {
+		change.Old, change.Waiting = true, withLive(change.Waiting, change.Keys)
+		return &Applying{Name: name}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range a.Keys {
+		if k.Effect == KeyLive && !slices.Contains(change.Keys, k.Key) {
+			change.Also = append(change.Also, k.Key)
+		}
+	}
+	for _, note := range a.Notes {
+		m.opt.Warn(note)
+	}
+	return a, m.applyAll(ctx, a)
+}
+
+// withLive are the keys of a list that wait, with those that can't be put into effect.
+func withLive(waiting, keys []string) []string {
+	return slices.DeleteFunc(slices.Clone(keys), func(key string) bool {
+		return !slices.Contains(waiting, key) && !putLive(key, spec.ChangeOf(key))
+	})
+}

@@ -1,0 +1,82 @@
+package guest
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/sysct/sysct/pkg/guest/monitor"
+	"github.com/sysct/sysct/pkg/guest/spec"
+	"github.com/sysct/sysct/pkg/limits"
+)
+
+// monitorTables are the tables whose live keys the guest's monitor has to put into effect.
+// All other live keys are read from the file by whoever goes by them.
+func monitorTables() []string { return []string{"limits"} }
+
+// putLive says whether a change of a key has to be put into effect in a running guest, and
+// can be.
+func putLive(key, change string) bool {
+	table, _, _ := strings.Cut(key, ".")
+	return change == "live" && slices.Contains(monitorTables(), table)
+}
+
+// compare finds out what has become of each key since the plan was made. What is live is
+// one change; what waits for a restart stays as it was noted, so that it is told again.
+func (a *Applying) compare(cfg *spec.Guest, lim limits.Limits, refused map[string]string) {
+	was := a.plan.Config
+	if a.Partial = was == nil; a.Partial {
+		was = spec.Texts(cfg)
+		if !reflect.DeepEqual(lim, a.plan.Limits) {
+			was = withoutLimits(was)
+		}
+	}
+	noted := maps.Clone(was)
+	for _, d := range spec.Differences(was, cfg) {
+		k := KeyChange{Key: d.Key, From: d.From, To: d.To, Effect: KeyRestart}
+		if d.Secret {
+			k.From, k.To = hideValue(d.From), hideValue(d.To)
+		}
+		switch reason, bad := refused[d.Key]; {
+		case bad:
+			k.Effect, k.Reason = KeyRefused, reason
+			delete(refused, d.Key)
+		case putLive(d.Key, d.Change):
+			k.Effect = KeyLive
+			note(noted, d.Key, d.To)
+		case d.Change == "live":
+			continue // it counts since it was written
+		}
+		a.Keys = append(a.Keys, k)
+	}
+	// What wasn't changed and can't be any more, as a CPU that went offline.
+	for _, key := range slices.Sorted(maps.Keys(refused)) {
+		if strings.HasPrefix(key, "limits") {
+			a.Keys = append(a.Keys, KeyChange{Key: key, Effect: KeyRefused, Reason: refused[key]})
+		}
+	}
+	if a.Has(KeyLive) && !a.Has(KeyRefused) {
+		a.change = &monitor.Change{Limits: &lim, Config: noted}
+	}
+}
+
+// note writes down what a key is now. One that is gone is not to be missed again.
+func note(noted map[string]string, key, text string) {
+	noted[key] = text
+	if text == "" {
+		delete(noted, key)
+	}
+}
+
+func withoutLimits(texts map[string]string) map[string]string {
+	maps.DeleteFunc(texts, func(key, _ string) bool { return strings.HasPrefix(key, "limits.") })
+	return texts
+}
+
+func hideValue(text string) string {
+	if text == "" {
+		return ""
+	}
+	return hidden
+}

@@ -1,0 +1,172 @@
+package monitor
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/pkg/guest/control"
+)
+
+// showPlan answers a client with the plan as it is kept.
+func (m *monitor) showPlan(client int) {
+	p := m.peers[client]
+	if p == nil {
+		return
+	}
+	fd := m.keptAs(fdPlan)
+	if fd < 0 {
+		m.answer(p, control.Response{Error: control.Errorf(control.KindFailed, "the plan is not kept")})
+		return
+	}
+	m.answer(p, control.Response{}, fd)
+}
+
+// keptAs is the descriptor that is kept under a name; -1: none is.
+func (m *monitor) keptAs(name string) int {
+	for _, s := range m.kept {
+		if s.Name == name {
+			return s.FD
+		}
+	}
+	return -1
+}
+
+// apply makes a change as [Change] describes it. Writing to a group may take long: the
+// kernel takes memory back before it answers.
+func (m *monitor) apply(a Apply) {
+	old, next := m.plan, m.plan.with(a.Change)
+	fd, err := m.announce(next)
+	if err != nil {
+		m.emit(Applied{a.Client, err})
+		return
+	}
+	group := m.group
+	if group == nil { // between two boots: the next one makes the groups
+		m.commit(next, fd)
+		m.emit(Applied{a.Client, nil})
+		return
+	}
+	m.job(func() func() {
+		err := failpoint("change groups")
+		if err == nil {
+			err = group.Change(old.Limits, next.Limits)
+		}
+		return func() {
+			if err == nil {
+				m.commit(next, fd)
+			} else {
+				unix.Close(fd)
+				m.take(fdNext)
+			}
+			m.emit(Applied{a.Client, err})
+		}
+	})
+}
+
+// announce leaves the plan that is to be with the service manager, beside the one that
+// is: from then on a successor that finds both changes the groups back. It gives the
+// same once more for commit, which mustn't fail.
+func (m *monitor) announce(next *Plan) (again int, err error) {
+	fd, err := WritePlan(next)
+	if err != nil {
+		return -1, err
+	}
+	// A file of its own: systemd keeps no file twice, be it under two names.
+	if again, err = WritePlan(next); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	m.keep(fdNext, fd)
+	m.barrier()
+	if err := failpoint("announce change"); err != nil {
+		unix.Close(again)
+		m.take(fdNext)
+		return -1, err
+	}
+	return again, nil
+}
+
+// commit makes a plan that was announced the guest's.
+func (m *monitor) commit(next *Plan, fd int) {
+	_ = failpoint("commit change")
+	m.take(fdPlan)
+	_ = failpoint("replace plan")
+	m.plan = next
+	m.keep(fdPlan, fd)
+	m.barrier()
+	_ = failpoint("end change")
+	m.take(fdNext)
+}
+
+// take takes a descriptor back and closes it.
+func (m *monitor) take(name string) {
+	fd := m.keptAs(name)
+	m.drop(name)
+	if fd >= 0 {
+		unix.Close(fd)
+	}
+}
+
+// plan reads the plan that was handed over. Where a change was announced and the old
+// plan dropped, the new one counts.
+func (h *heritage) plan() (*Plan, error) {
+	fd, ok := h.fds[fdPlan]
+	if !ok {
+		fd, ok = h.fds[fdNext]
+	}
+	if !ok {
+		return nil, errors.New("cannot be a monitor: no plan was handed over")
+	}
+	return readPlan(fd)
+}
+
+// keepPlan keeps the plan that was handed over, and ends the change that the monitor
+// before was killed in if that was made.
+func (m *monitor) keepPlan(h *heritage) {
+	_, again := h.fds[fdShared]
+	if fd, ok := h.take(fdPlan); ok && again {
+		m.inherit(fdPlan, fd)
+	} else if ok {
+		m.keep(fdPlan, fd)
+	}
+	next, changing := h.take(fdNext)
+	if !changing {
+		return
+	}
+	m.inherit(fdNext, next)
+	if m.keptAs(fdPlan) >= 0 {
+		return // see undoChange
+	}
+	fd, err := WritePlan(m.plan)
+	if err != nil {
+		m.log.say(err.Error())
+		return
+	}
+	m.commit(m.plan, fd)
+}
+
+// undoChange changes the groups back if the monitor before was killed before it had
+// changed them, or right after.
+func (m *monitor) undoChange() {
+	fd := m.keptAs(fdNext)
+	if fd < 0 {
+		return
+	}
+	next, err := readPlan(fd)
+	group, old := m.group, m.plan
+	if err != nil || group == nil {
+		m.take(fdNext)
+		return
+	}
+	m.log.say("a change of the guest's limits is taken back: the monitor before died in it")
+	m.job(func() func() {
+		err := group.Change(next.Limits, old.Limits)
+		return func() {
+			if err != nil {
+				m.log.say("cannot take a change of the guest's limits back: " + err.Error())
+			}
+			m.take(fdNext)
+		}
+	})
+}
