@@ -92,12 +92,12 @@ func (g *viewGuest) killedByTurns(once string) {
 	seed := uint64(time.Now().UnixNano())
 	g.t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 0))
-	for range 8 {
+	for range 5 {
 		time.Sleep(time.Duration(rnd.IntN(60)) * time.Millisecond)
 		g.killMonitor()
 		g.unharmed("a kill")
 	}
-	for range 5 {
+	for range 3 {
 		if err := os.WriteFile(once, nil, 0o600); err != nil {
 			g.t.Fatal(err)
 		}
@@ -138,13 +138,10 @@ func (g *viewGuest) untouched(helper string) {
 // cutOff ends the connection, on the host and in the guest: it is mounted anew.
 func (g *viewGuest) cutOff() {
 	g.abort()
-	for f := g.progress(); f.Aborted > 0 || f.Failed > 0; f = g.progress() { // also of files that were open
-		if f.Failed > 0 {
+	for before, f := g.seen, (readings{}); g.seen.Aborted == before.Aborted || f.Aborted > 0; { // also of files that were open
+		if f = g.progress(); f.Failed > 0 {
 			g.t.Fatalf("after an abort %d reads failed in another way than by it: %s", f.Failed, f.Why)
 		}
-	}
-	if g.seen.Aborted == 0 {
-		g.t.Error("the abort cut nobody off")
 	}
 	g.unharmed("what was mounted anew")
 	g.killMonitor()

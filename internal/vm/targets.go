@@ -37,6 +37,7 @@ func targets() []target {
 		{Package: "pkg/context/enter", Skip: "TenThousand|Overwritten|Stolen"},
 		{Package: "pkg/doctor"},
 		{Package: "pkg/guest/fdstore"},
+		{Package: "pkg/views/fuse"},
 		{Package: "pkg/guest", Tests: "^(TestBusyboxFromCreateToDestroy|TestGuestReboots|TestKillAndRestart|TestLimitsOfTheConfiguration|" +
 			"TestTwentyKillsOfTheMonitor|TestHolderDiesAlone|TestBothKilled)$"},
 	}

@@ -32,11 +32,11 @@ func templates(h *Host) []Finding {
 	return all
 }
 
-// fuse: nothing of a guest needs it today.
+// fuse: what a guest sees of the machine is served by it.
 func fuse(h *Host) []Finding {
 	if err := h.Try(TryFUSE); err != nil {
-		return []Finding{{Severity: Note, Found: fmt.Sprintf("/dev/fuse doesn't work: %v", err),
-			Why: "programs in a guest that mount by FUSE don't work; nothing of sysct needs it", Mend: "modprobe fuse"}}
+		return []Finding{{Severity: Warning, Found: fmt.Sprintf("/dev/fuse doesn't work: %v", err),
+			Why: "guests see the host's memory, CPUs, load and times in /proc instead of their own", Mend: "modprobe fuse"}}
 	}
 	if err := h.Try(TryResend); err != nil {
 		return fine("it works, without FUSE_NOTIFY_RESEND")

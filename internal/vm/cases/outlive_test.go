@@ -32,11 +32,16 @@ func TestMonitorDies(t *testing.T) {
 	sh(t, "sysct set tiny limits.memory=64M && sysct start tiny")
 	// What the guest writes to its console meanwhile is all in the log: the pty holds it.
 	sh(t, `sysct exec tiny -- sh -c '(i=0; while [ $i -lt 500 ]; do i=$((i+1)); echo word-$i; usleep 20000; done >/dev/console; >/done) </dev/null >/dev/null 2>&1 &'`)
+	// And who reads what the monitor serves notices nothing.
+	sh(t, `sysct exec tiny -- sh -c '(while ! grep -q enough /reads; do grep -q "^MemTotal: *65536 kB" /proc/meminfo || echo failed >>/failed; echo x >>/reads; usleep 5000; done) </dev/null >/dev/null 2>&1 &'`)
 	for _, how := range []string{"kill -KILL %s", "kill -SEGV %s", "kill -ABRT %s"} {
 		adopted(t, "tiny", how)
 	}
 	soon(t, "sysct exec tiny -- test -e /done")
 	soon(t, "grep -q 'word-500' /var/log/sysct/tiny.console.log")
+	reads := "sysct exec tiny -- cat /reads | wc -l"
+	soon(t, "test $("+reads+") -gt $(("+sh(t, reads)+" + 10))")
+	want(t, "sysct exec tiny -- sh -c 'echo enough >>/reads; test ! -e /failed && echo none'", "none")
 	want(t, "grep -o 'word-[0-9]*' /var/log/sysct/tiny.console.log | sort -u | wc -l", "500")
 	want(t, "cat /sys/fs/cgroup/machine.slice/sysct-tiny.scope/guest/memory.max", "67108864")
 	sh(t, "sysct wait tiny ready -t 60")

@@ -3,6 +3,7 @@ package fuse
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -189,13 +190,12 @@ func wait() { time.Sleep(60 * time.Millisecond) }
 func TestReads(t *testing.T) {
 	s := newServed(t)
 	s.want(s.cat("meminfo"), "one\n")
+	s.want(s.cat("cpu/online"), "0-1\n")
 	s.counts()
-
 	for range 5 {
-		s.want(s.cat("meminfo"), "one\n")
+		s.want(s.cat("cpu/online"), "0-1\n")
 	}
-	asked, renders := s.counts()
-	if len(asked) > 2 || renders > 1 { // GETATTR, if it takes so long here
+	if asked, renders := s.counts(); len(asked) > 0 || renders > 0 {
 		t.Errorf("of reads of what is known, %v was asked and rendered %d times", asked, renders)
 	}
 
@@ -213,7 +213,8 @@ func TestReads(t *testing.T) {
 	wait()
 	s.set("meminfo", "three\n", time.Second)
 	s.want(s.cat("meminfo"), "three\n")
-	if asked, _ := s.counts(); len(asked) != 1 || asked[0] != opGetattr {
+	asked, _ := s.counts()
+	if len(asked) == 0 || slices.ContainsFunc(asked, func(op uint32) bool { return op != opGetattr }) {
 		t.Errorf("of a content that stays the same, %v was asked", asked)
 	}
 
