@@ -20,6 +20,10 @@ const DefaultDir = "/var/lib/sysct/.host"
 // Size is the number of ids of a guest: 0..65535, what nobody (65534) needs.
 const Size = 1 << 16
 
+// NestingSize is the number of ids of a guest that hands out ranges of Size itself, and
+// that has those which systemd-nspawn takes: from 524288 on.
+const NestingSize = 16 * Size
+
 // version of the file's schema.
 const version = 1
 
@@ -53,16 +57,26 @@ func (l *Ledger) pools() ([]Range, error) {
 	if len(l.Pools) > 0 {
 		return l.Pools, nil
 	}
-	return hostPools("/etc/subuid", "/etc/subgid")
+	pools, err := hostPools("/etc/subuid", "/etc/subgid")
+	if err != nil {
+		return nil, err
+	}
+	return within(pools, ownIDs()), nil
 }
 
-// Allocate gives the guest a range of Size ids; a guest that has one keeps it. No
+// Allocate gives the guest a range of Size ids; see AllocateSize.
+func (l *Ledger) Allocate(ctx context.Context, guest string) (Entry, error) {
+	return l.AllocateSize(ctx, guest, Size)
+}
+
+// AllocateSize gives the guest a range of size ids; a guest that has one at least as large
+// keeps it, and one that has a smaller one has both, until Settle. No
 // entry is dropped for it: a guest whose directory isn't to be seen may be on a
 // file system that is away for a moment. See Prune.
-func (l *Ledger) Allocate(ctx context.Context, guest string) (Entry, error) {
+func (l *Ledger) AllocateSize(ctx context.Context, guest string, size uint32) (Entry, error) {
 	var got Entry
 	err := l.update(ctx, func(f *file) error {
-		if i := slices.IndexFunc(f.Entries, func(e Entry) bool { return e.Guest == guest }); i >= 0 {
+		if i := slices.IndexFunc(f.Entries, func(e Entry) bool { return e.Guest == guest && e.Size >= size }); i >= 0 {
 			got = f.Entries[i]
 			return nil
 		}
@@ -70,15 +84,23 @@ func (l *Ledger) Allocate(ctx context.Context, guest string) (Entry, error) {
 		if err != nil {
 			return err
 		}
-		base, ok := firstFree(pools, f.Entries)
+		base, ok := firstFree(pools, f.Entries, uint64(size))
 		if !ok {
-			return fmt.Errorf("cannot allocate ids for %s: %w among %d ranges in use", guest, ErrFull, len(f.Entries))
+			return fmt.Errorf("cannot allocate %d ids for %s: %w among %d ranges in use%s", size, guest, ErrFull, len(f.Entries), outerHint())
 		}
-		got = Entry{Base: base, Size: Size, Guest: guest}
+		got = Entry{Base: base, Size: size, Guest: guest}
 		f.Entries = append(f.Entries, got)
 		return nil
 	})
 	return got, err
+}
+
+// Settle drops all ranges of the guest but the one that it has by its own account.
+func (l *Ledger) Settle(ctx context.Context, guest string, base uint32) error {
+	return l.update(ctx, func(f *file) error {
+		f.Entries = slices.DeleteFunc(f.Entries, func(e Entry) bool { return e.Guest == guest && e.Base != base })
+		return nil
+	})
 }
 
 // Claim takes the range that a guest has by its own account, as a start does: the

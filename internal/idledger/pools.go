@@ -99,18 +99,18 @@ func subtract(pools []Range, taken Range) []Range {
 	return left
 }
 
-// firstFree gives the lowest base in the pools whose Size ids no entry touches.
-func firstFree(pools []Range, entries []Entry) (uint32, bool) {
+// firstFree gives the lowest base in the pools whose size ids no entry touches.
+func firstFree(pools []Range, entries []Entry, size uint64) (uint32, bool) {
 	used := slices.Clone(entries)
 	slices.SortFunc(used, func(a, b Entry) int { return int(int64(a.Base) - int64(b.Base)) })
 	for _, p := range pools {
 		base := p.Base
 		for _, e := range used {
-			if uint64(e.Base) < base+Size && uint64(e.Base)+uint64(e.Size) > base {
+			if uint64(e.Base) < base+size && uint64(e.Base)+uint64(e.Size) > base {
 				base = uint64(e.Base) + uint64(e.Size)
 			}
 		}
-		if base+Size <= p.End {
+		if base+size <= p.End {
 			return uint32(base), true
 		}
 	}

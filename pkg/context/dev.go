@@ -8,6 +8,7 @@ import (
 
 	"github.com/sysct/sysct/pkg/context/mounts"
 	"github.com/sysct/sysct/pkg/context/ns"
+	"github.com/sysct/sysct/pkg/limits/devices"
 )
 
 // node is an entry of the guest's /dev.
@@ -16,7 +17,8 @@ type node struct {
 	mode  uint32 // with the type
 	major uint32
 	minor uint32
-	gid   uint32 // the guest's
+	uid   uint32 // the guest's
+	gid   uint32
 	link  string // target of a symbolic link
 }
 
@@ -49,17 +51,40 @@ func devNodes() []node {
 	}
 }
 
+// deviceNodes are the nodes of devices, and the directories that they are in, parents first.
+func deviceNodes(list []Device) []node {
+	var nodes []node
+	made := map[string]bool{}
+	for _, d := range list {
+		if d.Name == "" {
+			continue
+		}
+		for i, c := range d.Name {
+			if dir := d.Name[:i]; c == '/' && !made[dir] {
+				made[dir] = true
+				nodes = append(nodes, node{name: dir, mode: unix.S_IFDIR | 0o755})
+			}
+		}
+		kind := uint32(unix.S_IFCHR)
+		if d.Rule.Type == devices.Block {
+			kind = unix.S_IFBLK
+		}
+		nodes = append(nodes, node{name: d.Name, mode: kind | d.Mode, major: uint32(d.Rule.Major), minor: uint32(d.Rule.Minor), uid: d.UID, gid: d.GID})
+	}
+	return nodes
+}
+
 // newDev makes the guest's /dev as a detached tmpfs. The host makes it, in its
 // own user namespace: device nodes of a tmpfs that the guest mounts are dead
 // (SB_I_NODEV), and mknod is not the guest's to call.
-func newDev(ids ns.IDRange) (int, error) {
+func newDev(ids ns.IDRange, more []Device) (int, error) {
 	root := strconv.FormatUint(uint64(ids.Base), 10)
 	fd, err := mounts.New("tmpfs", "dev", []mounts.Option{{Key: "mode", Value: "0755"}, {Key: "size", Value: "500k"},
 		{Key: "nr_inodes", Value: "1k"}, {Key: "uid", Value: root}, {Key: "gid", Value: root}}, mounts.AttrNosuid|mounts.AttrNoexec)
 	if err != nil {
 		return -1, err
 	}
-	for _, n := range devNodes() {
+	for _, n := range append(devNodes(), deviceNodes(more)...) {
 		if err := makeNode(fd, n, ids); err != nil {
 			unix.Close(fd)
 			return -1, err
@@ -85,7 +110,7 @@ func makeNode(dir int, n node, ids ns.IDRange) error {
 	if err != nil {
 		return &mounts.CallError{Call: "mknodat", Path: "/dev/" + n.name, Err: err}
 	}
-	if err := unix.Fchownat(dir, n.name, int(ids.Base), int(ids.Base+n.gid), unix.AT_SYMLINK_NOFOLLOW); err != nil {
+	if err := unix.Fchownat(dir, n.name, int(ids.Base+n.uid), int(ids.Base+n.gid), unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return &mounts.CallError{Call: "fchownat", Path: "/dev/" + n.name, Err: err}
 	}
 	if n.link != "" {

@@ -42,19 +42,20 @@ type Options struct {
 
 // launch is what the steps hand on to each other.
 type launch struct {
-	spec  *Spec
-	group limits.Group
-	opt   Options
-	conn  *proto.Conn
-	peer  int // the stage's end until it is cloned
-	stage cloned
-	root  int // detached mounts
-	dev   int
-	sys   int
-	creds int
-	views int
-	shown bool // this launch shows the running root at rootfs/
-	guest *Guest
+	spec   *Spec
+	group  limits.Group
+	opt    Options
+	conn   *proto.Conn
+	peer   int // the stage's end until it is cloned
+	stage  cloned
+	root   int // detached mounts
+	dev    int
+	sys    int
+	creds  int
+	views  int
+	nested map[string]int // detached mounts, see nestedPlaces
+	shown  bool           // this launch shows the running root at rootfs/
+	guest  *Guest
 
 	hookOut, hookErr *hooks.Output // nil: no hook runs in the guest
 	unwatch          func()
@@ -77,6 +78,7 @@ func steps() []step {
 		{"open /sys", (*launch).openSys, (*launch).dropSys},
 		{"make credentials", (*launch).makeCreds, (*launch).dropCreds},
 		{"make views", (*launch).makeViews, (*launch).dropViews},
+		{"open nested directories", (*launch).openNested, (*launch).dropNested},
 		{"prepare hooks", (*launch).prepareHooks, (*launch).dropHooks},
 		{"set up stage", (*launch).setup, nil},
 		{"wait for stage", (*launch).ready, (*launch).closeGuest},
@@ -169,6 +171,7 @@ func (l *launch) release() {
 	closeFD(&l.sys)
 	closeFD(&l.creds)
 	closeFD(&l.views)
+	l.dropNested()
 	l.dropHooks()
 }
 

@@ -108,7 +108,7 @@ func (l *launch) checkInit() error {
 }
 
 func (l *launch) makeDev() (err error) {
-	l.dev, err = newDev(l.spec.IDs)
+	l.dev, err = newDev(l.spec.IDs, l.spec.allDevices())
 	return err
 }
 
@@ -146,6 +146,10 @@ func (l *launch) setup() error {
 	}
 	if l.views >= 0 {
 		m.FDs, fds = append(m.FDs, proto.FDViews), append(fds, l.views)
+	}
+	for name, fd := range l.nested {
+		m.FDs, fds = append(m.FDs, name), append(fds, fd)
+		m.Setup.Mounts = append(m.Setup.Mounts, nestedMount(name))
 	}
 	if l.hookErr != nil {
 		m.FDs = append(m.FDs, proto.FDHookOut, proto.FDHookErr)

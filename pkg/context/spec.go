@@ -2,10 +2,12 @@ package context
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/sysct/sysct/pkg/context/ns"
 	"github.com/sysct/sysct/pkg/hooks"
 	"github.com/sysct/sysct/pkg/images/store"
+	"github.com/sysct/sysct/pkg/limits/devices"
 	"github.com/sysct/sysct/pkg/vnet"
 )
 
@@ -21,6 +23,7 @@ type Spec struct {
 	Net       vnet.Plan         `json:"net"`
 	TTYs      int               `json:"ttys"`
 	Nesting   bool              `json:"nesting,omitempty"`
+	Devices   []Device          `json:"devices,omitempty"`
 
 	// Views are what is shown in place of the kernel's own, as paths in the guest
 	// ("proc/meminfo"), Pressure the like for /proc/pressure.
@@ -32,6 +35,41 @@ type Spec struct {
 
 	Hooks       hooks.Plan   `json:"hooks"`
 	Credentials []Credential `json:"credentials,omitempty"`
+}
+
+// Device is a device of the host that the guest may use.
+type Device struct {
+	Rule devices.Rule `json:"rule"`
+	Name string       `json:"name,omitempty"` // of its node, below /dev; empty: it has none
+	Mode uint32       `json:"mode,omitempty"`
+	UID  uint32       `json:"uid,omitempty"` // the guest's
+	GID  uint32       `json:"gid,omitempty"`
+}
+
+// DeviceRules are what the guest's devices are held to.
+func (s *Spec) DeviceRules() []devices.Rule {
+	rules := devices.Default()
+	for _, d := range s.allDevices() {
+		rules = append(rules, d.Rule)
+	}
+	return rules
+}
+
+// allDevices are the user's and those that come with nesting.
+func (s *Spec) allDevices() []Device {
+	list := slices.Clone(s.Devices)
+	if s.Nesting {
+		const all = devices.Read | devices.Write | devices.Mknod
+		for _, d := range []Device{
+			{Rule: devices.Rule{Type: devices.Char, Major: 10, Minor: 229, Access: all}, Name: "fuse", Mode: 0o666},
+			{Rule: devices.Rule{Type: devices.Char, Major: 10, Minor: 200, Access: all}, Name: "net/tun", Mode: 0o666},
+		} {
+			if !slices.ContainsFunc(list, func(o Device) bool { return o.Name == d.Name }) {
+				list = append(list, d)
+			}
+		}
+	}
+	return list
 }
 
 // Credential is a secret for the guest's programs. It is in no log and no error.

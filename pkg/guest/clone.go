@@ -164,13 +164,17 @@ func (c *cloning) letGo() (err error) {
 // fill makes the clone's root file system.
 func (c *cloning) fill() error {
 	c.layout = c.m.layout(c.dir, c.was.Backend, c.source.Lower...)
+	how := store.Copy
 	switch {
 	case c.sharing:
-		return store.CreateAbove(c.ctx, c.layout, c.source)
+		how = store.CreateAbove
 	case c.o.Snapshot && c.was.Backend == store.Btrfs:
-		return store.Snapshot(c.ctx, c.layout, c.source)
+		how = store.Snapshot
 	}
-	return store.Copy(c.ctx, c.layout, c.source)
+	if err := how(c.ctx, c.layout, c.source); err != nil {
+		return err
+	}
+	return store.CopyNested(c.ctx, c.layout, c.source)
 }
 
 // identity gives the clone one of its own.
@@ -194,7 +198,7 @@ func (c *cloning) identity() error {
 // sync writes through what a clone that has been announced needs after a power loss:
 // what was copied, which is in no file that somebody else has synced.
 func (c *cloning) sync() error {
-	if c.sharing {
+	if c.sharing && !c.layout.HasNested() {
 		return store.Sync(c.layout)
 	}
 	return store.SyncAll(c.layout)

@@ -177,7 +177,11 @@ func (c *creation) mkdir() error {
 func (c *creation) remove() error { return c.m.removeTree(c.dir) }
 
 func (c *creation) allocate() (err error) {
-	c.ids, err = c.m.ledger.Allocate(c.ctx, c.m.dir(c.name))
+	cfg, err := spec.Parse(c.text, c.name+"/config.toml")
+	if err != nil {
+		return as(ErrConfig, err)
+	}
+	c.ids, err = c.m.ledger.AllocateSize(c.ctx, c.m.dir(c.name), idsOf(cfg))
 	return err
 }
 

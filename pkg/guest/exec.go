@@ -48,12 +48,14 @@ var (
 
 // inside is a running guest, held open for an exec.
 type inside struct {
-	pidfd  int
-	idBase uint32
-	leaf   int
-	joins  []int        // v1 files to join by
-	group  limits.Group // whose the joins are; nil: they are the exec's own
-	root   *safefs.Root
+	pidfd   int
+	idBase  uint32
+	idSize  uint32
+	nesting bool // see spec.Guest
+	leaf    int
+	joins   []int        // v1 files to join by
+	group   limits.Group // whose the joins are; nil: they are the exec's own
+	root    *safefs.Root
 }
 
 // Exec runs a command in a running guest and waits for it. The result is its
@@ -137,7 +139,7 @@ func (m *Manager) initPidfd(ctx context.Context, name string, in *inside) error 
 		control.CloseAll(fds)
 		return stateError("it is not running")
 	}
-	in.pidfd, in.idBase = fds[0], resp.Run.IDBase
+	in.pidfd, in.idBase, in.idSize, in.nesting = fds[0], resp.Run.IDBase, max(resp.Run.IDSize, idledger.Size), resp.Run.Nesting
 	if len(fds) > 1 {
 		in.leaf, in.joins = fds[1], fds[2:]
 	}
@@ -202,8 +204,8 @@ func (in *inside) process(o ExecOptions) (*enter.Process, error) {
 	if err != nil {
 		return nil, as(ErrConfig, err)
 	}
-	if account.UID >= idledger.Size || account.GID >= idledger.Size {
-		return nil, as(ErrConfig, fmt.Errorf("cannot use user %q: ids in the guest go up to %d", user, idledger.Size-1))
+	if account.UID >= in.idSize || account.GID >= in.idSize {
+		return nil, as(ErrConfig, fmt.Errorf("cannot use user %q: ids in the guest go up to %d", user, in.idSize-1))
 	}
 	p := &enter.Process{Args: o.Args, Env: execEnv(account, o), Dir: o.Cwd, UID: account.UID, GID: account.GID,
 		Groups: account.Groups, TTY: o.TTY}
@@ -252,7 +254,7 @@ func execEnv(a enter.Account, o ExecOptions) []string {
 }
 
 func (in *inside) start(p *enter.Process) (*enter.Child, error) {
-	filter, err := seccomp.Build(seccomp.Policy{})
+	filter, err := seccomp.Build(seccomp.Policy{Nesting: in.nesting})
 	if err != nil {
 		return nil, err
 	}

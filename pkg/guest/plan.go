@@ -53,6 +53,10 @@ func (m *Manager) monitorPlan(name string) (*monitor.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	nodes, err := guestDevices(cfg)
+	if err != nil {
+		return nil, err
+	}
 	secrets, err := credentials(cfg)
 	if err != nil {
 		return nil, err
@@ -73,6 +77,7 @@ func (m *Manager) monitorPlan(name string) (*monitor.Plan, error) {
 			IDs: ns.IDRange{Base: id.IDBase, Size: id.IDSize}, Root: layout,
 			Init: initCommand(cfg), Env: cfg.Env, Net: net, TTYs: cfg.Console.TTYs,
 			Views: viewsOf(&cfg.Views), Pressure: cfg.Views.Enabled && cfg.Views.Pressure,
+			Nesting: cfg.Nesting, Devices: nodes,
 			Hooks: m.hookPlan(name, m.dir(name), cfg), Credentials: secrets,
 			Rlimits: rlimits(cfg), OOMScoreAdj: cfg.OOMScoreAdj,
 		},
@@ -145,6 +150,9 @@ func initCommand(cfg *spec.Guest) []string {
 func fitsHost(cfg *spec.Guest) error {
 	if _, err := vnet.NewPlan(netTypes(cfg)); err != nil {
 		return as(ErrConfig, err)
+	}
+	if _, err := guestDevices(cfg); err != nil {
+		return err
 	}
 	lim, err := guestLimits(cfg)
 	if err != nil {

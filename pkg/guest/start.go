@@ -84,6 +84,9 @@ func (m *Manager) startPlan(ctx context.Context, name string) (*monitor.Plan, er
 	if plan.Recover, err = m.startable(ctx, name); err != nil {
 		return nil, err
 	}
+	if err := m.widen(ctx, plan); err != nil {
+		return nil, err
+	}
 	return plan, as(ErrBroken, m.ledger.Claim(ctx, m.dir(name), plan.Context.IDs.Base, plan.Context.IDs.Size))
 }
 

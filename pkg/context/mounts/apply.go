@@ -3,6 +3,7 @@ package mounts
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,11 +24,14 @@ func (a *Applier) Close() {
 	}
 }
 
-// Apply does one op. A missing target is made if it is a plain directory of the
-// root, and is skipped if the op says that it may be absent.
+// Apply does one op. A missing target is made, with the directories that it is in, and is
+// skipped if the op says that it may be absent.
 func (a *Applier) Apply(op Op) error {
 	target, err := a.open(op)
 	if err != nil {
+		if op.Soft && (errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR)) {
+			return nil
+		}
 		if op.Absent && errors.Is(err, unix.ENOENT) {
 			return nil
 		}
@@ -53,11 +57,28 @@ func (a *Applier) open(op Op) (int, error) {
 	if err == nil || !errors.Is(err, unix.ENOENT) || op.Absent {
 		return fd, failed("openat2", op.Target, err)
 	}
-	if err := unix.Mkdirat(a.Root, op.Target, 0o755); err != nil {
-		return -1, failed("mkdirat", op.Target, err)
+	return a.make(op.Target)
+}
+
+// make makes a directory and those that it is in, where they are missing.
+func (a *Applier) make(path string) (int, error) {
+	dir, err := openTarget(a.Root, ".", unix.O_DIRECTORY)
+	for name := range strings.SplitSeq(path, "/") {
+		if err != nil {
+			break
+		}
+		err = unix.Mkdirat(dir, name, 0o755)
+		if errors.Is(err, unix.EEXIST) {
+			err = nil
+		}
+		below := -1
+		if err == nil {
+			below, err = openTarget(dir, name, unix.O_DIRECTORY)
+		}
+		unix.Close(dir)
+		dir = below
 	}
-	fd, err = openTarget(a.Root, op.Target, unix.O_DIRECTORY)
-	return fd, failed("openat2", op.Target, err)
+	return dir, failed("mkdirat", path, err)
 }
 
 // source gives the detached mount of an op.

@@ -27,6 +27,7 @@ type Op struct {
 	Options []Option
 	Attr    int  // MOUNT_ATTR_*
 	Absent  bool // a target or source that does not exist is no error
+	Soft    bool // nor is a target that can't be reached without a link, or isn't a directory
 }
 
 // Option is a file system's parameter; a flag has no value.

@@ -86,7 +86,7 @@ func (m *monitor) restrictDevices(group limits.Group) (wait func()) {
 		defer close(done)
 		// The user namespace keeps a guest from devices too: a kernel without this
 		// program still runs it.
-		if err := devices.Attach(group.GuestFD(), devices.Default()); err != nil {
+		if err := devices.Attach(group.GuestFD(), m.plan.Context.DeviceRules()); err != nil {
 			m.warnLater(err.Error())
 		}
 	}()

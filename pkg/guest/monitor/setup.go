@@ -114,7 +114,7 @@ func policyOf(p *Plan, version string) Policy {
 		ReadyCmd:    len(p.ReadyCmd) > 0,
 		Hooks:       len(p.Context.Hooks.Commands) > 0,
 		HookTime:    p.Context.Hooks.Most(hooks.Stop, hooks.PostStop, hooks.Destroy),
-		Run:         state.Run{BootID: p.BootID, MonitorPid: os.Getpid(), IDBase: p.Context.IDs.Base},
+		Run:         state.Run{BootID: p.BootID, MonitorPid: os.Getpid(), IDBase: p.Context.IDs.Base, IDSize: p.Context.IDs.Size, Nesting: p.Context.Nesting},
 	}
 }
 

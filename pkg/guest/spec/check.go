@@ -124,6 +124,10 @@ func (g *Guest) check(fail report) {
 	g.Limits.check(fail)
 	checkRlimits(g.Rlimits, fail)
 	checkRange("oom_score_adj", g.OOMScoreAdj, -maxScore, maxScore, fail)
+	checkDevices(g.Device, g.Privileged, fail)
+	if g.Privileged {
+		fail("privileged", "is not possible yet")
+	}
 	for i, net := range g.Net {
 		if i > 0 {
 			fail(indexPath("net", i), "there can be only one network")

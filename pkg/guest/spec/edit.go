@@ -122,14 +122,32 @@ func onlyKeys(was, is []byte, name string, keys []tomltext.Key) error {
 }
 
 // onlyThese makes sure that nothing but the keys has changed: the text was edited by
-// other rules than it is read by.
+// other rules than it is read by. An entry of a list that is new has all its keys.
 func onlyThese(before, after *Guest, keys []tomltext.Key) error {
+	have := keysOf(before)
 	for _, key := range Diff(before, after) {
-		if !slices.ContainsFunc(keys, func(k tomltext.Key) bool { return isBelow(key, k.String()) }) {
+		if !slices.ContainsFunc(keys, func(k tomltext.Key) bool {
+			return isBelow(key, k.String()) || isBelow(key, newEntry(k, have))
+		}) {
 			return fmt.Errorf("cannot change %s without changing %s: edit the file", keys[0], key)
 		}
 	}
 	return nil
+}
+
+// newEntry is the entry of a list that a key is in, if have has none of its keys; else it
+// is a key that there can't be.
+func newEntry(key tomltext.Key, have []string) string {
+	for i, part := range key {
+		if part.Index == tomltext.NoIndex {
+			continue
+		}
+		entry := key[:i+1].String()
+		if !slices.ContainsFunc(have, func(k string) bool { return isBelow(k, entry) }) {
+			return entry
+		}
+	}
+	return "\x00"
 }
 
 // isBelow tells whether a key is another one or in it.

@@ -118,6 +118,9 @@ func TestEditIsWhatReadersSee(t *testing.T) {
 		if len(to.Net) < len(from.Net) {
 			to.Net = from.Net
 		}
+		if len(to.Device) < len(from.Device) {
+			to.Device = from.Device
+		}
 		text := Render(from)
 		var changes []Change
 		wanted, err := Values(Render(to), "f", "")

@@ -72,6 +72,20 @@ type Guest struct {
 	// stopped last.
 	Autostart Autostart `toml:"autostart"`
 
+	// Whether the guest may be a host of containers or guests itself: more ids (1,048,576),
+	// /dev/fuse and /dev/net/tun, the keyring calls, and directories of the host's own file
+	// system at /var/lib/containers, /var/lib/docker and /var/lib/sysct where its root is an
+	// overlay. It is still held by its user namespace.
+	// Default: false
+	// Change: restart
+	Nesting bool `toml:"nesting"`
+
+	// Whether the guest runs without a user namespace of its own: its root is the host's
+	// root, held by capabilities, the filter and device rules alone.
+	// Default: false
+	// Change: restart
+	Privileged bool `toml:"privileged"`
+
 	// The first program of the guest, and how it is brought to an end.
 	Init Init `toml:"init"`
 
@@ -120,6 +134,10 @@ type Guest struct {
 	// Change: restart
 	// Example: nofile = "1024:65536"
 	Rlimits map[string]Rlimit `toml:"rlimits"`
+
+	// Devices of the host that the guest may use. Every guest has null, zero, full, random,
+	// urandom, tty, its console and terminals.
+	Device []Device `toml:"device"`
 
 	// The network of the guest; one entry at most. Without any it has a network of
 	// its own with nothing but the loopback interface.

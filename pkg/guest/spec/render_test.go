@@ -47,6 +47,11 @@ func guests() *rapid.Generator[*Guest] {
 		if kind := rapid.SampledFrom([]string{"", "none", "host"}).Draw(t, "net"); kind != "" {
 			g.Net = []Net{{Type: kind}}
 		}
+		g.Nesting = rapid.Bool().Draw(t, "nesting")
+		if rapid.Bool().Draw(t, "device") {
+			g.Device = []Device{{Type: "char", Major: rapid.Ptr(rapid.Int64Range(0, maxMajor), false).Draw(t, "major"),
+				Access: rapid.SampledFrom([]string{"", "r", "wm"}).Draw(t, "access"), Optional: rapid.Bool().Draw(t, "optional")}}
+		}
 		g.Console.TTYs = rapid.IntRange(0, maxTTYs).Draw(t, "ttys")
 		g.Console.LogSize = Bytes(rapid.Int64Range(int64(minLogSize), int64(maxLogSize)).Draw(t, "log_size"))
 		g.Console.LogFiles = rapid.IntRange(1, maxLogFiles).Draw(t, "log_files")
@@ -189,6 +194,7 @@ func TestCommentedKeysAreExamples(t *testing.T) {
 		}}},
 	}
 	want.Rlimits = map[string]Rlimit{"nofile": {1024, 65536}}
+	want.Device = []Device{{Path: "/dev/snd/timer", Type: "char", Major: ptr(int64(116)), Minor: ptr(int64(33)), Access: "r", Target: "/dev/snd/timer", Mode: "0666"}}
 	want.Net = []Net{{Type: "host"}}
 	want.Credentials = map[string]Credential{"firstboot.locale": {Text: "C.UTF-8", is: "text"}}
 	for _, h := range got.Hooks.All() {

@@ -217,6 +217,17 @@ func Diff(a, b *Guest) []string {
 	return append(keys, slices.Sorted(maps.Keys(at))...)
 }
 
+// keysOf returns the keys of all values that a configuration has.
+func keysOf(g *Guest) []string {
+	w := valueWalk{fields: GuestFields(), doc: &tomltext.Doc{}}
+	w.table(nil, "", reflect.ValueOf(g).Elem())
+	keys := make([]string, len(w.values))
+	for i, v := range w.values {
+		keys[i] = v.Key
+	}
+	return keys
+}
+
 // ChangeOf says when a change of a key counts: "restart", with the guest's next
 // start, or "live", at once.
 func ChangeOf(key string) string {

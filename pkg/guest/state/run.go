@@ -22,13 +22,15 @@ type Run struct {
 	Version    int       `json:"version"` // of the schema; WriteRun sets it
 	BootID     string    `json:"boot_id"` // /proc/sys/kernel/random/boot_id when it was written
 	State      State     `json:"state"`
-	Pid        int       `json:"pid"`         // of the guest's init on the host; 0: none. A hint: signals go by pidfd
-	MonitorPid int       `json:"monitor_pid"` // 0: none
-	StartedAt  time.Time `json:"started_at"`  // when init was executed first; zero: never
-	Ready      bool      `json:"ready"`       // the guest said or showed that it is up
-	Boots      int       `json:"boots"`       // how often init was executed in this life
-	Exit       *Exit     `json:"exit"`        // how it ended last; nil: it hasn't
-	IDBase     uint32    `json:"id_base"`     // the host's id of the guest's id 0
+	Pid        int       `json:"pid"`               // of the guest's init on the host; 0: none. A hint: signals go by pidfd
+	MonitorPid int       `json:"monitor_pid"`       // 0: none
+	StartedAt  time.Time `json:"started_at"`        // when init was executed first; zero: never
+	Ready      bool      `json:"ready"`             // the guest said or showed that it is up
+	Boots      int       `json:"boots"`             // how often init was executed in this life
+	Exit       *Exit     `json:"exit"`              // how it ended last; nil: it hasn't
+	IDBase     uint32    `json:"id_base"`           // the host's id of the guest's id 0
+	IDSize     uint32    `json:"id_size,omitempty"` // how many ids it has; 0: 65536
+	Nesting    bool      `json:"nesting,omitempty"` // its filter is that of a guest that nests others
 }
 
 // Exit is how a guest ended.
