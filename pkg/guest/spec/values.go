@@ -219,7 +219,7 @@ func Diff(a, b *Guest) []string {
 
 // keysOf returns the keys of all values that a configuration has.
 func keysOf(g *Guest) []string {
-	w := valueWalk{fields: GuestFields(), doc: &tomltext.Doc{}}
+	w := valueWalk{fields: GuestFields()}
 	w.table(nil, "", reflect.ValueOf(g).Elem())
 	keys := make([]string, len(w.values))
 	for i, v := range w.values {
