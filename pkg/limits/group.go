@@ -100,6 +100,12 @@ type Sight struct {
 	Stats             *Stats // nil: not asked for, or nobody is in it
 }
 
+// Watch looks at the guests of one base, again and again. It keeps files open.
+type Watch interface {
+	Sights(names []string, want Want) (map[string]Sight, error) // see Backend
+	Close()
+}
+
 // Backend makes the groups of guests. A base is one instance's and a name one
 // guest's: both are single path components. Calls for one guest exclude one
 // another by a lock of the caller; those for different guests run in parallel.
@@ -115,6 +121,8 @@ type Backend interface {
 	// Sights looks at many guests at once, with what is wanted of what they use.
 	// Guests without groups are not in the result; one that ends meanwhile may lack Stats.
 	Sights(base string, names []string, want Want) (map[string]Sight, error)
+	// Watch is Sights for somebody who looks again and again.
+	Watch(base string) Watch
 	// List names the guests that have any group under base, even half of one.
 	List(base string) ([]string, error)
 	// Remove removes every group of a guest with all groups below, and base if it is

@@ -2,43 +2,119 @@ package cgroupfs
 
 import (
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/sysct/sysct/pkg/limits"
 )
 
-// bases are the directories that all guests of an instance are in.
-type bases struct {
-	v2 *dir
-	v1 map[string]*dir // by controller
+// Sights implements limits.Backend. What is the same for all guests is opened once, and a
+// file of a guest costs three system calls, so that a list of many is short.
+func (b *Backend) Sights(base string, names []string, want limits.Want) (map[string]limits.Sight, error) {
+	w := &watch{tree: b.tree, base: base, lookers: map[string]*looker{}}
+	defer w.Close()
+	return w.Sights(names, want)
 }
 
-// Sights implements limits.Backend. What is the same for all guests is opened once,
-// and a file of a guest costs three system calls, so that a list of many is short.
-func (b *Backend) Sights(base string, names []string, want limits.Want) (map[string]limits.Sight, error) {
+// Watch implements limits.Backend: the files that were read once stay open, so that the
+// next look costs one system call for each.
+func (b *Backend) Watch(base string) limits.Watch {
+	return &watch{tree: b.tree, base: base, lookers: map[string]*looker{}, room: room()}
+}
+
+// spareFiles are left to the rest of the program.
+const spareFiles = 200
+
+// room is how many files may be kept open.
+func room() int {
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
+		return 0
+	}
+	return int(min(limit.Cur, 1<<20)) - spareFiles
+}
+
+// watch implements limits.Watch.
+type watch struct {
+	tree    Tree
+	base    string
+	lookers map[string]*looker
+	room    int // how many more files may be kept open
+}
+
+// Sights implements limits.Watch.
+func (w *watch) Sights(names []string, want limits.Want) (map[string]limits.Sight, error) {
 	found := map[string]limits.Sight{}
 	all := &bases{v1: map[string]*dir{}}
 	defer all.close()
 	var err error
-	if all.v2, err = openBase(b.tree.V2, base); gone(err) {
+	if all.v2, err = openBase(w.tree.V2, w.base); gone(err) {
+		w.keep(nil)
 		return found, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot look at groups of %q: %w", base, err)
+		return nil, fmt.Errorf("cannot look at groups of %q: %w", w.base, err)
 	}
 	if want != limits.WantNothing {
-		all.openV1(b.tree, base)
+		all.openV1(w.tree, w.base)
 	}
+	w.keep(names)
 	for _, name := range names {
 		if checkComponent(name) != nil {
 			continue
 		}
-		if s, err := all.look(name, want); err == nil {
+		if s, err := w.look(all, name, want); err == nil {
 			found[name] = s
 		}
 	}
 	return found, nil
+}
+
+// keep forgets all guests but these.
+func (w *watch) keep(names []string) {
+	for name := range w.lookers {
+		if !slices.Contains(names, name) {
+			w.forget(name)
+		}
+	}
+}
+
+func (w *watch) forget(name string) {
+	w.lookers[name].close()
+	delete(w.lookers, name)
+}
+
+// Close implements limits.Watch.
+func (w *watch) Close() { w.keep(nil) }
+
+// look looks at a guest by what is open of it. If its groups were removed, and perhaps
+// made anew, since the last time, they are opened anew.
+func (w *watch) look(all *bases, name string, want limits.Want) (limits.Sight, error) {
+	if l := w.lookers[name]; l != nil {
+		s, err := l.look(all, want)
+		if whole := s.Stats != nil || want == limits.WantNothing || !s.Populated; err == nil && whole {
+			return s, nil
+		}
+		w.forget(name)
+	}
+	l := &looker{name: name, room: &w.room}
+	if err := l.v2.openPath(all.v2, name+"/guest"); err != nil {
+		return limits.Sight{}, err
+	}
+	s, err := l.look(all, want)
+	if w.room > 0 && err == nil {
+		w.lookers[name] = l
+	} else {
+		l.close()
+	}
+	return s, err
+}
+
+// bases are the directories that all guests of an instance are in.
+type bases struct {
+	v2 *dir
+	v1 map[string]*dir // by controller
 }
 
 // openV1 opens what there is: a hierarchy without the base has none of the guests.
@@ -63,61 +139,4 @@ func (b *bases) close() {
 		}
 		closed[d] = true
 	}
-}
-
-func (b *bases) look(name string, want limits.Want) (s limits.Sight, err error) {
-	text, err := b.v2.below(name+"/guest", "cgroup.events")
-	if err != nil {
-		return s, err
-	}
-	s.Populated, s.Frozen, err = limits.Events(text)
-	if err != nil || want == limits.WantNothing || !s.Populated {
-		return s, err
-	}
-	files := limits.Files{
-		V2: func(file string) (string, error) { return b.v2.below(name+"/guest", file) },
-		V1: func(controller string) limits.ReadFunc {
-			d := b.v1[controller]
-			if d == nil {
-				return nil
-			}
-			return func(file string) (string, error) { return d.below(name, file) }
-		},
-	}
-	// An error is of a guest that ends just now: what was seen is still true.
-	if stats, err := files.Read(want); err == nil {
-		s.Stats = &stats
-	}
-	return s, nil
-}
-
-// below reads a file of a group some levels down, all of them root's own. No link is
-// followed.
-func (d *dir) below(group, name string) (string, error) {
-	how := unix.OpenHow{Flags: unix.O_RDONLY | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS}
-	path := group + "/" + name
-	var fd int
-	err := again(func() (err error) { fd, err = unix.Openat2(d.fd, path, &how); return err })
-	if err != nil {
-		return "", d.fail("open", path, err)
-	}
-	defer unix.Close(fd)
-	return readShort(fd, d, path)
-}
-
-// readShort reads a file that mostly fits into one read.
-func readShort(fd int, d *dir, path string) (string, error) {
-	var buf [4096]byte
-	var n int
-	if err := again(func() (err error) { n, err = unix.Read(fd, buf[:]); return err }); err != nil {
-		return "", d.fail("read", path, err)
-	}
-	if n < len(buf) {
-		return string(buf[:max(n, 0)]), nil
-	}
-	rest, err := readAll(fd)
-	if err != nil {
-		return "", d.fail("read", path, err)
-	}
-	return string(buf[:]) + rest, nil
 }

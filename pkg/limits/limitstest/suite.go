@@ -44,6 +44,7 @@ func Run(t *testing.T, h Host) {
 		{"change", testChange},
 		{"missing controllers", testMissing},
 		{"figures", testFigures},
+		{"watching", testWatching},
 		{"freeze", testFreeze},
 		{"freeze in vain", testFreezeInVain},
 		{"frozen from above", testFrozenFromAbove},
