@@ -127,7 +127,10 @@ func ioNumber(i *guest.Info) float64 {
 
 // pressureCell is how much of the last 10 s some waited for CPU, memory and I/O, in percent.
 func pressureCell(i *guest.Info) string {
-	p := i.Use().Pressure
+	return pressureText(i.Use().Pressure)
+}
+
+func pressureText(p *guest.Pressure) string {
 	if p == nil {
 		return "-"
 	}

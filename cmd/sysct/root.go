@@ -97,6 +97,7 @@ func verbs() []verb {
 		{groupConfig, "disable", newDisable},
 		{groupAdmin, "ls list", newLs},
 		{groupAdmin, "info status", newInfo},
+		{groupAdmin, "top", newTop},
 		{groupAdmin, "why", newWhy},
 		{groupAdmin, "events", newEvents},
 		{groupAdmin, "doctor", newDoctor},

@@ -88,11 +88,7 @@ func (m *Manager) sights(names []string, want limits.Want) (map[string]limits.Si
 	if err != nil || !m.units {
 		return found, err
 	}
-	scopes, nameOf := make([]string, len(names)), map[string]string{}
-	for i, name := range names {
-		scopes[i] = scopeName(name)
-		nameOf[scopes[i]] = name
-	}
+	scopes, nameOf := scopesOf(names)
 	inScopes, err := cgroupfs.NewDelegated(tree).Sights(guestSlice, scopes, want)
 	if err != nil {
 		return nil, err
@@ -101,4 +97,14 @@ func (m *Manager) sights(names []string, want limits.Want) (map[string]limits.Si
 		found[nameOf[scope]] = sight
 	}
 	return found, nil
+}
+
+// scopesOf gives the scopes of guests, and the guests by their scopes.
+func scopesOf(names []string) ([]string, map[string]string) {
+	scopes, nameOf := make([]string, len(names)), map[string]string{}
+	for i, name := range names {
+		scopes[i] = scopeName(name)
+		nameOf[scopes[i]] = name
+	}
+	return scopes, nameOf
 }

@@ -270,23 +270,28 @@ func (info *Info) live(run *state.Run) {
 	if run == nil {
 		return
 	}
-	info.State = run.State
 	if run.State == state.Stopped {
 		info.ended(run)
 		return
 	}
-	if run.Pid > 0 {
-		info.Pid = &run.Pid
-	}
+	info.life(run)
 	if run.MonitorPid > 0 && isMonitor(run.MonitorPid) {
 		info.MonitorPid = &run.MonitorPid
+	}
+	info.exit(run)
+}
+
+// life fills in what needs no look at the monitor.
+func (info *Info) life(run *state.Run) {
+	info.State = run.State
+	if run.Pid > 0 {
+		info.Pid = &run.Pid
 	}
 	info.Ready, info.Boots = &run.Ready, &run.Boots
 	if !run.StartedAt.IsZero() {
 		started := run.StartedAt.UTC().Truncate(time.Millisecond)
 		info.StartedAt = &started
 	}
-	info.exit(run)
 }
 
 // ended fills in what is known of a life that is over.

@@ -32,7 +32,7 @@ const (
 	WantQuota                     // what CPU time and which CPUs it may use
 
 	WantNothing Want = 0
-	WantAll          = 1<<iota - 1
+	WantAll     Want = 1<<iota - 1
 )
 
 // Has says whether any of what is wanted.

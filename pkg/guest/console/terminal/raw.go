@@ -43,6 +43,15 @@ func (r *rawMode) again() {
 	}
 }
 
+// pause sets the terminal back until again is called.
+func (r *rawMode) pause() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.old != nil {
+		_ = term.Restore(r.fd, r.old)
+	}
+}
+
 // restore sets the terminal back, once.
 func (r *rawMode) restore() {
 	if r == nil {

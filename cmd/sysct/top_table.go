@@ -1,0 +1,232 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sysct/sysct/internal/nearest"
+	"github.com/sysct/sysct/pkg/guest/state"
+)
+
+// topHeader is the number of the line that names the columns.
+const topHeader = 2
+
+// topOrder is by which column the table is sorted: figures the greatest first, names
+// from a to z, or the other way round.
+type topOrder struct {
+	by      string
+	reverse bool
+}
+
+func topOrders() []string { return []string{"cpu", "memory", "io", "pids", "name"} }
+
+func parseTopOrder(name string) (topOrder, error) {
+	name = strings.ToLower(name)
+	if slices.Contains(topOrders(), name) {
+		return topOrder{by: name}, nil
+	}
+	hint := ""
+	if near := nearest.Of(name, topOrders()); near != "" {
+		hint = "\nhint: did you mean " + near + "?"
+	}
+	return topOrder{}, invalid("cannot sort by %q: %s%s", name, strings.Join(topOrders(), ", "), hint)
+}
+
+// key is the order after a key was typed.
+func (o topOrder) key(key byte) topOrder {
+	switch key {
+	case 'c', 'C':
+		return topOrder{by: "cpu"}
+	case 'm', 'M':
+		return topOrder{by: "memory"}
+	case 'i', 'I':
+		return topOrder{by: "io"}
+	case 'p', 'P':
+		return topOrder{by: "pids"}
+	case 'n', 'N':
+		return topOrder{by: "name"}
+	case 'r', 'R':
+		o.reverse = !o.reverse
+	}
+	return o
+}
+
+func (o topOrder) apply(rows []topRow) {
+	slices.SortStableFunc(rows, func(a, b topRow) int {
+		d := cmp.Compare(o.figure(&b), o.figure(&a))
+		if d == 0 {
+			d = strings.Compare(a.Name, b.Name)
+		}
+		if o.reverse {
+			d = -d
+		}
+		return d
+	})
+}
+
+func (o topOrder) figure(r *topRow) float64 {
+	switch o.by {
+	case "cpu":
+		return number(r.CPUPercent)
+	case "memory":
+		return number(r.Usage.Memory)
+	case "io":
+		return number(r.ReadRate) + number(r.WriteRate)
+	case "pids":
+		return number(r.Usage.Pids)
+	}
+	return 0
+}
+
+// topColumn is a column of the table; order is the one that it is sorted by.
+type topColumn struct {
+	title, order string
+	left         bool
+	cell         func(*topRow) string
+}
+
+func topColumns() []topColumn {
+	return []topColumn{
+		{title: "NAME", order: "name", left: true, cell: func(r *topRow) string { return escape(r.Name) }},
+		{title: "CPU%", order: "cpu", cell: func(r *topRow) string { return tenth(r.CPUPercent) }},
+		{title: "THR%", cell: func(r *topRow) string { return tenth(r.Throttled) }},
+		{title: "TIME", cell: func(r *topRow) string { return cpuClock(r.Usage.CPU) }},
+		{title: "MEMORY", order: "memory", cell: func(r *topRow) string { return orDash(sizeText(r.Usage.Memory)) }},
+		{title: "%MEM", cell: func(r *topRow) string { return partOf(r.Usage.Memory, r.Usage.MemoryMax) }},
+		{title: "SWAP", cell: func(r *topRow) string { return orDash(sizeText(r.Usage.Swap)) }},
+		{title: "READ/s", order: "io", cell: func(r *topRow) string { return rateText(r.ReadRate) }},
+		{title: "WRITE/s", order: "io", cell: func(r *topRow) string { return rateText(r.WriteRate) }},
+		{title: "PIDS", order: "pids", cell: func(r *topRow) string { return optional(r.Usage.Pids) }},
+		{title: "PRESSURE", cell: func(r *topRow) string { return pressureText(r.Usage.Pressure) }},
+		{title: "STATE", left: true, cell: stateMark},
+	}
+}
+
+// topLines are the lines of a refresh; the column that it is sorted by has a mark. A
+// long name is cut so that a line fits into cols characters; 0 cuts none.
+func topLines(r *reading, order topOrder, cols int) []string {
+	columns := topColumns()
+	table := make([][]string, 1, len(r.rows)+1)
+	widths := make([]int, len(columns))
+	for _, c := range columns {
+		title := c.title
+		if c.order == order.by {
+			title += map[bool]string{false: "*", true: "^"}[order.reverse]
+		}
+		table[0] = append(table[0], title)
+	}
+	for i := range r.rows {
+		cells := make([]string, len(columns))
+		for j, c := range columns {
+			cells[j] = c.cell(&r.rows[i])
+		}
+		table = append(table, cells)
+	}
+	total := 0
+	for j := range columns {
+		for _, cells := range table {
+			widths[j] = max(widths[j], len([]rune(cells[j])))
+		}
+		total += widths[j] + 2
+	}
+	if cols > 0 {
+		widths[0] = max(8, min(widths[0], widths[0]-(total-2-cols)))
+	}
+	lines := []string{topSummary(r), ""}
+	for _, cells := range table {
+		lines = append(lines, alignCells(columns, cells, widths))
+	}
+	return lines
+}
+
+func alignCells(columns []topColumn, cells []string, widths []int) string {
+	var b strings.Builder
+	for j, cell := range cells {
+		if j > 0 {
+			b.WriteString("  ")
+		}
+		runes := []rune(cell)
+		if len(runes) > widths[j] {
+			runes = append(runes[:widths[j]-1], '+')
+		}
+		pad := strings.Repeat(" ", widths[j]-len(runes))
+		if !columns[j].left {
+			b.WriteString(pad)
+		}
+		b.WriteString(string(runes))
+		if columns[j].left {
+			b.WriteString(pad)
+		}
+	}
+	return strings.TrimRight(b.String(), " ")
+}
+
+// topSummary is the first line: all guests together.
+func topSummary(r *reading) string {
+	var memory, pids int64
+	var cpu float64
+	for i := range r.rows {
+		row := &r.rows[i]
+		memory += max(0, int64(number(row.Usage.Memory)))
+		pids += max(0, int64(number(row.Usage.Pids)))
+		cpu += max(0, number(row.CPUPercent))
+	}
+	guests := fmt.Sprintf("%d guests", len(r.rows))
+	if len(r.rows) == 1 {
+		guests = "1 guest"
+	}
+	return fmt.Sprintf("%s  %s, %d processes and threads, CPU %.1f %%, memory %s",
+		r.at.Local().Format(time.TimeOnly), guests, pids, cpu, bytesText(memory))
+}
+
+func tenth(v *float64) string {
+	if v == nil {
+		return "-"
+	}
+	return strconv.FormatFloat(*v, 'f', 1, 64)
+}
+
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
+func rateText(v *float64) string {
+	if v == nil {
+		return "-"
+	}
+	return bytesText(int64(*v))
+}
+
+// cpuClock is CPU time: minutes and seconds with hundredths, from an hour on without.
+func cpuClock(seconds *float64) string {
+	if seconds == nil {
+		return "-"
+	}
+	s := int64(*seconds)
+	if s < 3600 {
+		return fmt.Sprintf("%d:%05.2f", s/60, *seconds-float64(s/60*60))
+	}
+	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
+}
+
+func partOf(n, of *int64) string {
+	if n == nil || of == nil || *of == 0 {
+		return "-"
+	}
+	return strconv.FormatFloat(100*float64(*n)/float64(*of), 'f', 1, 64)
+}
+
+// stateMark is empty for a guest that just runs.
+func stateMark(r *topRow) string {
+	if r.State == state.Running {
+		return ""
+	}
+	return string(r.State)
+}
