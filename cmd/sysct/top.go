@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,7 +19,7 @@ import (
 
 type topOptions struct {
 	batch, json, reverse bool
-	delay                durationFlag
+	delay                delayFlag
 	times                int
 	sort                 string
 }
@@ -217,4 +218,18 @@ func notCancelled(err error) error {
 		return fmt.Errorf("interrupted: %w", err)
 	}
 	return err
+}
+
+// delayFlag is a duration that may be a fraction of a second: "0.5", as users of other
+// tops write it.
+type delayFlag struct{ durationFlag }
+
+// Set implements pflag.Value.
+func (d *delayFlag) Set(text string) error {
+	if v, err := strconv.ParseFloat(text, 64); err == nil && v >= 0 && v < 1e6 {
+		t := time.Duration(v * float64(time.Second))
+		d.value = &t
+		return nil
+	}
+	return d.durationFlag.Set(text)
 }

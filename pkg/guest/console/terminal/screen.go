@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"time"
 
@@ -220,16 +221,35 @@ func (s *Screen) read() {
 		if err != nil {
 			return
 		}
-		if buf[0] == '\x1b' && n > 1 {
-			continue // a key that sends a sequence, as an arrow
-		}
-		for _, key := range buf[:n] {
+		for _, key := range withoutSequences(buf[:n]) {
 			select {
 			case s.keys <- key:
 			default: // somebody holds a key down
 			}
 		}
 	}
+}
+
+// withoutSequences leaves out what keys such as arrows send: ESC, [ or O, and what
+// follows up to a byte from @ to ~.
+func withoutSequences(typed []byte) []byte {
+	var keys []byte
+	for len(typed) > 0 {
+		if typed[0] != '\x1b' {
+			keys, typed = append(keys, typed[0]), typed[1:]
+			continue
+		}
+		typed = typed[1:]
+		if len(typed) == 0 || typed[0] != '[' && typed[0] != 'O' {
+			continue
+		}
+		end := slices.IndexFunc(typed[1:], func(b byte) bool { return b >= '@' && b <= '~' })
+		if end < 0 {
+			break
+		}
+		typed = typed[end+2:]
+	}
+	return keys
 }
 
 func (s *Screen) write() {
