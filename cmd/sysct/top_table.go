@@ -190,13 +190,6 @@ func tenth(v *float64) string {
 	return strconv.FormatFloat(*v, 'f', 1, 64)
 }
 
-func orDash(text string) string {
-	if text == "" {
-		return "-"
-	}
-	return text
-}
-
 func rateText(v *float64) string {
 	if v == nil {
 		return "-"
