@@ -97,6 +97,7 @@ func (m *monitor) commit(next *Plan, fd int) {
 	m.barrier()
 	_ = failpoint("end change")
 	m.take(fdNext)
+	m.viewsChanged()
 }
 
 // take takes a descriptor back and closes it.

@@ -79,6 +79,16 @@ func (m *monitor) viewsFailed(err error) {
 	}
 }
 
+// viewsChanged has nobody see figures from before this moment.
+func (m *monitor) viewsChanged() {
+	if m.views.server == nil {
+		return
+	}
+	if err := m.views.server.Changed(); err != nil {
+		m.viewsFailed(err)
+	}
+}
+
 // dropViews lets go of the connection: without its last descriptor it ends.
 func (m *monitor) dropViews() {
 	v := &m.views
