@@ -56,6 +56,8 @@ type inside struct {
 	joins   []int        // v1 files to join by
 	group   limits.Group // whose the joins are; nil: they are the exec's own
 	root    *safefs.Root
+
+	resources *control.Resources // nil: the caller's own
 }
 
 // Exec runs a command in a running guest and waits for it. The result is its
@@ -140,6 +142,7 @@ func (m *Manager) initPidfd(ctx context.Context, name string, in *inside) error 
 		return stateError("it is not running")
 	}
 	in.pidfd, in.idBase, in.idSize, in.nesting = fds[0], resp.Run.IDBase, max(resp.Run.IDSize, idledger.Size), resp.Run.Nesting
+	in.resources = resp.Resources
 	if len(fds) > 1 {
 		in.leaf, in.joins = fds[1], fds[2:]
 	}
@@ -259,6 +262,12 @@ func (in *inside) start(p *enter.Process) (*enter.Child, error) {
 		return nil, err
 	}
 	t := &enter.Target{PidFD: in.pidfd, LeafFD: in.leaf, JoinFDs: in.joins, Filter: filter, Keep: caps.Default()}
+	if r := in.resources; r != nil {
+		t.OOMScoreAdj = r.OOMScoreAdj
+		for _, limit := range r.Rlimits {
+			t.Rlimits = append(t.Rlimits, enter.Rlimit{Resource: limit.Resource, Soft: limit.Soft, Hard: limit.Hard})
+		}
+	}
 	child, err := enter.Start(t, p)
 	var failed *enter.Error
 	if errors.As(err, &failed) {

@@ -35,11 +35,18 @@ type block struct {
 	action    [8]uint64
 	mask      uint64
 	nofile    unix.Rlimit
+	limits    []limit
+	ownFiles  bool // limits has that of open files
 	directory *byte
 	cwd       [unix.PathMax]byte
 
 	paths      []*byte
 	argv, envv []*byte
+}
+
+type limit struct {
+	resource uintptr
+	value    unix.Rlimit
 }
 
 // cloneArgs is struct clone_args of clone3(2) as of Linux 5.7.
@@ -70,6 +77,10 @@ func newBlock(t *Target, p *Process) (*block, error) {
 	}
 	for _, fd := range t.JoinFDs {
 		b.join = append(b.join, int32(fd))
+	}
+	for _, r := range t.Rlimits {
+		b.limits = append(b.limits, limit{uintptr(r.Resource), unix.Rlimit{Cur: r.Soft, Max: r.Hard}})
+		b.ownFiles = b.ownFiles || r.Resource == unix.RLIMIT_NOFILE
 	}
 	if p.UID == 0 {
 		b.keepUser = b.keep

@@ -40,6 +40,12 @@ func childLeave(b *block) bool {
 	if !joinKeyring(b) && b.record[1] != uint32(unix.ENOSYS) && b.record[1] != uint32(unix.EPERM) {
 		return false
 	}
+	// The guest's limits may be above the caller's: in its namespaces nobody may set them.
+	for i := range b.limits {
+		if !b.try(stepLimits, unix.SYS_PRLIMIT64, 0, b.limits[i].resource, uintptr(unsafe.Pointer(&b.limits[i].value)), 0) {
+			return false
+		}
+	}
 	return b.try(stepSession, unix.SYS_SETSID, 0, 0, 0, 0)
 }
 

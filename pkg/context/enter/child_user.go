@@ -32,6 +32,9 @@ func childReset(b *block) bool {
 		}
 	}
 	b.try(stepLimits, unix.SYS_UMASK, newUmask, 0, 0, 0)
+	if b.ownFiles {
+		return true
+	}
 	if !b.try(stepLimits, unix.SYS_PRLIMIT64, 0, unix.RLIMIT_NOFILE, 0, uintptr(unsafe.Pointer(&b.nofile))) {
 		return false
 	}

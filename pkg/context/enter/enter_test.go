@@ -116,6 +116,16 @@ func TestSignalsLimitsAndUmaskAreFresh(t *testing.T) {
 	}
 }
 
+// A guest's own limits come before the caller's, and the soft one of files stays what it is.
+func TestLimitsOfTheGuest(t *testing.T) {
+	g := newGuest(t)
+	g.target.Rlimits = []Rlimit{{unix.RLIMIT_NOFILE, 4095, 4096}, {unix.RLIMIT_CORE, 0, 0}}
+	g.target.OOMScoreAdj = 321
+	if got, want := g.shell("ulimit -n; ulimit -Hn; ulimit -c; cat /proc/self/oom_score_adj"), "4095\n4096\n0\n321\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // CVE-2016-9962.
 func TestThreeDescriptorsAndASessionOfItsOwn(t *testing.T) {
 	// One that isn't close-on-exec, as a careless library may leave it.

@@ -3,7 +3,9 @@ package enter
 import (
 	"cmp"
 	"errors"
+	"os"
 	"runtime"
+	"strconv"
 	"syscall"
 	"time"
 	"unsafe"
@@ -59,6 +61,10 @@ func start(t *Target, p *Process) (*Child, error) {
 	}
 	defer unix.Close(f.report)
 	c := &Child{Pid: int(f.pid), pidfd: int(b.pidfd)}
+	if t.OOMScoreAdj != 0 {
+		// The kernel's choice in an emergency, no boundary: one that may not be set is left.
+		_ = os.WriteFile("/proc/"+strconv.Itoa(c.Pid)+"/oom_score_adj", []byte(strconv.Itoa(t.OOMScoreAdj)), 0)
+	}
 	return c, c.confirm(f.report, p)
 }
 

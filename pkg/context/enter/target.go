@@ -29,6 +29,16 @@ type Target struct {
 	// Keep is the set of capabilities that the
 	// bounding set keeps and that a program of user 0 has.
 	Keep caps.Set
+	// Rlimits are what the program has instead of the caller's own resource limits.
+	Rlimits []Rlimit
+	// OOMScoreAdj is the program's, see proc_pid_oom_score_adj(5); 0 leaves the caller's.
+	OOMScoreAdj int
+}
+
+// Rlimit is a resource limit, see getrlimit(2).
+type Rlimit struct {
+	Resource   int
+	Soft, Hard uint64
 }
 
 // Process is the program to start. All of it is in the guest's terms.

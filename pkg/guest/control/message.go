@@ -114,6 +114,10 @@ type Response struct {
 	Status *int       `json:"status,omitempty"` // reap: the wait status as wait4(2) gives it
 	Pid    int        `json:"pid,omitempty"`    // adopt, start: the monitor's
 
+	// Resources are what a program has that enters the guest, as its init has it: status
+	// with Enter.
+	Resources *Resources `json:"resources,omitempty"`
+
 	// Program is the version of the server's program; "": it is of before version 2.
 	Program string `json:"program,omitempty"`
 }

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sysct/sysct/pkg/guest/control"
 	"github.com/sysct/sysct/pkg/guest/state"
 )
 
@@ -148,6 +149,9 @@ func (m *monitor) reply(a Reply) {
 		return
 	}
 	fds := []int{m.pidfd}
+	if a.Enter {
+		a.Resp.Resources = m.resources()
+	}
 	if a.Enter && m.group != nil {
 		// Without the groups the client looks for them itself, and can say what is wrong.
 		if leaf, err := m.group.Leaf(); err == nil {
@@ -156,6 +160,19 @@ func (m *monitor) reply(a Reply) {
 		}
 	}
 	m.answer(p, a.Resp, fds...)
+}
+
+// resources are what a program that enters the guest has; nil is what the caller has.
+func (m *monitor) resources() *control.Resources {
+	c := &m.plan.Context
+	if len(c.Rlimits) == 0 && c.OOMScoreAdj == 0 {
+		return nil
+	}
+	r := &control.Resources{OOMScoreAdj: c.OOMScoreAdj}
+	for _, limit := range c.Rlimits {
+		r.Rlimits = append(r.Rlimits, control.Rlimit{Resource: limit.Resource, Soft: limit.Soft, Hard: limit.Hard})
+	}
+	return r
 }
 
 // reportLines is how much of the console a failed start shows.
