@@ -15,6 +15,10 @@ type Scope struct {
 	Slice       string
 	Before      []string // units that are stopped before it
 	Pid         int      // the process that is moved into it
+
+	// What systemd sets on the scope itself, see systemd.resource-control(5); nil is the
+	// default.
+	CPUWeight, IOWeight, MemoryMin *int64
 }
 
 type property struct {
@@ -57,6 +61,14 @@ func (c *Conn) startScope(ctx context.Context, s Scope) error {
 	}
 	if len(s.Before) > 0 {
 		list = append(list, property{"Before", dbus.MakeVariant(s.Before)})
+	}
+	for _, p := range []struct {
+		name  string
+		value *int64
+	}{{"CPUWeight", s.CPUWeight}, {"IOWeight", s.IOWeight}, {"MemoryMin", s.MemoryMin}} {
+		if p.value != nil {
+			list = append(list, property{p.name, dbus.MakeVariant(uint64(*p.value))})
+		}
 	}
 	return c.job(ctx, s.Name, "StartTransientUnit", s.Name, "fail", list, []aux{})
 }

@@ -31,7 +31,7 @@ func long() []string { return []string{"TestJourney"} }
 func targets() []target {
 	return []target{
 		{Package: cases, Tags: "vm", Each: true},
-		{Package: "pkg/limits/cgroupfs", Tests: "^TestThisHost$"},
+		{Package: "pkg/limits/cgroupfs", Tests: "^(TestThisHost|TestDelegated)$"},
 		{Package: "pkg/limits/detect"},
 		{Package: "pkg/limits/devices"},
 		{Package: "pkg/context/enter", Skip: "TenThousand|Overwritten|Stolen"},

@@ -20,6 +20,7 @@ import (
 	"github.com/sysct/sysct/internal/systemd"
 	"github.com/sysct/sysct/pkg/guest/fdstore"
 	"github.com/sysct/sysct/pkg/guest/monitor"
+	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/limits/detect"
 )
 
@@ -137,6 +138,10 @@ func (m *Manager) Scope(ctx context.Context, name string, in io.Reader, out io.W
 	if err != nil {
 		return err
 	}
+	cfg, err := m.config(name)
+	if err != nil {
+		cfg = spec.Default() // a guest that reboots does so with what it was started with
+	}
 	conn, err := m.connectSystemd(ctx)
 	if err != nil {
 		return err
@@ -149,6 +154,8 @@ func (m *Manager) Scope(ctx context.Context, name string, in io.Reader, out io.W
 	err = conn.StartScope(bounded, systemd.Scope{
 		Name: scopeName(name), Description: "Guest " + name, Slice: guestSlice,
 		Before: []string{UnitName(name)}, Pid: os.Getpid(),
+		// The monitor writes them too, but systemd would take them for changes by somebody else.
+		CPUWeight: cfg.Limits.CPUWeight, IOWeight: cfg.Limits.IO.Weight, MemoryMin: number(cfg.Limits.MemoryMin),
 	})
 	if err != nil {
 		return err

@@ -13,16 +13,28 @@ type Knob struct {
 	Key        string // the line of the file that it is, where a file has one a device
 	Value      string
 	Default    string // the value of no limit; empty text is written as a line
-	// Share: it weighs the guest against others, so it stands where these are beside it,
-	// one group above the limits of v2.
-	Share bool
+	Place      Place  // in which of the guest's groups of v2; v1 has one alone
 	// Either: the kernel may lack it if it has another one of the same field.
 	Either bool
 }
 
+// Place is one of a guest's groups in v2, see [Group].
+type Place int
+
+// The places of knobs.
+const (
+	// InGuest is the group guest, where the limits are.
+	InGuest Place = iota
+	// Beside is the group above it, BASE/NAME: the other guests' are beside it, and what
+	// weighs guests against each other stands there.
+	Beside
+	// InPayload is the guest's own root: the file belongs to the host all the same.
+	InPayload
+)
+
 // same tells whether two knobs are the same place.
 func (k *Knob) same(other *Knob) bool {
-	return k.File == other.File && k.Key == other.Key && k.Controller == other.Controller
+	return k.File == other.File && k.Key == other.Key && k.Controller == other.Controller && k.Place == other.Place
 }
 
 // IsDefault tells whether the knob's value limits nothing.

@@ -65,7 +65,7 @@ func (r *row) place(l *Limits, on Controllers) (knobs []Knob, isV2 bool, err err
 	case r.v1 == nil:
 		return nil, false, fmt.Errorf("the %s controller of this host is of control groups v1, which has no such limit", old)
 	default:
-		if r.v1Needs != nil {
+		if r.v1Needs != nil && r.isSet(l) {
 			if err := r.v1Needs(l); err != nil {
 				return nil, false, err
 			}
@@ -76,7 +76,7 @@ func (r *row) place(l *Limits, on Controllers) (knobs []Knob, isV2 bool, err err
 		k := &knobs[i]
 		k.Field, k.Controller = r.field, r.controller
 		if !isV2 {
-			k.Controller, k.Share = old, false // a guest has one group there
+			k.Controller, k.Place = old, InGuest
 		}
 	}
 	return knobs, isV2, nil

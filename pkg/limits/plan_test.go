@@ -28,14 +28,13 @@ func old() Limits {
 	return l
 }
 
-// lines are knobs as "file value", with * for those beside the other guests'.
+// lines are knobs as "file value", with * for those beside the other guests', + for
+// those in the guest's own root.
 func lines(knobs []Knob) []string {
 	all := []string{}
 	for _, k := range knobs {
 		line := k.File + " " + k.Value
-		if k.Share {
-			line = "*" + line
-		}
+		line = map[Place]string{Beside: "*", InPayload: "+"}[k.Place] + line
 		all = append(all, line)
 	}
 	return all
@@ -58,7 +57,7 @@ func TestPlanOnPureV2(t *testing.T) {
 		"cpuset.cpus 0-1", "cpu.max 150000 100000", "cpu.max.burst 50000", "*cpu.weight 200", "pids.max 300",
 		"hugetlb.1GB.max 0", "hugetlb.2MB.max 4194304", "*io.weight default 1000", "*io.bfq.weight default 181",
 		"io.max 8:16 rbps=1048576 wbps=max riops=max wiops=100", "io.max 254:0 rbps=max wbps=21474836480 riops=8589934592 wiops=max",
-		"memory.min 67108864", "memory.high 419430400", "memory.max 536870912", "memory.swap.max 134217728",
+		"*memory.min 67108864", "memory.min 67108864", "+memory.min 67108864", "memory.high 419430400", "memory.max 536870912", "memory.swap.max 134217728",
 	}
 	if got := lines(p.V2); !slices.Equal(got, want) {
 		t.Errorf("got %q", got)

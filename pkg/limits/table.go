@@ -41,7 +41,7 @@ func rows() []row {
 			isSet: func(l *Limits) bool { return l.CPUWeight != nil },
 			check: func(l *Limits) error { return checkWeight(*l.CPUWeight) },
 			v2: func(l *Limits) []Knob {
-				return []Knob{{File: "cpu.weight", Value: orElse(l.CPUWeight, "100"), Default: "100", Share: true}}
+				return []Knob{{File: "cpu.weight", Value: orElse(l.CPUWeight, "100"), Default: "100", Place: Beside}}
 			},
 			v1: func(l *Limits) []Knob { return []Knob{{File: "cpu.shares", Value: shares(l), Default: "1024"}} },
 		},
@@ -71,9 +71,7 @@ func rows() []row {
 			field: "limits.memory_min", controller: "memory",
 			isSet: func(l *Limits) bool { return l.MemoryMin != nil },
 			check: func(l *Limits) error { return checkAmount(l.MemoryMin) },
-			v2: func(l *Limits) []Knob {
-				return []Knob{{File: "memory.min", Value: orElse(l.MemoryMin, "0"), Default: "0"}}
-			},
+			v2:    memoryMin,
 		},
 		{
 			// v1's memory.soft_limit_in_bytes isn't this: it takes memory back only when the

@@ -64,8 +64,8 @@ func hugepages(l *Limits, file, none string) []Knob {
 // scheduler bfq has a file of its own.
 func ioWeightV2(l *Limits) []Knob {
 	return []Knob{
-		{File: "io.weight", Value: "default " + orElse(l.IO.Weight, "100"), Default: "default 100", Share: true, Either: true},
-		{File: "io.bfq.weight", Value: "default " + bfq(l), Default: "default 100", Share: true, Either: true},
+		{File: "io.weight", Value: "default " + orElse(l.IO.Weight, "100"), Default: "default 100", Place: Beside, Either: true},
+		{File: "io.bfq.weight", Value: "default " + bfq(l), Default: "default 100", Place: Beside, Either: true},
 	}
 }
 
@@ -126,6 +126,16 @@ func devicesV1(l *Limits) []Knob {
 				Value: fmt.Sprintf("%s %d", d.number(), n), Default: d.number() + " 0",
 			})
 		}
+	}
+	return knobs
+}
+
+// memoryMin says it on every level: what a group keeps is at most what the one above it
+// keeps, and without the mount option memory_recursiveprot nothing is passed down.
+func memoryMin(l *Limits) []Knob {
+	var knobs []Knob
+	for _, place := range []Place{Beside, InGuest, InPayload} {
+		knobs = append(knobs, Knob{File: "memory.min", Value: orElse(l.MemoryMin, "0"), Default: "0", Place: place})
 	}
 	return knobs
 }

@@ -128,7 +128,7 @@ func (b *Backend) Remove(base, name string) error {
 	if err := removeIn(b.tree.V2, base, name, deadline); err != nil {
 		return fmt.Errorf("cannot remove groups of %q: %w", name, err)
 	}
-	var failed []error
+	failed := []error{b.freeMemory(base)}
 	for _, h := range b.tree.joined() {
 		if err := removeIn(h.path, base, name, deadline); err != nil {
 			failed = append(failed, fmt.Errorf("cannot remove groups of %q: %w", name, err))

@@ -14,7 +14,7 @@ const mounts = "/sys/fs/cgroup"
 
 // TestThisHost is the whole tree of this host, pure v2 or hybrid.
 func TestThisHost(t *testing.T) {
-	controllers := []string{"cpu", "cpuset", "memory", "pids", "io"}
+	controllers := []string{"cpu", "cpuset", "memory", "pids", "io", "hugetlb"}
 	if pureV2() {
 		limitstest.Run(t, limitstest.Host{Backend: cgroupfs.New(cgroupfs.Tree{V2: mounts}), Controllers: controllers, V2: mounts})
 		return
@@ -29,6 +29,15 @@ func TestThisHost(t *testing.T) {
 	limitstest.Run(t, host)
 }
 
+// TestDelegated is a service manager's group in a pure v2 tree: a hybrid host has none.
+func TestDelegated(t *testing.T) {
+	if !pureV2() {
+		return
+	}
+	backend := limitstest.Scoped{Backend: cgroupfs.NewDelegated(cgroupfs.Tree{V2: mounts}), V2: mounts}
+	limitstest.RunLimits(t, limitstest.Host{Backend: backend, Controllers: limitstest.Delegated(), V2: mounts})
+}
+
 // TestWithoutControllers is the v2 tree of a hybrid host alone. A pure one has all
 // controllers there: it has no such case.
 func TestWithoutControllers(t *testing.T) {
@@ -36,7 +45,7 @@ func TestWithoutControllers(t *testing.T) {
 		return
 	}
 	v2 := mounts + "/unified"
-	limitstest.Run(t, limitstest.Host{Backend: cgroupfs.New(cgroupfs.Tree{V2: v2}), V2: v2})
+	limitstest.Run(t, limitstest.Host{Backend: cgroupfs.New(cgroupfs.Tree{V2: v2}), Controllers: []string{"hugetlb"}, V2: v2})
 }
 
 func pureV2() bool {

@@ -37,13 +37,16 @@ func (g *group) change(from, to limits.Limits) error {
 	if err := g.enable(v2); err != nil {
 		return err
 	}
-	knobs := inV2(g.own, g.guest, v2)
+	knobs := inV2(g.own, g.guest, g.payload, v2)
 	for _, k := range v1 {
 		if d := g.holder(k.Controller); d != nil {
 			knobs = append(knobs, placed{k, d})
 		}
 	}
-	return replace(knobs)
+	if err := replace(knobs); err != nil {
+		return err
+	}
+	return g.backend.keepMemory(g.base, v2)
 }
 
 // controllers says what the guest's groups have. One that a limit can be enabled for

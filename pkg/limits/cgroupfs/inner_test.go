@@ -198,7 +198,7 @@ func TestRefusedControllerIsMissing(t *testing.T) {
 	g := made(t, New(Tree{V2: unified}), "one")
 	chain := chainTo(t, g)
 	n := int64(100)
-	m := maker{limits: limits.Limits{Pids: &n}, on: limits.Controllers{V2: []string{"pids"}}, plan: &limits.Plan{Enable: []string{"pids"}}}
+	m := maker{Backend: &Backend{}, limits: limits.Limits{Pids: &n}, on: limits.Controllers{V2: []string{"pids"}}, plan: &limits.Plan{Enable: []string{"pids"}}}
 	m.root, m.parent, m.group, m.guest = chain[0], chain[1], chain[2], chain[3]
 	var field *limits.FieldError
 	if err := m.enable(); !errors.As(err, &field) || !errors.Is(err, unix.ENOENT) {

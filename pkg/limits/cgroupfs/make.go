@@ -11,7 +11,7 @@ import (
 // Make implements limits.Backend. It refuses what it can before it makes anything,
 // and undoes what it made if a later step fails.
 func (b *Backend) Make(base, name string, l limits.Limits, owner uint32, warn func(string)) (limits.Group, error) {
-	m := &maker{tree: b.tree, delegated: b.delegated, base: base, name: name, limits: l, owner: owner, warn: warn}
+	m := &maker{Backend: b, base: base, name: name, limits: l, owner: owner, warn: warn}
 	defer m.close()
 	if err := m.check(); err != nil {
 		return nil, fmt.Errorf("cannot make groups of %q: %w", name, err)
@@ -22,6 +22,7 @@ func (b *Backend) Make(base, name string, l limits.Limits, owner uint32, warn fu
 			return nil, errors.Join(err, m.undo())
 		}
 	}
+	m.warnOfSlice()
 	group, err := b.Open(base, name)
 	if err != nil {
 		return nil, errors.Join(err, m.undo())
@@ -37,15 +38,14 @@ func (b *Backend) Make(base, name string, l limits.Limits, owner uint32, warn fu
 // Check says which of the limits no group of this host could keep, by a *FieldError, and
 // makes nothing. What a service manager may not delegate isn't known before it has.
 func (b *Backend) Check(l limits.Limits) error {
-	m := &maker{tree: b.tree, base: "none", name: "none", limits: l}
+	m := &maker{Backend: &Backend{tree: b.tree}, base: "none", name: "none", limits: l}
 	defer m.close()
 	return m.check()
 }
 
 // maker is the state of one Make.
 type maker struct {
-	tree       Tree
-	delegated  bool
+	*Backend
 	base, name string
 	limits     limits.Limits
 	owner      uint32
@@ -71,6 +71,7 @@ func (m *maker) steps() []step {
 		{"enable controllers", m.enable},
 		{"choose CPUs", m.chooseV2},
 		{"set v2 limits", func() error { return write(m.placed(m.plan.V2)) }},
+		{"keep memory", func() error { return m.keepMemory(m.base, m.plan.V2) }},
 		{"hand payload over", func() error { return delegate(m.payload, m.owner) }},
 		{"make the v1 groups", m.makeV1},
 	}

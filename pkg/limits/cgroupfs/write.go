@@ -24,18 +24,18 @@ func inGroup(d *dir, knobs []limits.Knob) []placed {
 	return all
 }
 
-// inV2 puts shares where the other guests' are, and everything else into guest.
-func inV2(own, guest *dir, knobs []limits.Knob) []placed {
-	all := inGroup(guest, knobs)
-	for i := range all {
-		if all[i].Share {
-			all[i].dir = own
-		}
+// inV2 puts knobs into the groups that they are for.
+func inV2(own, guest, payload *dir, knobs []limits.Knob) []placed {
+	all := make([]placed, len(knobs))
+	for i, k := range knobs {
+		all[i] = placed{k, map[limits.Place]*dir{limits.Beside: own, limits.InGuest: guest, limits.InPayload: payload}[k.Place]}
 	}
 	return all
 }
 
-func (m *maker) placed(knobs []limits.Knob) []placed { return inV2(m.group, m.guest, knobs) }
+func (m *maker) placed(knobs []limits.Knob) []placed {
+	return inV2(m.group, m.guest, m.payload, knobs)
+}
 
 // write writes knobs in their order.
 func write(knobs []placed) error {

@@ -2,97 +2,164 @@ package limitstest
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sysct/sysct/pkg/limits"
 )
 
-// file is where a host has what a limit is written to.
-type file struct {
-	v2, v1 string // names; v1 is below the mount of controller
-	own    bool   // v2's is beside the other guests', one group above guest
-}
-
-// read gives the content of a guest's file, without the last newline.
-func (h Host) read(t *testing.T, name, controller string, f file) string {
-	t.Helper()
-	path := h.guest(name) + "/" + f.v2
-	if f.own {
-		path = h.V2 + "/" + Base() + "/" + name + "/" + f.v2
-	}
-	if mount := h.mountOf(controller); mount != "" {
-		path = mount + "/" + Base() + "/" + name + "/" + f.v1
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Error(err)
-	}
-	return strings.TrimSuffix(string(text), "\n")
-}
-
-// mountOf is the v1 hierarchy of a controller; empty if it is in v2.
-func (h Host) mountOf(controller string) string {
-	if controller == "io" {
-		controller = "blkio"
-	}
-	for _, mount := range h.V1 {
-		if strings.HasSuffix(mount, "/"+controller) {
-			return mount
-		}
-	}
-	return ""
-}
-
-// testChange changes what can be changed everywhere, and reads it back from the kernel.
-func testChange(t *testing.T, h Host) {
-	if !h.has("memory") || !h.has("pids") || !h.has("cpu") {
+// testChangeUndone has the kernel refuse the last of several changes: a disk that isn't there.
+func testChangeUndone(t *testing.T, h Host) {
+	if !h.has("io") {
 		return
 	}
-	from := limits.Limits{Memory: ptr(64 << 20), Pids: ptr(50), CPUQuota: &limits.CPUQuota{Quota: 50000, Period: 100000, Burst: 20000}}
+	from := limits.Limits{Pids: ptr(50), CPUQuota: &limits.CPUQuota{Quota: 50000, Period: 100000}, CPUWeight: ptr(300)}
+	to := limits.Limits{
+		Pids: ptr(40), CPUQuota: &limits.CPUQuota{Quota: 20000, Period: 100000, Burst: 1000}, CPUSet: "0",
+		IO: limits.IO{Devices: []limits.IODevice{{Major: 8, Minor: 4444, ReadBPS: 1 << 20}}},
+	}
 	g := h.guestOf(t, "one", from)
-	check := func(when, memory, pids, quota, burst string) {
-		t.Helper()
-		for _, c := range []struct {
-			controller, want string
-			file             file
-		}{
-			{"memory", memory, file{v2: "memory.max", v1: "memory.limit_in_bytes"}},
-			{"pids", pids, file{v2: "pids.max", v1: "pids.max"}},
-			{"cpu", burst, file{v2: "cpu.max.burst", v1: "cpu.cfs_burst_us"}},
-			{"cpu", quota, file{v2: "cpu.max", v1: "cpu.cfs_quota_us"}},
-		} {
-			got := h.read(t, "one", c.controller, c.file)
-			got, _, _ = strings.Cut(got, " ")
-			switch got {
-			case "9223372036854771712", "-1":
-				got = "max"
-			}
-			if got != c.want {
-				t.Errorf("%s: %v is %q, not %q", when, c.file, got, c.want)
-			}
-		}
+	before := h.all(t)
+	err := g.Change(from, to)
+	var field *limits.FieldError
+	if !errors.As(err, &field) || field.Field != "limits.io.device" || !mentions(err, "8:4444 is no disk") {
+		t.Errorf("a disk that isn't there: %v", err)
 	}
-	check("at first", "67108864", "50", "50000", "20000")
-	to := limits.Limits{Memory: ptr(32 << 20), CPUQuota: &limits.CPUQuota{Quota: 10000, Period: 100000, Burst: 10000}}
-	if err := g.Change(from, to); err != nil {
-		t.Fatal(err)
-	}
-	check("changed", "33554432", "max", "10000", "10000")
-	if err := g.Change(to, from); err != nil {
-		t.Fatal(err)
-	}
-	check("changed back", "67108864", "50", "50000", "20000")
-	for _, bad := range []limits.Limits{{Pids: ptr(0)}, {Memory: ptr(-1), Pids: ptr(3)}, {Pids: ptr(3), CPUSet: "8000"}} {
-		var field *limits.FieldError
+	for _, bad := range []limits.Limits{{Pids: ptr(0)}, {Memory: ptr(-1), Pids: ptr(3)}, {Pids: ptr(3), CPUSet: "8000"}, {Pids: ptr(3), CPUs: 5000}} {
 		if err := g.Change(from, bad); !errors.As(err, &field) {
 			t.Errorf("%+v: %v", bad, err)
 		}
 	}
-	check("refused", "67108864", "50", "50000", "20000")
-	if err := g.Change(from, limits.Limits{}); err != nil {
+	if after := h.all(t); after != before {
+		t.Errorf("changed from\n%s\nto\n%s", before, after)
+	}
+}
+
+// all is what the files of guest one have that a change could have touched.
+func (h Host) all(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	for _, k := range []struct {
+		controller string
+		v2, v1     []string
+	}{
+		{"pids", []string{"pids.max"}, []string{"pids.max"}},
+		{"cpu", []string{"cpu.max", "cpu.max.burst"}, []string{"cpu.cfs_quota_us", "cpu.cfs_burst_us", "cpu.shares"}},
+		{"cpuset", []string{"cpuset.cpus"}, []string{"cpuset.cpus"}},
+		{"memory", []string{"memory.max"}, []string{"memory.limit_in_bytes"}},
+	} {
+		files := k.v2
+		if h.mountOf(k.controller) != "" {
+			files = k.v1
+		}
+		for _, file := range files {
+			fmt.Fprintf(&b, "%s: %s\n", file, h.content(t, k.controller, content{file: file}))
+		}
+	}
+	return b.String()
+}
+
+// testShrink takes memory from a guest that can't give it: v2 kills, v1 refuses and has
+// changed nothing. Either way it was said before.
+func testShrink(t *testing.T, h Host) {
+	if !h.has("memory") {
+		return
+	}
+	from, to := limits.Limits{Memory: ptr(64 << 20), Pids: ptr(50)}, limits.Limits{Memory: ptr(16 << 20), Pids: ptr(40)}
+	g := h.guestOf(t, "one", from)
+	c := startRole(t, g, "hold:33554432", 0)
+	eventually(t, "it holds its memory", func() bool {
+		s, err := g.Stats()
+		return err == nil && s.Memory.Current >= 32<<20
+	})
+	s, err := g.Stats()
+	if err != nil {
 		t.Fatal(err)
 	}
-	check("without", "max", "max", "max", "0")
+	if said := limits.Lowers(from, to, s); len(said) != 1 || said[0].Field != "limits.memory" || !said[0].Fatal {
+		t.Errorf("what is said before: %v", said)
+	}
+	err = g.Change(from, to)
+	pids := content{file: "pids.max"}
+	if h.mountOf("memory") != "" {
+		if !errors.Is(err, unix.EBUSY) {
+			t.Errorf("memory that is in use was taken: %v", err)
+		}
+		if got := h.content(t, "pids", pids); got != "50" {
+			t.Errorf("refused, and pids.max is %s", got)
+		}
+		if h.kills(t, g) != 0 {
+			t.Error("refused, and killed")
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.wait(t)
+	if got := h.content(t, "pids", pids); got != "40" || h.kills(t, g) != 1 {
+		t.Errorf("pids.max is %s, %d were killed", got, h.kills(t, g))
+	}
+}
+
+func (h Host) kills(t *testing.T, g limits.Group) int64 {
+	t.Helper()
+	s, err := g.Stats()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Memory.OOMKills
+}
+
+// testCPUCount gives a guest a number of CPUs, which its processes see, and changes it.
+func testCPUCount(t *testing.T, h Host) {
+	if refused(t, h, "cpuset", limits.Limits{CPUs: 1}) {
+		return
+	}
+	_, err := h.Backend.Make(Base(), "one", limits.Limits{CPUs: 8000}, owner, nil)
+	var field *limits.FieldError
+	if !errors.As(err, &field) || !mentions(err, "limits.cpus: 8000 is more than the ") {
+		t.Errorf("more than there are: %v", err)
+	}
+	h.nothingLeft(t)
+	one := limits.Limits{CPUs: 1}
+	g := h.guestOf(t, "one", one)
+	c := start(t, g, "nproc; exec sleep 600")
+	c.running(t, "sleep")
+	if got := strings.TrimSpace(c.output.String()); got != "1" {
+		t.Errorf("nproc says %s", got)
+	}
+	all := affinity(t, os.Getpid())
+	first := affinity(t, c.Process.Pid)
+	if first.Count() != 1 {
+		t.Errorf("it has %d CPUs", first.Count())
+	}
+	two := limits.Limits{CPUs: min(2, all.Count())}
+	for _, step := range []struct {
+		from, to limits.Limits
+		want     int
+	}{{one, two, two.CPUs}, {two, limits.Limits{}, all.Count()}, {limits.Limits{}, limits.Limits{CPUSet: "0"}, 1}, {limits.Limits{CPUSet: "0"}, two, two.CPUs}, {two, one, 1}} {
+		if err := g.Change(step.from, step.to); err != nil {
+			t.Fatal(err)
+		}
+		got := affinity(t, c.Process.Pid)
+		if got.Count() != step.want {
+			t.Errorf("%+v: it has %d CPUs", step.to, got.Count())
+		}
+		if step.to.CPUSet == "0" && !got.IsSet(0) {
+			t.Error("it isn't on CPU 0")
+		}
+	}
+}
+
+func affinity(t *testing.T, pid int) (set unix.CPUSet) {
+	t.Helper()
+	if err := unix.SchedGetaffinity(pid, &set); err != nil {
+		t.Fatal(err)
+	}
+	return set
 }

@@ -66,7 +66,7 @@ func testPids(t *testing.T, h Host) {
 }
 
 func testCPU(t *testing.T, h Host) {
-	l := limits.Limits{CPUQuota: &limits.CPUQuota{Quota: 5000, Period: 50000}}
+	l := limits.Limits{CPUQuota: &limits.CPUQuota{Quota: 10000, Period: 50000}}
 	if refused(t, h, "cpu", l) {
 		return
 	}
@@ -79,8 +79,14 @@ func testCPU(t *testing.T, h Host) {
 			t.Fatal(err)
 		}
 		c = s.CPU
-		return c.Throttled != nil && *c.Throttled > 0 && *c.ThrottledTime > 0
+		return c.Throttled != nil && *c.Throttled >= 20 && *c.ThrottledTime > 0
 	})
+	// Not against a clock: in a period in which it was held up it had all of its quota, and
+	// in none it had more. One more may begin between the reads.
+	least, most := (*c.Throttled-1)*l.CPUQuota.Quota, (*c.Periods+1)*l.CPUQuota.Quota
+	if c.Usage < least*95/100 || c.Usage > most*105/100 {
+		t.Errorf("it has used %d µs, not %d to %d", c.Usage, least, most)
+	}
 	if *c.Periods < *c.Throttled || c.Quota == nil || *c.Quota != *l.CPUQuota || c.User == 0 || c.User+c.System > c.Usage+1 {
 		t.Errorf("figures: %+v", *c)
 	}

@@ -22,6 +22,10 @@ func Main(m *testing.M) {
 		os.Exit(m.Run())
 	case "hog":
 		err = hog(argument)
+	case "hold":
+		if err = hog(argument); err == nil {
+			_ = unix.Pause() // until it is killed
+		}
 	case "stuck":
 		err = stuck(argument)
 	}

@@ -24,12 +24,15 @@ type Host struct {
 	V1 []string
 }
 
+// test is a part of the suite.
+type test struct {
+	name string
+	run  func(*testing.T, Host)
+}
+
 // Run runs the whole suite.
 func Run(t *testing.T, h Host) {
-	for _, test := range []struct {
-		name string
-		run  func(*testing.T, Host)
-	}{
+	h.run(t, []test{
 		{"lifecycle", testLifecycle},
 		{"an earlier life", testEarlierLife},
 		{"side by side", testSideBySide},
@@ -37,11 +40,6 @@ func Run(t *testing.T, h Host) {
 		{"joining", testJoining},
 		{"delegation", testDelegation},
 		{"leaf", testLeaf},
-		{"memory", testMemory},
-		{"pids", testPids},
-		{"cpu", testCPU},
-		{"cpuset", testCPUSet},
-		{"change", testChange},
 		{"missing controllers", testMissing},
 		{"figures", testFigures},
 		{"watching", testWatching},
@@ -53,7 +51,26 @@ func Run(t *testing.T, h Host) {
 		{"listing in unrest", testListingUnrest},
 		{"ten thousand groups", testTenThousand},
 		{"removal while busy", testRemovalWhileBusy},
-	} {
+	})
+	RunLimits(t, h)
+}
+
+// RunLimits runs the part of it that is about limits.
+func RunLimits(t *testing.T, h Host) {
+	h.run(t, []test{
+		{"memory", testMemory},
+		{"pids", testPids},
+		{"cpu", testCPU},
+		{"cpuset", testCPUSet},
+		{"cpus", testCPUCount},
+		{"knobs", testKnobs},
+		{"change undone", testChangeUndone},
+		{"shrink", testShrink},
+	})
+}
+
+func (h Host) run(t *testing.T, tests []test) {
+	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Cleanup(func() { h.nothingLeft(t) }) // after the test's own
 			test.run(t, h)
