@@ -172,10 +172,11 @@ func (g *group) cpus(from, to *limits.Limits, on limits.Controllers) (*choice, e
 		return g.chooseAnew(to, mount, above, file, set, from.CPUs > 0 || from.CPUSet != "")
 	case to.CPUSet != "":
 		return nil, checkThere(*to, above, file)
-	case own != g.guest: // v1 knows no empty set
-		return nil, g.allCPUs(to, above)
 	}
-	return nil, nil
+	// A group with processes takes no empty set: it gets all that there are now.
+	there, err := above.cpus(file)
+	to.CPUSet = there.String()
+	return nil, err
 }
 
 // chooseAnew chooses the CPUs of a guest that runs: those that it was bound to stay.
@@ -202,11 +203,4 @@ func checkThere(l limits.Limits, above *dir, file string) error {
 		return err
 	}
 	return l.CheckCPUs(there)
-}
-
-// allCPUs names all that there are, for v1, which knows no empty set.
-func (g *group) allCPUs(to *limits.Limits, above *dir) error {
-	there, err := above.cpus("cpuset.cpus")
-	to.CPUSet = there.String()
-	return err
 }
