@@ -35,17 +35,19 @@ func (m *maker) clearDelegated() error {
 	return err
 }
 
-// emptyDelegated removes what is ours of a group that the service manager removes.
-func emptyDelegated(mount, base, name string, deadline time.Time) error {
+// openGroup opens BASE/NAME of a hierarchy.
+func openGroup(mount, base, name string) (*dir, error) {
 	parent, err := openBase(mount, base)
-	if gone(err) {
-		return nil
-	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer parent.close()
-	group, err := parent.open(name)
+	return parent.open(name)
+}
+
+// emptyDelegated removes what is ours of a group that the service manager removes.
+func emptyDelegated(mount, base, name string, deadline time.Time) error {
+	group, err := openGroup(mount, base, name)
 	if gone(err) {
 		return nil
 	}
@@ -64,12 +66,7 @@ func emptyDelegated(mount, base, name string, deadline time.Time) error {
 // Enter moves the calling process, which the service manager has put into the delegated
 // group BASE/NAME, out of the way of what is made there.
 func (b *Backend) Enter(base, name string) error {
-	parent, err := openBase(b.tree.V2, base)
-	if err != nil {
-		return err
-	}
-	defer parent.close()
-	group, err := parent.open(name)
+	group, err := openGroup(b.tree.V2, base, name)
 	if err != nil {
 		return err
 	}
@@ -84,12 +81,7 @@ func (b *Backend) Enter(base, name string) error {
 
 // Leave removes the group that Enter has made, if no process is in it any more.
 func (b *Backend) Leave(base, name string) error {
-	parent, err := openBase(b.tree.V2, base)
-	if err != nil {
-		return err
-	}
-	defer parent.close()
-	group, err := parent.open(name)
+	group, err := openGroup(b.tree.V2, base, name)
 	if err != nil {
 		return err
 	}
