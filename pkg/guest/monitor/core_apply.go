@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sysct/sysct/pkg/guest/control"
+	"github.com/sysct/sysct/pkg/guest/events"
 	"github.com/sysct/sysct/pkg/limits"
 )
 
@@ -31,6 +32,7 @@ func (c *Core) applied(ev Applied) {
 	switch {
 	case ev.Err == nil:
 		c.say("the guest's limits were changed")
+		c.happened(events.Event{Kind: events.Change, Keys: ev.Keys})
 		c.replyRun(ev.Client)
 	case errors.As(ev.Err, &field):
 		c.refuse(ev.Client, control.KindInvalid, ev.Err)

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"errors"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -38,13 +39,14 @@ func (m *monitor) apply(a Apply) {
 	old, next := m.plan, m.plan.with(a.Change)
 	fd, err := m.announce(next)
 	if err != nil {
-		m.emit(Applied{a.Client, err})
+		m.emit(Applied{Client: a.Client, Err: err})
 		return
 	}
+	changed := changedKeys(old.Config, next.Config)
 	group := m.group
 	if group == nil { // between two boots: the next one makes the groups
 		m.commit(next, fd)
-		m.emit(Applied{a.Client, nil})
+		m.emit(Applied{Client: a.Client, Keys: changed})
 		return
 	}
 	m.job(func() func() {
@@ -59,9 +61,26 @@ func (m *monitor) apply(a Apply) {
 				unix.Close(fd)
 				m.take(fdNext)
 			}
-			m.emit(Applied{a.Client, err})
+			m.emit(Applied{Client: a.Client, Err: err, Keys: changed})
 		}
 	})
+}
+
+// changedKeys are those whose values differ, sorted.
+func changedKeys(old, next map[string]string) []string {
+	var keys []string
+	for key, value := range next {
+		if was, ok := old[key]; !ok || was != value {
+			keys = append(keys, key)
+		}
+	}
+	for key := range old {
+		if _, ok := next[key]; !ok {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
 }
 
 // announce leaves the plan that is to be with the service manager, beside the one that

@@ -113,6 +113,7 @@ type (
 	Applied struct {
 		Client int
 		Err    error
+		Keys   []string // of the configuration, whose values are others now
 	}
 
 	// Asked is a client's request. Change came with it, if it is one for that.
