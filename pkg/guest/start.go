@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sysct/sysct/internal/flock"
 	"github.com/sysct/sysct/pkg/guest/control"
 	"github.com/sysct/sysct/pkg/guest/monitor"
 	"github.com/sysct/sysct/pkg/guest/state"
@@ -33,26 +34,17 @@ func (m *Manager) Start(ctx context.Context, name string, o StartOptions) error 
 	if m.units {
 		return m.startUnit(ctx, name, o.Early)
 	}
-	lock, err := m.lock(ctx, name)
+	var early *earlyMonitor
+	lock, plan, err := m.prepareStart(ctx, name, func() (err error) {
+		early, err = m.askMonitor(ctx, name)
+		return err
+	})
 	if err != nil {
+		early.close()
 		return err
 	}
 	defer lock.Release()
-	if err := privateDir(m.dirs.Log); err != nil {
-		return err
-	}
-	if err := m.settle(ctx, name); err != nil {
-		return err
-	}
-	early, err := m.askMonitor(ctx, name)
-	if err != nil {
-		return err
-	}
 	defer func() { early.close() }()
-	plan, err := m.startPlan(ctx, name)
-	if err != nil {
-		return err
-	}
 	for deadline := time.Now().Add(lockPatience); ; {
 		err = early.wait()
 		if !errors.Is(err, &control.Error{Kind: control.KindState}) || time.Now().After(deadline) {
@@ -73,6 +65,30 @@ func (m *Manager) Start(ctx context.Context, name string, o StartOptions) error 
 		return callError(err)
 	}
 	return m.begin(ctx, early, plan)
+}
+
+// prepareStart takes the guest's lock, which the caller releases, and says how the guest is
+// to be started, and whether it can be. meanwhile is begun before that is found out; nil:
+// nothing.
+func (m *Manager) prepareStart(ctx context.Context, name string, meanwhile func() error) (_ *flock.Lock, plan *monitor.Plan, err error) {
+	lock, err := m.lock(ctx, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err = privateDir(m.dirs.Log); err == nil {
+		err = m.settle(ctx, name)
+	}
+	if err == nil && meanwhile != nil {
+		err = meanwhile()
+	}
+	if err == nil {
+		plan, err = m.startPlan(ctx, name)
+	}
+	if err != nil {
+		lock.Release()
+		return nil, nil, err
+	}
+	return lock, plan, nil
 }
 
 // startPlan says how the guest is to be started, and whether it can be.

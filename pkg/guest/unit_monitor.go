@@ -72,21 +72,11 @@ func (m *Manager) Monitor(ctx context.Context, name string) error {
 	if err := m.startRequired(ctx, name); err != nil {
 		return err
 	}
-	lock, err := m.lock(ctx, name) // until the execution
+	lock, plan, err := m.prepareStart(ctx, name, nil) // the lock until the execution
 	if err != nil {
 		return err
 	}
 	defer lock.Release()
-	if err := privateDir(m.dirs.Log); err != nil {
-		return err
-	}
-	if err := m.settle(ctx, name); err != nil {
-		return err
-	}
-	plan, err := m.startPlan(ctx, name)
-	if err != nil {
-		return err
-	}
 	// Before the verbs' lock is freed by the execution: nobody is to find the guest stopped
 	// in between.
 	dir, err := monitor.LockDir(m.dir(name))

@@ -154,19 +154,11 @@ func (m *Manager) startUnit(ctx context.Context, name string, early bool) error 
 // startUnitCheck finds what can be found without the service: its words would be in the
 // journal only.
 func (m *Manager) startUnitCheck(ctx context.Context, name string) error {
-	lock, err := m.lock(ctx, name)
+	lock, _, err := m.prepareStart(ctx, name, nil)
 	if err != nil {
 		return err
 	}
-	defer lock.Release()
-	if err := privateDir(m.dirs.Log); err != nil {
-		return err
-	}
-	if err := m.settle(ctx, name); err != nil {
-		return err
-	}
-	_, err = m.startPlan(ctx, name)
-	return err
+	return lock.Release()
 }
 
 // unitFailure says why a job failed: by the record that the monitor has made.
