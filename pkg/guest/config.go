@@ -166,7 +166,11 @@ func (m *Manager) newConfig(name string, changes []spec.Change) ([]byte, error) 
 	if err := m.fitsOthers(name, spec.Default(), cfg); err != nil {
 		return nil, err
 	}
-	return text, fitsHost(cfg)
+	if err := fitsHost(cfg); err != nil {
+		return nil, err
+	}
+	m.warnOf(spec.Default(), cfg)
+	return text, nil
 }
 
 // withConfig does something with the guest's directory under its lock.
@@ -214,5 +218,6 @@ func (m *Manager) replaceConfig(ctx context.Context, dir int, name string, old *
 		}
 		return nil, errors.Join(err, m.undo(ctx, done))
 	}
+	m.warnOf(before, after)
 	return change, nil
 }

@@ -1,0 +1,56 @@
+package guest
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/pkg/guest/spec"
+)
+
+// warnOf warns of what may be meant so and most likely isn't, where a configuration has
+// become so.
+func (m *Manager) warnOf(before, after *spec.Guest) {
+	warnings := credentialWarnings(before, after)
+	var host unix.Sysinfo_t
+	if unix.Sysinfo(&host) == nil {
+		warnings = append(warnings, memoryWarnings(before, after, int64(host.Totalram)*int64(host.Unit))...)
+	}
+	for _, w := range warnings {
+		m.opt.Warn(w)
+	}
+}
+
+// memoryWarnings are of a limit that can't be met: total is the host's memory in bytes.
+func memoryWarnings(before, after *spec.Guest, total int64) []string {
+	now, was := after.Limits.Memory, before.Limits.Memory
+	if now == nil || int64(*now) <= total || was != nil && *was == *now {
+		return nil
+	}
+	return []string{fmt.Sprintf("limits.memory: %s is more than the host has, %s", now, roughly(total))}
+}
+
+// roughly is a size in MiB, or GiB from ten on.
+func roughly(n int64) string {
+	if n >= 10<<30 {
+		return fmt.Sprintf("%.1fG", float64(n)/(1<<30))
+	}
+	return spec.Bytes(n >> 20 << 20).String()
+}
+
+// credentialWarnings are of files that can't be read now: a start would fail.
+func credentialWarnings(before, after *spec.Guest) []string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(after.Credentials)) {
+		c := after.Credentials[name]
+		if c.File == "" || before.Credentials[name].File == c.File {
+			continue
+		}
+		if _, err := content(&c); err != nil {
+			all = append(all, fmt.Sprintf("credentials.%s: %v: the guest can't be started until it can be read", name, err))
+		}
+	}
+	return all
+}
