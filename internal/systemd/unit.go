@@ -13,6 +13,12 @@ func (c *Conn) ActiveState(ctx context.Context, unit string) (string, error) {
 	return c.property(ctx, unit, unitIface, "ActiveState")
 }
 
+// Masked says whether somebody has forbidden to start a unit.
+func (c *Conn) Masked(ctx context.Context, unit string) (bool, error) {
+	state, err := c.property(ctx, unit, unitIface, "LoadState")
+	return state == "masked", err
+}
+
 // property reads a property of a unit that is a string. The unit is loaded for it.
 func (c *Conn) property(ctx context.Context, unit, iface, name string) (string, error) {
 	var path dbus.ObjectPath

@@ -37,7 +37,9 @@ func (m *Manager) Doctor(ctx context.Context, names []string) ([]doctor.Finding,
 	if len(names) > 0 {
 		all = slices.DeleteFunc(all, func(name string) bool { return !slices.Contains(names, name) })
 	}
-	for _, p := range m.lookAtAll(ctx, all, infos, used) {
+	patients := m.lookAtAll(ctx, all, infos, used)
+	m.lookAtUnits(ctx, patients)
+	for _, p := range patients {
 		findings = append(findings, examineGuest(p)...)
 	}
 	return findings, ctx.Err()

@@ -30,6 +30,7 @@ func guestChecks() []guestCheck {
 		{"rootfs", checkRoot},
 		{"init", checkInit},
 		{"monitor", checkMonitor},
+		{"unit", checkUnit},
 		{"last boot", checkBoot},
 		{"system", checkSystem},
 		{"memory", checkMemory},
@@ -190,6 +191,18 @@ func checkMonitor(p *patient) *doctor.Finding {
 		return found(doctor.Problem, "nobody drains its console, so its writers will hang", "sysct stop -k "+p.name+"; sysct start "+p.name, "it runs, and its monitor doesn't")
 	}
 	return found(doctor.Problem, "nobody drains its console, and stop can't ask it", "sysct stop -k "+p.name+"; sysct start "+p.name, "its monitor doesn't answer: %s", oneLine(p.errAsk))
+}
+
+func checkUnit(p *patient) *doctor.Finding {
+	unit := UnitName(p.name)
+	switch {
+	case p.unit.masked:
+		return found(doctor.Problem, "systemd doesn't start it, nor another monitor if its monitor dies", "systemctl unmask "+unit, "its unit %s is masked", unit)
+	case p.unit.failed:
+		return found(doctor.Warning, "the host counts as degraded until it is started or that is forgotten",
+			"sysct why "+p.name+"; then sysct start "+p.name+", or systemctl reset-failed "+unit, "its unit %s has failed", unit)
+	}
+	return nil
 }
 
 func checkBoot(p *patient) *doctor.Finding {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/sysct/sysct/internal/idledger"
 	"github.com/sysct/sysct/internal/safefs"
+	"github.com/sysct/sysct/internal/systemd"
 	"github.com/sysct/sysct/pkg/context/inits"
 	"github.com/sysct/sysct/pkg/guest/control"
 	"github.com/sysct/sysct/pkg/guest/spec"
@@ -43,6 +44,34 @@ type patient struct {
 	boot      *state.Boot
 	system    string
 	units     []FailedUnit
+	unit      unitFacts
+}
+
+// unitFacts are what the host's systemd thinks of a guest's unit, where it has one.
+type unitFacts struct{ masked, failed bool }
+
+// lookAtUnits asks systemd for the guests' units. One that doesn't answer is found wrong by
+// what else wants it.
+func (m *Manager) lookAtUnits(ctx context.Context, all []*patient) {
+	if !m.units || len(all) == 0 {
+		return
+	}
+	bounded, cancel := context.WithTimeout(ctx, unitPatience)
+	defer cancel()
+	_ = m.withSystemd(bounded, func(conn *systemd.Conn) error {
+		for _, p := range all {
+			masked, err := conn.Masked(bounded, UnitName(p.name))
+			if err != nil {
+				return err
+			}
+			active, err := conn.ActiveState(bounded, UnitName(p.name))
+			if err != nil {
+				return err
+			}
+			p.unit = unitFacts{masked, active == "failed"}
+		}
+		return nil
+	})
 }
 
 // fileFacts are the owner and mode of one of a guest's own files.

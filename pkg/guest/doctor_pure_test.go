@@ -69,6 +69,8 @@ func TestGuestChecks(t *testing.T) {
 		{"old init", func(p *patient) { p.root.old = "is systemd 215" }},
 		{"no monitor", func(p *patient) { running(p); p.errAsk = ErrState }},
 		{"deaf monitor", func(p *patient) { running(p); p.errAsk = errors.New("timeout") }},
+		{"masked unit", func(p *patient) { p.unit.masked = true }},
+		{"failed unit of the host", func(p *patient) { p.unit.failed = true }},
 		{"a failed boot", func(p *patient) { p.boot = failed }},
 		{"a failed boot, and a good one", func(p *patient) { running(p); p.boot = failed; p.info.Ready = &ready }},
 		{"failed units", func(p *patient) { running(p); p.units = []FailedUnit{{Name: "a.service"}, {Name: "b.mount"}} }},

@@ -37,8 +37,13 @@ func linked(name string) bool {
 }
 
 // Enable says that a guest is to be started with the host, or not any more. It starts
-// and stops nothing.
+// and stops nothing. ErrState if its unit is masked: its configuration stays then.
 func (m *Manager) Enable(ctx context.Context, name string, on bool) error {
+	if on && m.units {
+		if err := m.notMasked(ctx, name); err != nil {
+			return err
+		}
+	}
 	_, err := m.SetConfig(ctx, name, []spec.Change{{Key: "autostart.enabled", Value: strconv.FormatBool(on)}})
 	if err != nil || !m.units {
 		return err
@@ -52,6 +57,20 @@ func (m *Manager) Enable(ctx context.Context, name string, on bool) error {
 		return conn.Enable(ctx, UnitName(name))
 	}
 	return conn.Disable(ctx, UnitName(name))
+}
+
+// notMasked refuses what systemd would.
+func (m *Manager) notMasked(ctx context.Context, name string) error {
+	if err := m.check(name); err != nil {
+		return err
+	}
+	return m.withSystemd(ctx, func(conn *systemd.Conn) error {
+		masked, err := conn.Masked(ctx, UnitName(name))
+		if err == nil && masked {
+			err = stateError("its unit %s is masked, so systemd won't start it\nhint: systemctl unmask %s", UnitName(name), UnitName(name))
+		}
+		return err
+	})
 }
 
 // mirror is what is to be done for the links to follow the configurations.
