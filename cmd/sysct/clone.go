@@ -57,7 +57,7 @@ func runClone(cmd *cobra.Command, a *app, o *cloneOptions, from, to string) erro
 	if !o.start {
 		return nil
 	}
-	return a.startNew(cmd.Context(), m, to)
+	return a.startNew(cmd.Context(), m, to, guest.StartOptions{})
 }
 
 // sayCost says what a clone cost that wasn't free.

@@ -100,15 +100,19 @@ func runCreate(cmd *cobra.Command, a *app, o *createOptions, args []string) erro
 	if !o.start {
 		return nil
 	}
-	if err := a.startNew(cmd.Context(), m, name); err != nil {
+	if err := a.startNew(cmd.Context(), m, name, guest.StartOptions{Patience: o.after.timeout.value}); err != nil {
 		return err
 	}
 	return about(name, o.after.run(cmd.Context(), a, m, name))
 }
 
 // startNew starts a guest that has just been made.
-func (a *app) startNew(ctx context.Context, m *guest.Manager, name string) error {
-	if err := m.Start(ctx, name, guest.StartOptions{}); err != nil {
+func (a *app) startNew(ctx context.Context, m *guest.Manager, name string, o guest.StartOptions) error {
+	err := m.Start(ctx, name, o)
+	if errors.Is(err, guest.ErrTimeout) {
+		return about(name, err) // nothing is to be mended
+	}
+	if err != nil {
 		return about(name, fmt.Errorf("it was created, but: %w\nhint: sysct start %s once that is mended, or sysct destroy %s", err, name, name))
 	}
 	return nil

@@ -22,7 +22,8 @@ const startLong = `Start guests.
 
 The verb returns when the guest's init runs; with --wait when the guest is ready,
 as wait NAME ready has it; a guest that ends before that is an error, 1. Where guests
-are units of systemd a start is a job of systemd's, and always waits for that. With -F the
+are units of systemd a start is a job of systemd's, and always waits for that, as long as
+-T says if it is given; the start goes on after it. With -F the
 console stays on this terminal, or is written where there is none, and the verb ends
 with the guest; a signal to it stops the guest, and after a SIGTERM the status is 0.
 
@@ -48,7 +49,7 @@ func runStart(cmd *cobra.Command, a *app, o *startOptions, args []string) error 
 		return usage(errors.New("-F and --console want exactly one guest"))
 	}
 	return o.each(cmd, a, args, func(ctx context.Context, m *guest.Manager, name string) error {
-		if err := m.Start(ctx, name, guest.StartOptions{Early: o.foreground || o.console}); err != nil {
+		if err := m.Start(ctx, name, guest.StartOptions{Early: o.foreground || o.console, Patience: o.timeout.value}); err != nil {
 			return err
 		}
 		if o.foreground {

@@ -18,6 +18,9 @@ type StartOptions struct {
 	// Early returns when its init runs also where systemd starts it, whose job is done when
 	// the guest is ready.
 	Early bool
+	// Patience is how long systemd's job is waited for, which goes on after that: ErrTimeout;
+	// nil: as long as it takes.
+	Patience *time.Duration
 }
 
 // endingPause is the pause between looks at a monitor that is about to end.
@@ -32,7 +35,7 @@ func (m *Manager) Start(ctx context.Context, name string, o StartOptions) error 
 		return err
 	}
 	if m.units {
-		return m.startUnit(ctx, name, o.Early)
+		return m.startUnit(ctx, name, o)
 	}
 	var early *earlyMonitor
 	lock, plan, err := m.prepareStart(ctx, name, func() (err error) {

@@ -111,8 +111,8 @@ func (m *Manager) connectSystemd(ctx context.Context) (*systemd.Conn, error) {
 }
 
 // startUnit starts a guest's service. It returns when the guest is ready, or, early, when
-// its init runs.
-func (m *Manager) startUnit(ctx context.Context, name string, early bool) error {
+// its init runs. ErrTimeout if it isn't ready within the patience: the job goes on.
+func (m *Manager) startUnit(ctx context.Context, name string, o StartOptions) error {
 	if err := m.startUnitCheck(ctx, name); err != nil {
 		return err
 	}
@@ -126,11 +126,15 @@ func (m *Manager) startUnit(ctx context.Context, name string, early bool) error 
 	}
 	defer conn.Close()
 	began := time.Now()
+	var over <-chan time.Time
+	if o.Patience != nil {
+		over = time.After(*o.Patience)
+	}
 	done := make(chan error, 1)
 	go func() { done <- conn.Start(ctx, UnitName(name)) }()
 	for {
 		var look <-chan time.Time
-		if early {
+		if o.Early {
 			look = time.After(poll)
 		}
 		select {
@@ -143,6 +147,8 @@ func (m *Manager) startUnit(ctx context.Context, name string, early bool) error 
 				m.opt.Warn("systemd goes on starting it: sysct stop " + name + " ends that")
 			}
 			return m.unitFailure(name, began, err)
+		case <-over:
+			return as(ErrTimeout, fmt.Errorf("it is not ready after %v, and systemd goes on starting it\nhint: sysct wait %s ready, or sysct stop %s", *o.Patience, name, name))
 		case <-look:
 			if run, err := m.status(ctx, name); err == nil && run != nil && run.State == state.Running {
 				return nil
