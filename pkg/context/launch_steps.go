@@ -131,7 +131,11 @@ func (l *launch) openSys() error {
 func (l *launch) dropSys() { closeFD(&l.sys) }
 
 func (l *launch) setup() error {
-	prog, err := seccomp.Build(seccomp.Policy{Nesting: l.spec.Nesting, Notify: []string{"reboot"}})
+	notify := []string{"reboot"}
+	if l.spec.Sysinfo {
+		notify = append(notify, "sysinfo")
+	}
+	prog, err := seccomp.Build(seccomp.Policy{Nesting: l.spec.Nesting, Notify: notify})
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,7 @@ type Spec struct {
 	TTYs      int               `json:"ttys"`
 	Nesting   bool              `json:"nesting,omitempty"`
 	Devices   []Device          `json:"devices,omitempty"`
+	Sysinfo   bool              `json:"sysinfo,omitempty"` // sysinfo(2) is answered by who has the listener
 
 	// Views are what is shown in place of the kernel's own, as paths in the guest
 	// ("proc/meminfo"), Pressure the like for /proc/pressure.

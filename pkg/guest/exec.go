@@ -57,6 +57,7 @@ type inside struct {
 	group   limits.Group // whose the joins are; nil: they are the exec's own
 	root    *safefs.Root
 
+	listen    func(listener int) // takes the listener of the command's filter; nil: it needs none
 	resources *control.Resources // nil: the caller's own
 }
 
@@ -143,6 +144,9 @@ func (m *Manager) initPidfd(ctx context.Context, name string, in *inside) error 
 	}
 	in.pidfd, in.idBase, in.idSize, in.nesting = fds[0], resp.Run.IDBase, max(resp.Run.IDSize, idledger.Size), resp.Run.Nesting
 	in.resources = resp.Resources
+	if resp.Listening {
+		in.listen = func(listener int) { go m.giveListener(ctx, name, listener) }
+	}
 	if len(fds) > 1 {
 		in.leaf, in.joins = fds[1], fds[2:]
 	}
@@ -257,11 +261,15 @@ func execEnv(a enter.Account, o ExecOptions) []string {
 }
 
 func (in *inside) start(p *enter.Process) (*enter.Child, error) {
-	filter, err := seccomp.Build(seccomp.Policy{Nesting: in.nesting})
+	policy := seccomp.Policy{Nesting: in.nesting}
+	if in.listen != nil {
+		policy.Notify = []string{"sysinfo"}
+	}
+	filter, err := seccomp.Build(policy)
 	if err != nil {
 		return nil, err
 	}
-	t := &enter.Target{PidFD: in.pidfd, LeafFD: in.leaf, JoinFDs: in.joins, Filter: filter, Keep: caps.Default()}
+	t := &enter.Target{PidFD: in.pidfd, LeafFD: in.leaf, JoinFDs: in.joins, Filter: filter, Listen: in.listen != nil, Keep: caps.Default()}
 	if r := in.resources; r != nil {
 		t.OOMScoreAdj = r.OOMScoreAdj
 		for _, limit := range r.Rlimits {
@@ -269,6 +277,9 @@ func (in *inside) start(p *enter.Process) (*enter.Child, error) {
 		}
 	}
 	child, err := enter.Start(t, p)
+	if err == nil && child.Listener >= 0 {
+		in.listen(child.Listener)
+	}
 	var failed *enter.Error
 	if errors.As(err, &failed) {
 		switch failed.ExitStatus() {

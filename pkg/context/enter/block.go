@@ -3,10 +3,14 @@ package enter
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/pkg/context/seccomp"
 )
 
 // block is all the memory that the child touches. The parent fills it, so
@@ -17,8 +21,8 @@ type block struct {
 	pidfd  int32   // of the child; written by clone3 in the parent
 	flags  uintptr // namespaces that the child joins itself
 	join   []int32
-	source [5]uintptr // 0..2, the report pipe, target: before and after they are moved up
-	report uintptr    // the report pipe's descriptor at each moment
+	source [5]uintptr // 0..2, the report socket, target: before and after they are moved up
+	report uintptr    // the report socket's descriptor at each moment
 	record [2]uint32  // step, errno: of the last call, and what is reported
 	value  uintptr    // the last call's result
 	tty    bool
@@ -30,6 +34,12 @@ type block struct {
 	caps     [2]unix.CapUserData
 	header   unix.CapUserHeader
 	filter   unix.SockFprog
+	deaf     unix.SockFprog // for where there can be no listener
+	listen   bool
+	handOver unix.Msghdr // the message with the listener
+	content  unix.Iovec
+	mark     [2]uint32
+	rights   rights
 
 	zero      [1]byte // "0", what joins a v1 group
 	action    [8]uint64
@@ -54,9 +64,39 @@ type cloneArgs struct {
 	flags, pidfd, childTID, parentTID, exitSignal, stack, stackSize, tls, setTID, setTIDSize, cgroup uint64
 }
 
+// rights is a control message with one descriptor.
+type rights struct {
+	header unix.Cmsghdr
+	fd     int32
+	_      int32
+}
+
+// addFilter readies the filter, and the message that a listener is handed over by.
+func (b *block) addFilter(t *Target) {
+	if len(t.Filter) == 0 {
+		return
+	}
+	b.filter = unix.SockFprog{Len: uint16(len(t.Filter)), Filter: &t.Filter[0]}
+	if !t.Listen {
+		return
+	}
+	deaf := slices.Clone(t.Filter)
+	seccomp.Deafen(deaf)
+	b.listen, b.deaf = true, unix.SockFprog{Len: uint16(len(deaf)), Filter: &deaf[0]}
+	b.mark = [2]uint32{uint32(stepListener)}
+	b.content.Base = (*byte)(unsafe.Pointer(&b.mark))
+	b.content.SetLen(int(unsafe.Sizeof(b.mark)))
+	b.rights.header = unix.Cmsghdr{Level: unix.SOL_SOCKET, Type: unix.SCM_RIGHTS}
+	b.rights.header.SetLen(unix.CmsgLen(4))
+	b.handOver.Iov = &b.content
+	b.handOver.SetIovlen(1)
+	b.handOver.Control = (*byte)(unsafe.Pointer(&b.rights))
+	b.handOver.SetControllen(unix.CmsgSpace(4))
+}
+
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// newBlock turns a request into the child's memory. The report pipe is yet to
+// newBlock turns a request into the child's memory. The report socket is yet to
 // be added.
 func newBlock(t *Target, p *Process) (*block, error) {
 	b := &block{
@@ -85,9 +125,7 @@ func newBlock(t *Target, p *Process) (*block, error) {
 	if p.UID == 0 {
 		b.keepUser = b.keep
 	}
-	if len(t.Filter) > 0 {
-		b.filter = unix.SockFprog{Len: uint16(len(t.Filter)), Filter: &t.Filter[0]}
-	}
+	b.addFilter(t)
 	return b, b.addStrings(p)
 }
 

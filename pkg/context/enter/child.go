@@ -14,6 +14,9 @@ import (
 type Child struct {
 	// Pid is its process id on the host.
 	Pid int
+	// Listener is that of the program's filter, the caller's to close; -1: it has none.
+	// Without one the calls that it would be told of are the kernel's own.
+	Listener int
 
 	mu     sync.Mutex
 	pidfd  int // -1 once reaped

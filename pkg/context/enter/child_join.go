@@ -7,7 +7,7 @@ import (
 )
 
 // Descriptors that the child holds while it joins. The first three are the
-// program's; the report pipe closes at execve.
+// program's; the report socket closes at execve.
 const (
 	fdReport = 3
 	fdTarget = 4

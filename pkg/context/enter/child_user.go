@@ -102,7 +102,7 @@ func childConfine(b *block) bool {
 	if !b.try(stepCapabilities, unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0) {
 		return false
 	}
-	if b.filter.Len != 0 && !b.try(stepFilter, unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&b.filter)), 0) {
+	if b.filter.Len != 0 && !childFilter(b) {
 		return false
 	}
 	for i := range b.caps {
@@ -110,4 +110,36 @@ func childConfine(b *block) bool {
 		b.caps[i] = unix.CapUserData{Effective: kept, Permitted: kept}
 	}
 	return b.try(stepCapabilities, unix.SYS_CAPSET, header, data, 0, 0)
+}
+
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func childFilter(b *block) bool {
+	filter := uintptr(unsafe.Pointer(&b.filter))
+	if b.listen {
+		if b.try(stepFilter, unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, filter, 0) {
+			return childHandOver(b)
+		}
+		// Before 5.19.
+		if b.record[1] == uint32(unix.EINVAL) && b.try(stepFilter, unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, filter, 0) {
+			return childHandOver(b)
+		}
+		// EBUSY: what sysct runs in has a listener.
+		filter = uintptr(unsafe.Pointer(&b.deaf))
+	}
+	return b.try(stepFilter, unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, filter, 0)
+}
+
+// childHandOver gives the listener to the parent. There is no way back from it: if the parent
+// has gone, the program does without.
+//
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func childHandOver(b *block) bool {
+	listener := b.value
+	b.rights.fd = int32(listener)
+	b.try(stepFilter, unix.SYS_SENDMSG, b.report, uintptr(unsafe.Pointer(&b.handOver)), unix.MSG_NOSIGNAL, 0)
+	return b.try(stepFilter, unix.SYS_CLOSE, listener, 0, 0, 0)
 }

@@ -20,9 +20,9 @@
 //	                                     a session keyring, a session
 //	                                     setns(pidfd, USER|NS|NET|UTS|IPC|CGROUP|TIME)
 //	                                     terminal, signals, umask, limits
-//	                                     bounding set, ids, keyring, filter, capabilities
+//	take the filter's listener ◀──────── bounding set, ids, keyring, filter, capabilities
 //	                                     chdir, and a look at where that led
-//	read the report pipe ◀────────────── execve along PATH; the pipe closes, or {step, errno}
+//	read the report socket ◀──────────── execve along PATH: it closes; or {step, errno}
 //
 // The program that enters needs no copy of itself (CVE-2019-5736): a guest can
 // make the kernel run it inside and can open it there, but its owner, the

@@ -39,7 +39,7 @@ func (e *Error) ExitStatus() int {
 	}
 }
 
-// step numbers the child's work; it travels through the report pipe.
+// step numbers the child's work; it travels through the report socket.
 type step uint32
 
 const (
@@ -64,6 +64,7 @@ const (
 	stepInside
 	stepExecute
 	stepTimeout
+	stepListener // no failure: the listener comes along
 )
 
 var stepNames = [...]string{

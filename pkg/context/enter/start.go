@@ -60,7 +60,7 @@ func start(t *Target, p *Process) (*Child, error) {
 		return nil, newError(stepFork, f.errno, p)
 	}
 	defer unix.Close(f.report)
-	c := &Child{Pid: int(f.pid), pidfd: int(b.pidfd)}
+	c := &Child{Pid: int(f.pid), pidfd: int(b.pidfd), Listener: -1}
 	if t.OOMScoreAdj != 0 {
 		// The kernel's choice in an emergency, no boundary: one that may not be set is left.
 		_ = os.WriteFile("/proc/"+strconv.Itoa(c.Pid)+"/oom_score_adj", []byte(strconv.Itoa(t.OOMScoreAdj)), 0)
@@ -71,7 +71,7 @@ func start(t *Target, p *Process) (*Child, error) {
 // forked is what a fork leaves in the parent.
 type forked struct {
 	pid    uintptr
-	report int // the reading end of the report pipe
+	report int // this end of the report socket
 	errno  syscall.Errno
 }
 
@@ -93,23 +93,23 @@ func forkThere(t *Target, b *block) (f forked, restored bool) {
 	return f, unix.Setns(self, unix.CLONE_NEWPID) == nil
 }
 
-// forkLocked makes the report pipe and forks while nobody else in the program
-// forks, so that the child alone has the pipe's writing end: another one, stuck
+// forkLocked makes the report socket and forks while nobody else in the program
+// forks, so that the child alone has its end of it: another one, stuck
 // before it could close what it inherited, would keep this one's open.
 func forkLocked(b *block) (f forked) {
 	syscall.ForkLock.Lock()
 	defer syscall.ForkLock.Unlock()
-	var pipe [2]int
-	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
 		return forked{errno: errnoOf(err)}
 	}
-	b.report = uintptr(pipe[1])
+	b.report = uintptr(pair[1])
 	b.source[fdReport] = b.report
-	f.report = pipe[0]
+	f.report = pair[0]
 	f.pid, f.errno = fork(b)
-	unix.Close(pipe[1])
+	unix.Close(pair[1])
 	if f.errno != 0 {
-		unix.Close(pipe[0])
+		unix.Close(pair[0])
 	}
 	return f
 }
@@ -122,12 +122,16 @@ func errnoOf(err error) syscall.Errno {
 	return unix.EIO
 }
 
-// confirm waits for the child's execve: the report pipe then closes by itself.
+// confirm waits for the child's execve: the report socket then closes by itself.
 // On any other end the child is killed and reaped.
-func (c *Child) confirm(pipe int, p *Process) error {
-	s, errno := readReport(pipe, time.Now().Add(cmp.Or(p.Timeout, DefaultTimeout)))
+func (c *Child) confirm(socket int, p *Process) error {
+	s, errno := c.readReport(socket, time.Now().Add(cmp.Or(p.Timeout, DefaultTimeout)))
 	if s == stepNone {
 		return nil
+	}
+	if c.Listener >= 0 {
+		unix.Close(c.Listener)
+		c.Listener = -1
 	}
 	_ = c.Signal(unix.SIGKILL)
 	if s == stepTimeout {
@@ -139,15 +143,19 @@ func (c *Child) confirm(pipe int, p *Process) error {
 	return newError(s, errno, p)
 }
 
-// readReport returns stepNone at the end of the pipe, else the child's record.
-func readReport(pipe int, deadline time.Time) (step, syscall.Errno) {
+// readReport returns stepNone at the socket's end, else the child's record. A listener
+// that comes before is taken.
+func (c *Child) readReport(socket int, deadline time.Time) (step, syscall.Errno) {
 	var record [2]uint32
 	buf := unsafe.Slice((*byte)(unsafe.Pointer(&record)), unsafe.Sizeof(record))
+	oob := make([]byte, unix.CmsgSpace(4))
 	for {
-		n, err := unix.Read(pipe, buf)
+		n, on, _, _, err := unix.Recvmsg(socket, buf, oob, unix.MSG_CMSG_CLOEXEC)
 		switch {
 		case err == nil && n == 0:
 			return stepNone, 0
+		case err == nil && n == len(buf) && step(record[0]) == stepListener:
+			c.Listener = descriptorIn(oob[:on])
 		case err == nil && n == len(buf):
 			return step(record[0]), syscall.Errno(record[1])
 		case err == unix.EAGAIN:
@@ -155,10 +163,23 @@ func readReport(pipe int, deadline time.Time) (step, syscall.Errno) {
 			if left <= 0 {
 				return stepTimeout, unix.ETIMEDOUT
 			}
-			fds := []unix.PollFd{{Fd: int32(pipe), Events: unix.POLLIN}}
+			fds := []unix.PollFd{{Fd: int32(socket), Events: unix.POLLIN}}
 			_, _ = unix.Poll(fds, int(left.Milliseconds())+1)
 		case err != unix.EINTR:
 			return stepFork, unix.EIO
 		}
 	}
+}
+
+// descriptorIn is the descriptor of a control message; -1: there was no room for it.
+func descriptorIn(oob []byte) int {
+	messages, err := unix.ParseSocketControlMessage(oob)
+	if err != nil || len(messages) != 1 {
+		return -1
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil || len(fds) != 1 {
+		return -1
+	}
+	return fds[0]
 }

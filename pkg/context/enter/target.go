@@ -26,6 +26,8 @@ type Target struct {
 	Flags int
 	// Filter is a seccomp program, loaded without no_new_privs; nil is none.
 	Filter []unix.SockFilter
+	// Listen loads the filter with a listener, Child.Listener.
+	Listen bool
 	// Keep is the set of capabilities that the
 	// bounding set keeps and that a program of user 0 has.
 	Keep caps.Set

@@ -2,6 +2,7 @@ package seccomp
 
 import (
 	"errors"
+	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -55,6 +56,46 @@ func Continue(listener int, id uint64) error {
 		return ErrNone
 	}
 	return err
+}
+
+// Answer has the call succeed, without the kernel carrying it out. ErrNone: its caller has
+// gone.
+func Answer(listener int, id uint64) error {
+	r := response{id: id}
+	err := notify(listener, unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(&r))
+	if err == unix.ENOENT {
+		return ErrNone
+	}
+	return err
+}
+
+// SyncWake has callers of a listener, and who receives, wake each other on the same CPU:
+// one of them sleeps whenever the other runs. Kernels before 6.6 can't.
+func SyncWake(listener int) {
+	const setFlags, syncWakeUp = 0x40082104, 1 // SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
+	_, _, _ = unix.Syscall(unix.SYS_IOCTL, uintptr(listener), setFlags, syncWakeUp)
+}
+
+// Number is a call as a notification has it.
+type Number struct {
+	Arch   uint32
+	Number int32
+}
+
+// Numbers are those of the call of a name, on this architecture with all ABIs.
+func Numbers(name string) []Number {
+	var list []Number
+	for i := range calls {
+		if calls[i].name != name {
+			continue
+		}
+		for _, a := range Arch(runtime.GOARCH).abis() {
+			if n := a.number(&calls[i]); n != none {
+				list = append(list, Number{a.audit, n})
+			}
+		}
+	}
+	return list
 }
 
 // notify is ioctl(2) on a listener.

@@ -21,7 +21,7 @@ func since(op Op) int {
 	switch op {
 	case OpUpgrade:
 		return 2
-	case OpPlan, OpApply:
+	case OpPlan, OpApply, OpListen:
 		return 3
 	}
 	return MinVersion
@@ -47,10 +47,12 @@ const (
 // a descriptor; answered by that. Version 2.
 const OpUpgrade Op = "upgrade"
 
-// Version 3: what a running guest was started with, and a change of it.
+// Version 3: what a running guest was started with, and a change of it; the listener of
+// the filter of what has entered it, as a descriptor, for those that are Listening.
 const (
-	OpPlan  Op = "plan"  // answered with the guest's plan, in a memfd
-	OpApply Op = "apply" // a change of it, in a memfd that comes along; made whole or not at all
+	OpPlan   Op = "plan"  // answered with the guest's plan, in a memfd
+	OpApply  Op = "apply" // a change of it, in a memfd that comes along; made whole or not at all
+	OpListen Op = "listen"
 )
 
 // The operations of a holder.
@@ -117,6 +119,9 @@ type Response struct {
 	// Resources are what a program has that enters the guest, as its init has it: status
 	// with Enter.
 	Resources *Resources `json:"resources,omitempty"`
+
+	// Listening says that OpListen may follow: status with Enter.
+	Listening bool `json:"listening,omitempty"`
 
 	// Program is the version of the server's program; "": it is of before version 2.
 	Program string `json:"program,omitempty"`

@@ -144,6 +144,7 @@ func (m *monitor) reply(a Reply) {
 	if p == nil {
 		return
 	}
+	a.Resp.Listening = a.Enter && m.listening()
 	if !a.Pidfd || m.pidfd < 0 {
 		m.answer(p, a.Resp)
 		return

@@ -34,9 +34,10 @@ func (m *monitor) takeOver(h *heritage) {
 		m.inherit(fdNotify, fd)
 		m.listenToInit(fd)
 	}
+	listener := -1
 	if fd, ok := h.take(fdCalls); ok {
 		m.inherit(fdCalls, fd)
-		m.calls = fd
+		listener = fd
 	}
 	m.beginFigures(m.group, h.life.Pid, true)
 	if fd, ok := h.take(fdViews); ok {
@@ -60,7 +61,8 @@ func (m *monitor) takeOver(h *heritage) {
 	}
 	m.screens[0].boot = h.life.Shown
 	m.emit(Adopt{f})
-	m.listenToCalls(m.calls) // after it: a call that waits is news of this life
+	m.takeEntered(h)
+	m.listenToCalls(listener) // after it: a call that waits is news of this life
 	if h.life.Phase == PhaseUp || h.life.Phase == PhaseStored && f.Alive && f.Booted {
 		m.watchTaken(h.life)
 	}

@@ -213,8 +213,9 @@ func (m *monitor) dropGuest() {
 		m.drop(s.name)
 	}
 	m.dropViews()
+	m.dropCalls()
 	m.endFigures()
-	for name, fd := range map[string]*int{fdInit: &m.pidfd, fdNotify: &m.notify, fdCalls: &m.calls} {
+	for name, fd := range map[string]*int{fdInit: &m.pidfd, fdNotify: &m.notify} {
 		m.drop(name)
 		if *fd >= 0 {
 			m.loop.Remove(*fd)

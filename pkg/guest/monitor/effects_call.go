@@ -5,12 +5,15 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/sysct/sysct/pkg/context/seccomp"
+	"github.com/sysct/sysct/pkg/guest/calls"
 	"github.com/sysct/sysct/pkg/guest/state"
+	"github.com/sysct/sysct/pkg/views"
 )
 
 // How the guest ends is said by its own reboot(2), if that is known; how its init's
@@ -20,134 +23,136 @@ import (
 //	guest: reboot(2) ──▶ listener ──▶ slot in shared memory ──▶ Life ──▶ answer: go on
 //	                                    a successor goes on from here ──▶
 
-// callBudget is after how many calls a guest has to wait for a moment: one that means
-// it calls once.
-const (
-	callBudget = 16
-	callPause  = 50 * time.Millisecond
-)
-
-// callsWatch is how the guest's filter is listened to.
-type callsWatch struct {
-	heard  int    // how many calls it has heard of
-	number int    // of the listener: another boot's may have the same descriptor
-	said   string // the last failure
+// callServer answers the calls of a boot.
+type callServer struct {
+	server  *calls.Server // nil: there was no listener yet
+	number  int           // of the guest's own listener; 0: there is none
+	entered []int         // of those of what has entered the guest
+	last    int           // number that was given last
+	checkAt time.Duration // when to look after the server; 0: there is no need
+	init    atomic.Int64  // the pid of the guest's init
 }
 
-// listenToCalls waits for the guest's calls of reboot(2). One that the monitor before
-// this one had taken, and not answered, comes first.
+// listenToCalls has the guest's calls answered. Those that the monitor before this one had
+// taken, and not answered, come first.
 func (m *monitor) listenToCalls(listener int) {
-	m.calls = listener
-	m.hearing.number++
+	c := &m.calls
 	if listener < 0 {
-		return
-	}
-	slot, done, err := m.slots.call()
-	if err != nil {
-		m.callsLater(err)
-		return
-	}
-	if slot.ID != 0 {
-		m.called(slot)
-	}
-	done()
-	m.awaitCalls(listener)
-}
-
-func (m *monitor) awaitCalls(listener int) {
-	err := m.loop.Add(listener, unix.EPOLLIN, func(events uint32) { m.hearCall(listener, events) })
-	if err != nil {
-		m.callsLater(err)
-	}
-}
-
-// callsLater listens again after a moment. A listener that nobody reads would have every
-// reboot(2) of the guest wait for ever. err: why it is not read now.
-func (m *monitor) callsLater(err error) {
-	w := &m.hearing
-	if err != nil && err.Error() != w.said {
-		w.said = err.Error()
-		m.log.say("cannot hear the guest's calls, trying again: " + w.said)
-	}
-	listener, number := m.calls, w.number
-	m.background(func() func() {
-		time.Sleep(callPause)
-		return func() {
-			if m.calls == listener && w.number == number && listener >= 0 {
-				m.awaitCalls(listener)
-			}
+		if c.server != nil {
+			c.server.Start()
 		}
+		return
+	}
+	c.init.Store(int64(m.core.Life.Pid))
+	c.last++
+	if err := m.addListener(c.last, listener, true); err != nil {
+		// The kernel then says to the guest that there is no such call, which is better than
+		// that it waits for ever.
+		m.log.say(err.Error())
+		m.drop(fdCalls)
+		unix.Close(listener)
+		return
+	}
+	c.number = c.last
+	c.server.Start()
+}
+
+// addListener has the server answer what is called on a listener, which is its own then.
+func (m *monitor) addListener(number, listener int, own bool) (err error) {
+	c := &m.calls
+	if c.server == nil {
+		if c.server, err = m.newCallServer(); err != nil {
+			return err
+		}
+	}
+	return c.server.Add(number, listener, own)
+}
+
+func (m *monitor) newCallServer() (*calls.Server, error) {
+	memory, err := m.slots.calls()
+	if err != nil {
+		return nil, err
+	}
+	return calls.New(memory, calls.Options{
+		Figures: m.sysinfo,
+		Other:   m.called,
+		Unused:  func(number int) { m.loop.Post(func() { m.unlisten(number) }) },
+		Watch: func() {
+			m.loop.Post(func() { m.calls.checkAt = now().Mono + calls.CheckAfter })
+		},
+		Say:       func(text string) { m.loop.Post(func() { m.log.say(text) }) },
+		Failpoint: failpoint,
 	})
 }
 
-// hearCall takes one call; for the next the loop comes again.
-func (m *monitor) hearCall(listener int, events uint32) {
-	if events&unix.EPOLLIN == 0 {
-		if events&unix.EPOLLHUP != 0 {
-			m.loop.Remove(listener) // no process is left that could call
-		}
+var errNoFigures = errors.New("the guest's figures can't be had")
+
+// sysinfo is in the server's goroutine.
+func (m *monitor) sysinfo() (s views.Snapshot, err error) {
+	if !m.withFigures(views.NeedSysinfo, func(shot *views.Snapshot) { s = *shot }) {
+		err = errNoFigures
+	}
+	return s, err
+}
+
+// checkCalls looks after the server if it is time.
+func (m *monitor) checkCalls(mono time.Duration) {
+	c := &m.calls
+	if c.checkAt == 0 || mono < c.checkAt {
 		return
 	}
-	slot, done, err := m.slots.call()
-	if err == nil {
-		defer done()
-		err = failpoint("hear call")
-	}
-	if err == nil {
-		err = seccomp.Receive(listener, slot)
-	}
-	switch {
-	case errors.Is(err, seccomp.ErrNone):
-		return
-	case err != nil:
-		m.loop.Remove(listener)
-		m.callsLater(err)
-		return
-	}
-	failpoint("judge call") // a successor finds it in the slot
-	m.called(slot)
-	if m.hearing.heard++; m.hearing.heard%callBudget == 0 {
-		m.loop.Remove(listener)
-		m.callsLater(nil)
+	c.checkAt = 0
+	if c.server.Check() {
+		c.checkAt = mono + calls.CheckAfter
 	}
 }
 
-// called judges a call. One that means nothing is carried out at once.
-func (m *monitor) called(n *seccomp.Notification) {
-	how := rebootOf(n)
-	if how == "" || !mayReboot(int(n.Pid), m.core.Life.Pid) || !seccomp.Valid(m.calls, n.ID) {
-		m.allow(n.ID)
-		return
+// dropCalls lets go of the guest's listener.
+func (m *monitor) dropCalls() {
+	m.drop(fdCalls)
+	if m.calls.number > 0 {
+		m.calls.server.Remove(m.calls.number)
+		m.calls.number = 0
 	}
-	m.emit(Called{How: how, Call: n.ID})
+	for len(m.calls.entered) > 0 {
+		m.unlisten(m.calls.entered[0])
+	}
+}
+
+// pauseCalls keeps the guest's calls waiting for another program; false: it can't be now.
+func (m *monitor) pauseCalls() bool { return m.calls.server == nil || m.calls.server.Pause() }
+
+func (m *monitor) resumeCalls() {
+	if m.calls.server != nil {
+		m.calls.server.Resume()
+	}
+}
+
+// called judges a call, in the server's goroutine. One that means nothing is carried out at
+// once.
+func (m *monitor) called(own bool, n *seccomp.Notification) bool {
+	how := rebootOf(n)
+	if !own || how == "" || !mayReboot(int(n.Pid), int(m.calls.init.Load())) {
+		return false
+	}
+	id := n.ID
+	m.loop.Post(func() { m.emit(Called{How: how, Call: id}) })
+	return true
 }
 
 // carryOut has the kernel carry out a call that the core knows of. One whose caller was
 // interrupted meanwhile isn't carried out.
 func (m *monitor) carryOut(id uint64) {
-	if !m.allow(id) {
+	if m.calls.server == nil {
+		return
+	}
+	err := m.calls.server.Continue(id)
+	switch {
+	case errors.Is(err, seccomp.ErrNone):
 		m.emit(CallGone{id})
-	}
-}
-
-// allow has the kernel carry a call out; false: nobody waits for it any more.
-func (m *monitor) allow(id uint64) bool {
-	if m.calls < 0 {
-		return true
-	}
-	err := seccomp.Continue(m.calls, id)
-	gone := errors.Is(err, seccomp.ErrNone)
-	if err != nil && !gone {
+	case err != nil:
 		m.log.say("cannot let the guest go on: " + err.Error())
 	}
-	slot, done, err := m.slots.call()
-	if err != nil {
-		m.log.say(err.Error())
-		return !gone
-	}
-	*slot = seccomp.Notification{}
-	done()
-	return !gone
 }
 
 // The first argument of reboot(2), and those that the second one may be (reboot(2)).

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"strconv"
+	"sync"
 
 	"github.com/sysct/sysct/pkg/limits"
 	"github.com/sysct/sysct/pkg/views"
@@ -12,8 +13,10 @@ import (
 )
 
 // figuresRun is where the figures of a boot come from that the guest sees. Nothing is opened
-// before somebody asks.
+// before somebody asks. Those who serve the guest's views and its calls ask, in goroutines
+// of their own.
 type figuresRun struct {
+	mu     sync.Mutex
 	source *figures.Source // nil: nobody has asked
 	group  limits.Group    // of the boot; nil: it isn't known
 	pid    int             // of its init
@@ -29,6 +32,8 @@ type figuresRun struct {
 func (m *monitor) beginFigures(group limits.Group, pid int, adopted bool) {
 	m.endFigures()
 	f := &m.figures
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.group, f.pid, f.said = group, pid, false
 	f.seq, f.state = newest(m.slots.fd, figuresAt, figureSize)
 	if !adopted && f.state != nil {
@@ -38,18 +43,33 @@ func (m *monitor) beginFigures(group limits.Group, pid int, adopted bool) {
 
 // endFigures closes what was opened.
 func (m *monitor) endFigures() {
+	m.figures.mu.Lock()
+	defer m.figures.mu.Unlock()
 	if m.figures.source != nil {
 		m.figures.source.Close()
 	}
 	m.figures.source, m.figures.group = nil, nil
 }
 
-// snapshot is the guest's figures now. It holds until the next call. Without a source,
-// which is said once, all are zero.
+// withFigures has the guest's figures used, which are good for that long. Without a source,
+// which is said once, all are zero, and the result is false.
+func (m *monitor) withFigures(need views.Need, use func(*views.Snapshot)) bool {
+	m.figures.mu.Lock()
+	defer m.figures.mu.Unlock()
+	s := m.snapshot(need)
+	if s == nil {
+		use(&views.Snapshot{})
+		return false
+	}
+	use(s)
+	return true
+}
+
+// snapshot is the guest's figures now; nil: they can't be had.
 func (m *monitor) snapshot(need views.Need) *views.Snapshot {
 	f := &m.figures
 	if f.source == nil && !m.openFigures() {
-		return &views.Snapshot{}
+		return nil
 	}
 	shot := f.source.Snapshot(need, figures.Now())
 	if need&(views.NeedTimes|views.NeedLoad) != 0 {
@@ -96,7 +116,7 @@ func (m *monitor) openFigures() bool {
 // sayOfFigures logs what is wrong once a boot: a guest may ask as often as it likes.
 func (m *monitor) sayOfFigures(err error) {
 	if !m.figures.said {
-		m.log.say("the guest's views are wrong: " + err.Error())
+		m.loop.Post(func() { m.log.say("the guest's views are wrong: " + err.Error()) })
 	}
 	m.figures.said = true
 }

@@ -50,6 +50,10 @@ func (m *monitor) renewIfDue(mono time.Duration) {
 		m.renewAt = mono + renewDelay
 		return
 	}
+	if !m.pauseCalls() {
+		m.renewAt = mono + renewDelay
+		return
+	}
 	m.renewAt = 0
 	m.log.say("cannot begin anew: " + m.execute("/proc/self/exe").Error())
 }
@@ -68,8 +72,9 @@ func (m *monitor) calm() bool {
 }
 
 // execute begins anew as a program, with what is kept and more. It returns only if it
-// fails.
+// fails. Calls of the guest are paused.
 func (m *monitor) execute(program string, more ...fdstore.Stored) error {
+	defer m.resumeCalls()
 	manager, err := json.Marshal(m.manager)
 	if err != nil {
 		return err

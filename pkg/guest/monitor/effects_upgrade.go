@@ -148,7 +148,7 @@ func (m *monitor) upgradeIfDue(mono time.Duration) {
 		return
 	}
 	busy := len(m.queue) > 0 || m.jobs > 0 || m.asides > 0 || m.report >= 0 || !m.core.Settled()
-	if !u.checked || busy {
+	if !u.checked || busy || !m.pauseCalls() {
 		if mono >= u.until {
 			m.refuseUpgrade(control.KindBusy, errors.New("the guest is just starting, stopping or being copied"))
 		}

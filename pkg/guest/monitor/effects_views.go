@@ -108,7 +108,10 @@ func (m *monitor) viewTable() *fuse.Table {
 	t := &fuse.Table{UID: base, GID: base, Files: []fuse.File{{Path: mounts.ViewTouch, TTL: time.Hour, Render: func(b []byte) []byte { return b }}}}
 	for _, f := range views.Files() {
 		path := strings.TrimPrefix(strings.TrimPrefix(f.Path, "proc/"), "sys/devices/system/")
-		t.Files = append(t.Files, fuse.File{Path: path, TTL: f.TTL, Render: func(b []byte) []byte { return f.Render(b, m.snapshot(f.Need)) }})
+		t.Files = append(t.Files, fuse.File{Path: path, TTL: f.TTL, Render: func(b []byte) (content []byte) {
+			m.withFigures(f.Need, func(s *views.Snapshot) { content = f.Render(b, s) })
+			return content
+		}})
 	}
 	return t
 }

@@ -21,10 +21,11 @@ const (
 	fdControl = "control"
 	fdInit    = "init"
 	fdNotify  = "notify"
-	fdCalls   = "calls" // the listener of the guest's system call filter
-	fdViews   = "views" // /dev/fuse, by which the guest's views are asked
-	fdAsker   = "asker" // of an upgrade, see upgrade; never stored
-	fdRing    = "ring-" // and the screen's name: ring-console
+	fdCalls   = "calls"  // the listener of the guest's system call filter
+	fdEntered = "calls-" // and its number: of the filter of what has entered the guest
+	fdViews   = "views"  // /dev/fuse, by which the guest's views are asked
+	fdAsker   = "asker"  // of an upgrade, see upgrade; never stored
+	fdRing    = "ring-"  // and the screen's name: ring-console
 )
 
 // heritage is what a monitor finds: from who started it, and from the monitor

@@ -57,8 +57,7 @@ type monitor struct {
 	group   limits.Group // nil: none
 	zombie  int          // an init of ours that has ended and isn't reaped yet; 0: none
 	pidfd   int          // of init; -1: none
-	calls   int          // the listener of the guest's system call filter; -1: none
-	hearing callsWatch   // how it is listened to
+	calls   callServer   // who answers the guest's system calls
 	figures figuresRun   // of the boot
 	views   viewServer   // what the guest sees in place of the host's figures
 	notify  int          // what init says; -1: none
@@ -141,6 +140,9 @@ func (m *monitor) timeout() time.Duration {
 	if m.alarm.at > 0 {
 		soonest(m.alarm.at - t.Mono)
 	}
+	if m.calls.checkAt > 0 {
+		soonest(m.calls.checkAt - t.Mono)
+	}
 	for _, s := range m.screens {
 		if at := s.tty.Deadline(); !at.IsZero() {
 			soonest(at.Sub(t.Wall))
@@ -166,6 +168,7 @@ func (m *monitor) tick() {
 	}
 	m.signLife(t.Mono)
 	m.alarmIfDue(t.Mono)
+	m.checkCalls(t.Mono)
 	m.upgradeIfDue(t.Mono)
 	m.renewIfDue(t.Mono)
 }

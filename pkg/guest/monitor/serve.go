@@ -60,6 +60,8 @@ func (m *monitor) receive(id int, p *peer) {
 		switch {
 		case err == nil && req.Op == control.OpUpgrade:
 			m.askedUpgrade(id, p, req, fds)
+		case err == nil && req.Op == control.OpListen:
+			m.askedListen(p, fds)
 		case err == nil:
 			m.request(id, p, req, fds)
 			control.CloseAll(fds)

@@ -6,11 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/sysct/sysct/pkg/context/seccomp"
+	"github.com/sysct/sysct/pkg/guest/calls"
 	"github.com/sysct/sysct/pkg/views/fuse"
 )
 
@@ -19,8 +18,8 @@ import (
 //
 //	slot: 0 magic | 8 sequence | 16 length | 20 CRC-32C of sequence, length and data | 24 data
 //
-// Behind them is a page for a call of the guest that waits for an answer, as the kernel
-// gives it; all zero: none does. Monitors of the first version made none. Then comes what
+// Behind them is a page for calls of the guest that wait for an answer, see package calls;
+// all zero: none does. Monitors of the first version made none. Then comes what
 // was asked of the guest's views and not answered, see package fuse, and two slots more
 // for what their figures were, see figuresRun.
 const (
@@ -29,8 +28,7 @@ const (
 	slotSize   = 8 << 10
 	slotCount  = 2
 	callAt     = slotCount * slotSize
-	callSize   = 4096
-	viewAt     = callAt + callSize
+	viewAt     = callAt + calls.SlotsSize
 	figuresAt  = viewAt + fuse.SlotSize
 	figureSize = 32 << 10
 	sharedSize = figuresAt + slotCount*figureSize
@@ -70,14 +68,8 @@ func openSlots(fd int) (*slots, *Life, error) {
 	return s, &life, nil
 }
 
-// call maps the page of a call that waits, until done: that is seldom.
-func (s *slots) call() (n *seccomp.Notification, done func(), err error) {
-	page, err := s.mapped(callAt, callSize, 0)
-	if err != nil {
-		return nil, nil, err
-	}
-	return (*seccomp.Notification)(unsafe.Pointer(&page[0])), func() { unix.Munmap(page) }, nil
-}
+// calls maps the page of the calls that wait.
+func (s *slots) calls() ([]byte, error) { return s.mapped(callAt, calls.SlotsSize, 0) }
 
 // view maps the place of a request to the views. It is locked: see [fuse.New].
 func (s *slots) view() ([]byte, error) { return s.mapped(viewAt, fuse.SlotSize, unix.MAP_LOCKED) }

@@ -274,6 +274,12 @@ type Views struct {
 	// Default: true
 	// Change: restart
 	Pressure bool `toml:"pressure"`
+
+	// What sysinfo(2) answers, in programs of 32 bits too: memory, swap space, load, how
+	// long it is up. busybox, uptime, and C libraries ask it.
+	// Default: true
+	// Change: restart
+	Sysinfo bool `toml:"sysinfo"`
 }
 
 // Net is an entry of [[net]].
@@ -315,7 +321,7 @@ func Default() *Guest {
 		Init:    Init{Cmd: []string{"/sbin/init"}, Halt: "auto", StopTimeout: Duration(60 * time.Second)},
 		Hooks:   Hooks{Timeout: Duration(60 * time.Second)},
 		Views: Views{Enabled: true, Meminfo: true, CPUInfo: true, Stat: true, Uptime: true, Loadavg: true, Swaps: true,
-			Diskstats: true, CPUs: true, Pressure: true},
+			Diskstats: true, CPUs: true, Pressure: true, Sysinfo: true},
 		Console: Console{TTYs: 4, LogSize: MiB, LogFiles: 4},
 	}
 }

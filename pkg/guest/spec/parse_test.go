@@ -60,7 +60,7 @@ d = { base64 = "AAE=" }
 		Limits:  Limits{Memory: ptr(512 * MiB), CPUQuota: ptr(CPUQuota(150_000)), CPUSet: "0-1", Pids: ptr(int64(1000))},
 		Net:     []Net{{Type: "host"}},
 		Console: Console{TTYs: 0, LogSize: 8 * KiB, LogFiles: 1},
-		Views:   Views{Enabled: true, CPUInfo: true, Stat: true, Uptime: true, Loadavg: true, Swaps: true, Diskstats: true, CPUs: true},
+		Views:   Views{Enabled: true, CPUInfo: true, Stat: true, Uptime: true, Loadavg: true, Swaps: true, Diskstats: true, CPUs: true, Sysinfo: true},
 		Hooks:   Hooks{PreStart: Commands{`/bin/a 'b c' "d"`}, Stop: Commands{"/bin/x", "/bin/y"}, Timeout: Duration(5 * time.Second)},
 		Credentials: map[string]Credential{"a": {Text: "x\n", is: "text"}, "b.c": {File: "/etc/x", is: "file"},
 			"d": {Base64: "AAE=", is: "base64"}},
