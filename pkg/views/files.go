@@ -4,10 +4,10 @@ import "time"
 
 // File is one virtual file.
 //
-// Two renders have the same length as long as the guest has the same CPUs, the
-// same disks, and swap or none: the page cache goes by a file's size, and would
-// cut a longer text or fill up a shorter one with zero bytes. The last byte is a
-// newline; what makes up the length are blanks before one of the newlines.
+// Two renders have the same length as long as the guest has the same CPUs and
+// disks: the page cache goes by a file's size, and would cut a longer text or fill
+// up a shorter one with zero bytes. The last byte is a newline; what makes up the
+// length are wide columns, blanks at the end of a line, or counters of no interrupts.
 type File struct {
 	Path string        // in the guest, without the first slash
 	Size int           // bytes that a small machine's text takes: a hint for a buffer
@@ -17,18 +17,30 @@ type File struct {
 	Render func(b []byte, s *Snapshot) []byte
 }
 
-// How old a text may be. What changes only by the administrator's hand is made
-// invalid then.
+// How old a text may be.
 const (
 	ttl       = 50 * time.Millisecond
 	ttlUptime = 10 * time.Millisecond
-	ttlCPUs   = time.Hour
 )
 
-// Files is the table of all virtual files but those of single CPUs.
+// CPUDir is the directory that the cpuN directories are in.
+const CPUDir = "sys/devices/system/cpu"
+
+// Files is the table of all virtual files.
 func Files() []File {
 	return []File{
+		{"proc/cpuinfo", 4096, ttl, NeedCPUInfo, CPUInfo},
+		{"proc/diskstats", 1024, ttl, NeedDisks, Diskstats},
+		{"proc/loadavg", loadavgLength, ttl, NeedLoad, Loadavg},
 		{"proc/meminfo", 2048, ttl, NeedMemory, Meminfo},
-		{"proc/uptime", 64, ttlUptime, NeedTimes, Uptime},
+		{"proc/stat", 1024, ttl, NeedTimes | NeedTasks, Stat},
+		{"proc/swaps", 256, ttl, NeedMemory, Swaps},
+		{"proc/uptime", uptimeLength, ttlUptime, NeedTimes, Uptime},
+		{CPUDir + "/isolated", 1, ttl, 0, noCPUs},
+		{CPUDir + "/kernel_max", 8, ttl, NeedCPUs, kernelMax},
+		{CPUDir + "/offline", 1, ttl, 0, noCPUs},
+		{CPUDir + "/online", 8, ttl, NeedCPUs, cpuList},
+		{CPUDir + "/possible", 8, ttl, NeedCPUs, cpuList},
+		{CPUDir + "/present", 8, ttl, NeedCPUs, cpuList},
 	}
 }

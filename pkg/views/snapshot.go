@@ -39,9 +39,9 @@ type Tasks struct {
 
 // Disk is what the guest has read from and written to a block device.
 type Disk struct {
-	Major, Minor             uint32
-	Name                     string
-	ReadBytes, WriteBytes    uint64
-	Reads, Writes            uint64
-	DiscardBytes, DiscardOps uint64
+	Major, Minor           uint32
+	Name                   string
+	ReadBytes, WriteBytes  uint64
+	Reads, Writes          uint64
+	DiscardBytes, Discards uint64
 }

@@ -2,9 +2,6 @@ package views
 
 import "time"
 
-// loadShift is how many bits of Snapshot.Load are fraction (FSHIFT of the kernel).
-const loadShift = 11
-
 // sysinfoShift is the same for the loads of sysinfo(2) (SI_LOAD_SHIFT).
 const sysinfoShift = 16
 

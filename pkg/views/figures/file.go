@@ -54,12 +54,24 @@ func (r *reader) read(f file) []byte {
 			return nil
 		}
 		n += got
-		// The kernel gives whole lines, and less than was asked for between them.
-		if got == 0 || (n < len(r.buf)/2 && n < 2048) {
+		// The kernel gives as many whole lines as it has room for: half a page of room
+		// left means that there were no more.
+		if got == 0 || n < len(r.buf)/2 && n < 2048 || n >= mostText {
 			return r.buf[:n]
 		}
 		if n == len(r.buf) {
 			r.buf = append(r.buf, make([]byte, len(r.buf))...)
 		}
+	}
+}
+
+// mostText bounds what is read of a file: that of a guest with as many tasks as the
+// default allows, or of a host with as many CPUs as there can be.
+const mostText = 512 << 10
+
+// shrink drops a buffer that one large file has made large.
+func (r *reader) shrink() {
+	if len(r.buf) > 64<<10 {
+		r.buf = nil
 	}
 }

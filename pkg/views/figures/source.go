@@ -26,17 +26,25 @@ type Config struct {
 // Source reads the figures of one boot of a guest. It isn't safe for two
 // goroutines at once.
 type Source struct {
-	config Config
-	reader reader
-	memory memory
-	shot   views.Snapshot
-	state  State
+	config  Config
+	reader  reader
+	memory  memory
+	cpus    cpus
+	cpuInfo cpuInfo
+	times   times
+	tasks   tasks
+	disks   disks
+	shot    views.Snapshot
+	state   State
 }
 
 // State is what a Source knows that the kernel doesn't: it is handed to the one
 // that follows it when the monitor is replaced, so that no counter goes backwards.
 type State struct {
-	BootTime time.Duration `json:"boot_time,omitempty"` // of the guest, since 1970
+	BootTime time.Duration    `json:"boot_time,omitempty"` // of the guest, since 1970
+	LastPID  uint64           `json:"last_pid,omitempty"`  // the highest that was seen in the guest
+	Times    views.TimeKeeper `json:"times"`
+	Load     LoadState        `json:"load"`
 }
 
 // Open opens the files of a guest's groups and of the host.
@@ -45,7 +53,7 @@ func Open(c Config) (*Source, error) {
 	if c.State != nil {
 		s.state = *c.State
 	}
-	for _, open := range []func() error{s.openMemory} {
+	for _, open := range []func() error{s.openMemory, s.openCPUs, s.openTimes, s.openTasks, s.openDisks} {
 		if err := open(); err != nil {
 			s.Close()
 			return nil, fmt.Errorf("cannot open a guest's figures: %w", err)
@@ -56,7 +64,9 @@ func Open(c Config) (*Source, error) {
 
 // Close closes all files.
 func (s *Source) Close() {
-	s.memory.close()
+	for _, part := range []interface{ close() }{&s.memory, &s.cpus, &s.times, &s.tasks, &s.disks} {
+		part.close()
+	}
 }
 
 // State is what the next Source has to know.
@@ -80,6 +90,24 @@ func (s *Source) Snapshot(need views.Need, now time.Duration) *views.Snapshot {
 	s.shot.BootTime = s.bootTime(now)
 	if need&views.NeedMemory != 0 {
 		s.shot.Memory = views.NewMemory(s.memoryUse())
+	}
+	if need&(views.NeedCPUs|views.NeedTimes|views.NeedCPUInfo) != 0 {
+		s.readCPUs()
+	}
+	if need&views.NeedCPUInfo != 0 {
+		s.readCPUInfo()
+	}
+	if need&views.NeedTimes != 0 {
+		s.readTimes()
+	}
+	if need&views.NeedLoad != 0 {
+		s.readLoad()
+	}
+	if need&(views.NeedTasks|views.NeedLoad) != 0 {
+		s.readTasks()
+	}
+	if need&views.NeedDisks != 0 {
+		s.readDisks()
 	}
 	return &s.shot
 }
