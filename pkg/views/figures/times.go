@@ -11,7 +11,6 @@ type times struct {
 	stat      file // cpu.stat of the v2 group, which has it whatever controllers there are
 	throttled file // cpu.stat of the group with the quota, if that is another
 	each      file // v1: cpuacct.usage_all
-	v1        bool
 	use       views.CPUUse
 }
 
