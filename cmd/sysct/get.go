@@ -13,15 +13,18 @@ import (
 )
 
 type getOptions struct {
-	json bool
-	set  bool
+	json   bool
+	set    bool
+	origin bool
 }
 
 const getLong = `Show a guest's configuration: all of it, a table, or one key.
 
 One key's value is printed as set takes it, an empty line if it has none. What the
 guest's config.toml doesn't say is shown at its default; in the table of all values
-these are marked, and --set leaves them out. sysct-config(5) has the keys.`
+these are marked, and --set leaves them out. Values of profiles and included files are
+shown like the guest's own; --origin says where each is from. sysct-config(5) has the
+keys.`
 
 const getExample = `  sysct get web
   sysct get web limits.memory
@@ -35,6 +38,7 @@ func newGet(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return runGet(cmd, a, o, args) },
 	}
 	cmd.Flags().BoolVar(&o.json, "json", false, "as JSON: an array, or an object for one key")
+	cmd.Flags().BoolVar(&o.origin, "origin", false, "and which file says it: config.toml, or one that this is laid over")
 	cmd.Flags().BoolVarP(&o.set, "set", "s", false, "only what the file sets")
 	return cmd
 }
@@ -62,7 +66,7 @@ func runGet(cmd *cobra.Command, a *app, o *getOptions, args []string) error {
 	if err != nil {
 		return about(args[0], err)
 	}
-	single := key != "" && !spec.IsTable(key)
+	single := key != "" && !spec.IsTable(key) && !(o.origin && !o.json)
 	chosen := []guest.ConfigValue{}
 	for _, v := range values {
 		if !o.set || !v.Default {
@@ -75,7 +79,7 @@ func runGet(cmd *cobra.Command, a *app, o *getOptions, args []string) error {
 	case o.json:
 		return a.printJSON(chosen)
 	case !single:
-		return a.printConfig(chosen)
+		return a.printConfig(chosen, o.origin)
 	case len(chosen) == 1:
 		return a.printf("%s\n", chosen[0].Text)
 	}
@@ -83,7 +87,7 @@ func runGet(cmd *cobra.Command, a *app, o *getOptions, args []string) error {
 }
 
 // printConfig prints keys and values; a value that nobody chose is marked.
-func (a *app) printConfig(values []guest.ConfigValue) error {
+func (a *app) printConfig(values []guest.ConfigValue, origin bool) error {
 	var b bytes.Buffer
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	for _, v := range values {
@@ -91,8 +95,11 @@ func (a *app) printConfig(values []guest.ConfigValue) error {
 		if v.Value == nil {
 			text = "-"
 		}
-		if v.Default {
+		switch {
+		case v.Default:
 			mark = "default"
+		case origin:
+			mark = escape(v.Origin)
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\n", escape(v.Key), escape(text), mark)
 	}

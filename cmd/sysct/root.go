@@ -93,6 +93,7 @@ func verbs() []verb {
 		{groupConfig, "unset", newUnset},
 		{groupConfig, "edit", newEdit},
 		{groupConfig, "apply", newApply},
+		{groupConfig, "cgroup", newCgroup},
 		{groupConfig, "enable", newEnable},
 		{groupConfig, "disable", newDisable},
 		{groupAdmin, "ls list", newLs},

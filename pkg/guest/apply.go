@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/sysct/sysct/pkg/guest/monitor"
 	"github.com/sysct/sysct/pkg/guest/spec"
@@ -149,7 +150,11 @@ func (m *Manager) refusals(cfg *spec.Guest, limitsErr error) map[string]string {
 	case errors.As(limitsErr, &field):
 		refused[field.Field] = field.Err.Error()
 	default:
-		refused["limits"] = limitsErr.Error()
+		key, reason, named := strings.Cut(limitsErr.Error(), ": ")
+		if !named || spec.ChangeOf(key) == "" {
+			key, reason = "limits", limitsErr.Error()
+		}
+		refused[key] = reason
 	}
 	if bad := m.badHook(cfg); bad != nil {
 		refused[hookKey(bad.Hook)] = bad.Path + ": " + bad.Err.Error()

@@ -50,6 +50,11 @@ type Group interface {
 	// of forks that were refused. On a v1 hierarchy a kill whose cause is the host's lack
 	// of memory, not the guest's, wakes nobody, but is counted.
 	Alarm() (Alarm, error)
+	// ReadFile reads a file of the group, as memory.max, in v2 or in the v1 hierarchy that
+	// has it; fs.ErrNotExist if none has.
+	ReadFile(name string) (string, error)
+	// WriteFile writes one, if it is one of a controller's: see CheckFile.
+	WriteFile(name, value string) error
 	// Pids lists the processes of the guest, in no order.
 	Pids() ([]int, error)
 	// Remove is Backend.Remove of this guest's groups. Close is still to be called.

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/pkg/guest/control"
+	"github.com/sysct/sysct/pkg/guest/monitor"
+	"github.com/sysct/sysct/pkg/limits"
+	"github.com/sysct/sysct/pkg/limits/detect"
+)
+
+// pids limits processes alone.
+func pids(n int64) limits.Limits { return limits.Limits{Pids: &n} }
+
+// apply asks once for other limits.
+func (g *guest) apply(l limits.Limits) error {
+	g.t.Helper()
+	fd, err := monitor.WriteChange(&monitor.Change{Limits: &l, Config: map[string]string{"limits.pids": fmt.Sprint(*l.Pids)}})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	fds, err := g.withFDs(control.OpApply, fd)
+	control.CloseAll(fds)
+	return err
+}
+
+func (g *guest) withFDs(op control.Op, send ...int) ([]int, error) {
+	g.t.Helper()
+	dir, err := os.Open(g.conf.RunDir)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer dir.Close()
+	c, err := control.Dial(g.t.Context(), int(dir.Fd()), g.name)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(g.t.Context(), time.Minute)
+	defer cancel()
+	var resp control.Response
+	return c.CallFDs(ctx, control.Request{Op: op}, send, &resp)
+}
+
+// hasPids is the limit as the kernel has it, which has to be what the plan says.
+func (g *guest) hasPids() (int64, error) {
+	fds, err := g.withFDs(control.OpPlan)
+	if err != nil {
+		return 0, err
+	}
+	defer control.CloseAll(fds)
+	plan, err := monitor.ReadPlan(fds[0])
+	if err != nil {
+		return 0, err
+	}
+	backend, err := detect.Detect()
+	if err != nil {
+		return 0, err
+	}
+	group, err := backend.Open(g.conf.Base, g.name)
+	if err != nil {
+		return 0, err
+	}
+	defer group.Close()
+	stats, err := group.Stats()
+	if err != nil {
+		return 0, err
+	}
+	if stats.Pids == nil || stats.Pids.Max == nil || *stats.Pids.Max != *plan.Limits.Pids {
+		return 0, fmt.Errorf("the kernel has %+v, the plan %d", stats.Pids, *plan.Limits.Pids)
+	}
+	most := *stats.Pids.Max
+	if text, noted := plan.Config["limits.pids"]; noted && text != fmt.Sprint(most) {
+		return 0, fmt.Errorf("the kernel has %d, the plan's configuration %s", most, text)
+	}
+	return most, nil
+}
+
+func (g *guest) untilPids(n int64) {
+	g.t.Helper()
+	g.until(fmt.Sprintf("a limit of %d processes", n), func() error {
+		got, err := g.hasPids()
+		if err == nil && got != n {
+			err = fmt.Errorf("it is %d", got)
+		}
+		return err
+	})
+}
+
+// TestMonitorKilledInChange: whenever a monitor is killed in a change, the next one has
+// the old or the new limits, in the kernel and in the plan, and makes the change when it is
+// asked; the guest's next boot has it, too.
+func TestMonitorKilledInChange(t *testing.T) {
+	helper := buildFailing(t)
+	for step, after := range map[string]int64{
+		"announce change": 100, "change groups": 100, "commit change": 100, "replace plan": 200, "end change": 200,
+	} {
+		t.Run(step, func(t *testing.T) {
+			once := t.TempDir() + "/once"
+			if err := os.WriteFile(once, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("SYSCT_FAILPOINT", "kill:"+step)
+			t.Setenv("SYSCT_FAILPOINT_ONCE", once)
+			g := failing(t, helper).guest("web", obedient)
+			g.plan.Limits, g.plan.Config = pids(100), map[string]string{"limits.pids": "100"}
+			g.start()
+			init := g.status().Pid
+			if err := g.apply(pids(200)); !errors.Is(err, control.ErrLost) {
+				t.Errorf("the answer of a killed monitor is %v", err)
+			}
+			g.untilPids(after)
+			if err := g.apply(pids(300)); err != nil {
+				t.Error(err)
+			}
+			g.killMonitor()
+			g.untilPids(300)
+			if now := g.status().Pid; now != init {
+				t.Errorf("init was process %d and is %d", init, now)
+			}
+			g.stop()
+		})
+	}
+}
+
+// TestChangeFails: the guest and its plan are as before.
+func TestChangeFails(t *testing.T) {
+	t.Setenv("SYSCT_FAILPOINT", "error:change groups")
+	g := failing(t, buildFailing(t)).guest("web", obedient)
+	g.plan.Limits = pids(100)
+	g.start()
+	if err := g.apply(pids(200)); !errors.Is(err, &control.Error{Kind: control.KindFailed}) || !strings.Contains(err.Error(), "failpoint before change groups") {
+		t.Errorf("the answer is %v", err)
+	}
+	g.untilPids(100)
+	g.killMonitor()
+	g.untilPids(100)
+	if _, err := g.withFDs(control.OpApply); !errors.Is(err, &control.Error{Kind: control.KindInvalid}) {
+		t.Errorf("a change without a change: %v", err)
+	}
+	g.stop()
+}
