@@ -21,7 +21,7 @@ type Change struct {
 	// Limits are what the guest may use from now on; nil: as before.
 	Limits *limits.Limits `json:"limits,omitempty"`
 	// Config is Plan.Config from now on; nil: as before.
-	Config map[string]string `json:"config,omitempty"`
+	Config map[string]string `json:"config"`
 }
 
 // with is the plan after a change.

@@ -35,7 +35,7 @@ type Plan struct {
 	// Config is the configuration that the plan was made of: the keys that aren't at
 	// their defaults. It says nothing to a monitor, but to those who compare. nil: the
 	// plan is an older program's, which didn't note it.
-	Config map[string]string `json:"config,omitempty"`
+	Config map[string]string `json:"config"`
 	// Recover allows a start while processes of the guest run that no monitor
 	// keeps: they are ended first, by a halt and then a kill.
 	Recover bool `json:"recover,omitempty"`
