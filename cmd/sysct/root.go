@@ -99,6 +99,8 @@ func verbs() []verb {
 		{groupAdmin, "ls list", newLs},
 		{groupAdmin, "info status", newInfo},
 		{groupAdmin, "top", newTop},
+		{groupAdmin, "ps", newPs},
+		{groupAdmin, "metrics", newMetrics},
 		{groupAdmin, "why", newWhy},
 		{groupAdmin, "events", newEvents},
 		{groupAdmin, "doctor", newDoctor},
