@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"regexp"
 	"strings"
 	"syscall"
@@ -22,6 +23,9 @@ func TestAccounts(t *testing.T) {
 	t.Run("ls", func(t *testing.T) { testListUsage(t, sysct) })
 	t.Run("top in batches", func(t *testing.T) { testTopBatch(t, sysct) })
 	t.Run("top on a terminal", func(t *testing.T) { testTopScreen(t, top) })
+	t.Run("ps", func(t *testing.T) { testProcesses(t, top, sysct) })
+	t.Run("metrics", func(t *testing.T) { testMetrics(t, sysct) })
+	t.Run("metrics on a socket", func(t *testing.T) { testMetricsServed(t, top) })
 	t.Run("top without guests", func(t *testing.T) { testTopEmpty(t) })
 }
 
@@ -116,8 +120,10 @@ func testTopBatch(t *testing.T, sysct func(...string) string) {
 // testTopScreen is a user at the live screen: keys, a change of the size, a stop and a
 // continuation, and each end.
 func testTopScreen(t *testing.T, top string) {
+	calm := onTerminal(t, exec.Command("true"))
+	calm.ends(0)
+	before := termiosOf(t, calm) // as every terminal is at first
 	s := onTerminal(t, command(top, "top", "-d", "0.3"))
-	before := termiosOf(t, s)
 	s.expect("\x1b[?1049h\x1b[?25l")
 	s.expect("CPU%*")
 	if termiosOf(t, s).Lflag&unix.ICANON != 0 {

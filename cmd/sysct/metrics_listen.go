@@ -86,7 +86,7 @@ func inheritedListener() (net.Listener, error) {
 	return listener, nil
 }
 
-// serve answers until the context ends. Of a signal nothing is said: it is how this ends.
+// serve answers until the context ends.
 func (l *listenAddress) serve(ctx context.Context, s *scraper) error {
 	listener, err := l.listen()
 	if err != nil {
@@ -103,7 +103,12 @@ func (l *listenAddress) serve(ctx context.Context, s *scraper) error {
 		if err != nil {
 			return fmt.Errorf("cannot accept a connection: %w", err)
 		}
-		slots <- struct{}{}
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			conn.Close()
+			return ctx.Err()
+		}
 		go func() {
 			defer func() { <-slots }()
 			defer conn.Close()

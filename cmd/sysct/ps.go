@@ -40,7 +40,7 @@ func newPs(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "ps [NAME...] [-- COLUMN...]", Short: "List the processes of guests", Long: psLong, Example: psExample,
 		ValidArgsFunction: a.guests(0, upStates()...),
-		RunE: func(cmd *cobra.Command, args []string) error { return runPs(cmd, a, o, args) },
+		RunE:              func(cmd *cobra.Command, args []string) error { return runPs(cmd, a, o, args) },
 	}
 	f := cmd.Flags()
 	f.StringSliceVarP(&o.columns, "columns", "o", nil, "these `columns`, with commas between them")

@@ -3,7 +3,10 @@
 // collector of node-exporter. It reads nothing itself and serves nobody.
 package metrics
 
-import "github.com/sysct/sysct/pkg/guest"
+import (
+	"github.com/sysct/sysct/pkg/guest"
+	"github.com/sysct/sysct/pkg/guest/state"
+)
 
 // kind is what a family's figures are.
 type kind string
@@ -36,7 +39,7 @@ func families() []family {
 	all := []family{
 		{name: "sysct_guest", kind: info, help: "What the guest is.", of: guestInfo},
 		{name: "sysct_guest_running", kind: gauge, help: "Whether the guest runs, frozen or not.", of: func(i *guest.Info) []sample { return truth(isUp(i)) }},
-		{name: "sysct_guest_frozen", kind: gauge, help: "Whether the guest is frozen.", of: func(i *guest.Info) []sample { return truth(i.State == "FROZEN") }},
+		{name: "sysct_guest_frozen", kind: gauge, help: "Whether the guest is frozen.", of: func(i *guest.Info) []sample { return truth(i.State == state.Frozen) }},
 		{name: "sysct_guest_ready", kind: gauge, help: "Whether the guest is up.", of: ready},
 		{name: "sysct_guest_started_timestamp_seconds", unit: "seconds", kind: gauge, help: "When this life of the guest began, in Unix time.", of: started},
 		{name: "sysct_guest_boots", kind: counter, help: "Boots in this life of the guest.", of: boots},
@@ -44,7 +47,7 @@ func families() []family {
 	return append(append(append(all, cpuFamilies()...), memoryFamilies()...), otherFamilies()...)
 }
 
-func isUp(i *guest.Info) bool { return i.State != "STOPPED" }
+func isUp(i *guest.Info) bool { return i.State != state.Stopped }
 
 func truth(is bool) []sample {
 	if is {
