@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -17,7 +18,7 @@ func testProcesses(t *testing.T, top string, sysct func(...string) string) {
 		t.Fatal(err)
 	}
 	defer func() {
-		evil.Process.Kill()
+		evil.Process.Signal(syscall.SIGTERM) // which it passes on
 		evil.Wait()
 	}()
 	var found *guest.Process

@@ -90,12 +90,11 @@ func (p *Process) stat(text string, boot time.Time) (err error) {
 	}
 	p.State, p.Parent, p.Threads = fields[0], int(number(4)), int(number(20))
 	p.CPU = float64(number(14)+number(15)) / ticks
-	p.Memory = number(24) * int64(os.Getpagesize())
 	p.StartedAt = boot.Add(time.Duration(number(22)) * time.Second / ticks)
 	return err
 }
 
-// status reads who the process is. Its pids are one for each pid namespace that it is in,
+// status reads who the process is, and its memory. Its pids are one for each pid namespace that it is in,
 // from the reader's down: the second one is the guest's.
 func (p *Process) status(text string) error {
 	for line := range strings.Lines(text) {
@@ -114,6 +113,12 @@ func (p *Process) status(text string) error {
 				return err
 			}
 			p.HostUID = uint32(uid)
+		case key == "VmRSS" && len(words) == 2: // that in stat lags behind (Linux 6.2)
+			kib, err := strconv.ParseInt(words[0], 10, 64)
+			if err != nil {
+				return err
+			}
+			p.Memory = kib << 10
 		case key == "NSpid" && len(words) > 1:
 			pid, err := strconv.Atoi(words[1])
 			if err != nil {

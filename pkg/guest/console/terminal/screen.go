@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -120,8 +121,11 @@ func (s *Screen) suspend() {
 	case <-time.After(finishTime):
 	}
 	s.raw.pause()
-	// To this process alone, and it can't be caught: it returns when we are continued.
-	_ = unix.Kill(unix.Getpid(), unix.SIGSTOP)
+	// It can't be caught. To this thread, so that it stops before it returns: a signal to
+	// the process may be taken by another thread, while this one runs on for a moment.
+	runtime.LockOSThread()
+	_ = unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGSTOP)
+	runtime.UnlockOSThread()
 	s.raw.again()
 	s.put(frame{mode: enterScreen})
 }
