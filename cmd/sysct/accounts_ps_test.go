@@ -54,3 +54,28 @@ func testProcesses(t *testing.T, top string, sysct func(...string) string) {
 		t.Errorf("ps of all has %d processes of the other guest", lines)
 	}
 }
+
+// testDiskUse has a guest write a file and remove it.
+func testDiskUse(t *testing.T, sysct func(...string) string) {
+	measure := func() guest.DiskUse {
+		t.Helper()
+		var all []guest.DiskUse
+		if err := json.Unmarshal([]byte(sysct("df", "--json", "two")), &all); err != nil {
+			t.Fatal(err)
+		}
+		if len(all) != 1 || all[0].Used == nil || all[0].Files == nil || all[0].Size == nil || all[0].Error != nil {
+			t.Fatalf("got %+v", all)
+		}
+		return all[0]
+	}
+	before := measure()
+	sysct("exec", "two", "--", "sh", "-c", "dd if=/dev/zero of=/root/big bs=1M count=3 2>/dev/null && sync /root/big")
+	after := measure()
+	if grown := *after.Used - *before.Used; grown < 3<<20 || grown > 4<<20 {
+		t.Errorf("3 MiB more: %d", grown)
+	}
+	table := sysct("df")
+	if !regexp.MustCompile(`(?m)^NAME +BACKEND +USED +FILES +IMAGE +SIZE +AVAIL\none +\w+ +\d.*\ntwo +\w+ +[3-9]\.\dM `).MatchString(table) {
+		t.Errorf("got\n%s", table)
+	}
+}

@@ -24,6 +24,7 @@ func TestAccounts(t *testing.T) {
 	t.Run("top in batches", func(t *testing.T) { testTopBatch(t, sysct) })
 	t.Run("top on a terminal", func(t *testing.T) { testTopScreen(t, top) })
 	t.Run("ps", func(t *testing.T) { testProcesses(t, top, sysct) })
+	t.Run("df", func(t *testing.T) { testDiskUse(t, sysct) })
 	t.Run("metrics", func(t *testing.T) { testMetrics(t, sysct) })
 	t.Run("metrics on a socket", func(t *testing.T) { testMetricsServed(t, top) })
 	t.Run("top without guests", func(t *testing.T) { testTopEmpty(t) })

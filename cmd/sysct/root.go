@@ -100,6 +100,7 @@ func verbs() []verb {
 		{groupAdmin, "info status", newInfo},
 		{groupAdmin, "top", newTop},
 		{groupAdmin, "ps", newPs},
+		{groupAdmin, "df", newDf},
 		{groupAdmin, "metrics", newMetrics},
 		{groupAdmin, "why", newWhy},
 		{groupAdmin, "events", newEvents},
