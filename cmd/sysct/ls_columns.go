@@ -28,7 +28,7 @@ func columns() []column {
 		{name: "autostart", cell: autostartCell},
 		{name: "groups", cell: groupsCell},
 		{name: "rootfs", cell: func(i *guest.Info) string { return i.Rootfs }},
-		{name: "cpus", cell: func(i *guest.Info) string { return optional(i.Use().CPUs) }, want: limits.WantQuota},
+		{name: "cpus", cell: func(i *guest.Info) string { return optional(i.Use().CPUs) }, want: limits.WantCPUs},
 		{name: "pressure", cell: pressureCell, number: pressureNumber, want: limits.WantPressure},
 	}
 	return append(plain, figureColumns()...)

@@ -66,7 +66,7 @@ func runMetrics(ctx context.Context, a *app, o *metricsOptions) error {
 	if err != nil {
 		return err
 	}
-	meter, err := m.Meter(limits.WantAll)
+	meter, err := m.Meter(limits.WantAll &^ limits.WantCPUs)
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,8 @@ const (
 	WantIO                        // bytes and operations
 	WantPids                      // processes and threads
 	WantPressure                  // stall times
-	WantQuota                     // what CPU time and which CPUs it may use
+	WantQuota                     // what CPU time it may use
+	WantCPUs                      // which CPUs it may use
 
 	WantNothing Want = 0
 	WantAll     Want = 1<<iota - 1
@@ -65,7 +66,7 @@ func (f Files) Read(want Want) (s Stats, err error) {
 		want Want
 		read func() error
 	}{
-		{WantCPU | WantQuota, func() (err error) { s.CPU, err = f.cpu(want); return err }},
+		{WantCPU | WantQuota | WantCPUs, func() (err error) { s.CPU, err = f.cpu(want); return err }},
 		{WantMemory | WantDetail, func() (err error) { s.Memory, err = f.memory(want); return err }},
 		{WantIO, func() (err error) { s.IO, err = f.io(); return err }},
 		{WantPids, func() (err error) { s.Pids, err = f.pids(); return err }},

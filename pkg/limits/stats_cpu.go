@@ -41,7 +41,12 @@ func (f Files) cpu(want Want) (*CPU, error) {
 		}
 	}
 	if want.Has(WantQuota) {
-		if err := errors.Join(f.quota(c), f.cpus(c)); err != nil {
+		if err := f.quota(c); err != nil {
+			return nil, err
+		}
+	}
+	if want.Has(WantCPUs) {
+		if err := f.cpus(c); err != nil {
 			return nil, err
 		}
 	}

@@ -109,11 +109,11 @@ func TestCPU(t *testing.T) {
 		t.Errorf("got %+v, %v", got.CPU, err)
 	}
 	want.Quota, want.CPUs = &CPUQuota{Quota: 150000, Period: 100000}, CPUSet{0, 1}
-	if got, err := on(v2, nil).Read(WantCPU | WantQuota); err != nil || !reflect.DeepEqual(got, Stats{CPU: want}) {
+	if got, err := on(v2, nil).Read(WantCPU | WantQuota | WantCPUs); err != nil || !reflect.DeepEqual(got, Stats{CPU: want}) {
 		t.Errorf("with the quota: got %+v, %v", got.CPU, err)
 	}
 	v2["cpu.max"] = "max 100000\n"
-	if got, err := on(v2, nil).Read(WantQuota); err != nil || !reflect.DeepEqual(got.CPU, &CPU{CPUs: CPUSet{0, 1}}) {
+	if got, err := on(v2, nil).Read(WantQuota | WantCPUs); err != nil || !reflect.DeepEqual(got.CPU, &CPU{CPUs: CPUSet{0, 1}}) {
 		t.Errorf("without a quota: got %+v, %v", got.CPU, err)
 	}
 	// Times are those of the v2 group, the rest comes from v1.
@@ -123,11 +123,11 @@ func TestCPU(t *testing.T) {
 	}
 	want.Periods, want.Throttled, want.ThrottledTime = ptr(20), ptr(5), ptr(123456)
 	want.Quota, want.CPUs = &CPUQuota{Quota: 50000, Period: 100000}, CPUSet{1}
-	if got, err := on(v2, v1, "cpu", "cpuset").Read(WantCPU | WantQuota); err != nil || !reflect.DeepEqual(got.CPU, want) {
+	if got, err := on(v2, v1, "cpu", "cpuset").Read(WantCPU | WantQuota | WantCPUs); err != nil || !reflect.DeepEqual(got.CPU, want) {
 		t.Errorf("on v1: got %+v, %v", got.CPU, err)
 	}
 	v1["cpu.cfs_quota_us"] = "-1\n"
-	if got, err := on(v2, v1, "cpu").Read(WantQuota); err != nil || !reflect.DeepEqual(got.CPU, &CPU{CPUs: CPUSet{0, 1}}) {
+	if got, err := on(v2, v1, "cpu").Read(WantQuota | WantCPUs); err != nil || !reflect.DeepEqual(got.CPU, &CPU{CPUs: CPUSet{0, 1}}) {
 		t.Errorf("without a quota on v1: got %+v, %v", got.CPU, err)
 	}
 	if _, err := on(nil, nil).Read(WantCPU); err == nil {
