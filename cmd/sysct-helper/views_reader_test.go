@@ -16,6 +16,7 @@ import (
 // readings is what the guest's readers say of themselves.
 type readings struct {
 	Reads   [8]int // of each reader, without failure
+	Times   int    // reads of /proc/stat that showed no time before that of the last one
 	Aborted int    // reads that failed because the connection had ended, or found the kernel's own file meanwhile
 	Failed  int    // all others that did
 	Why     string // the first of these
@@ -51,6 +52,26 @@ func viewReader(path string) int {
 			}
 		}()
 	}
+	go func() {
+		var last [4]uint64
+		for ; ; time.Sleep(time.Millisecond) {
+			next, err := timesOfCPUs()
+			mu.Lock()
+			switch {
+			case err != nil && (errors.Is(err, unix.ENOTCONN) || errors.Is(err, unix.ECONNABORTED)):
+				r.Aborted++
+			case err != nil || next[0] < last[0] || next[1] < last[1] || next[2] < last[2] || next[3] < last[3]:
+				r.Failed++
+				r.Why = fmt.Sprintf("times of CPUs: %v after %v, %v", next, last, err)
+			default:
+				r.Times++
+			}
+			if err == nil {
+				last = next
+			}
+			mu.Unlock()
+		}
+	}()
 	for ; ; time.Sleep(10 * time.Millisecond) {
 		mu.Lock()
 		data, _ := json.Marshal(r)
@@ -58,6 +79,20 @@ func viewReader(path string) int {
 		os.WriteFile("/readings.new", data, 0o644)
 		os.Rename("/readings.new", "/readings")
 	}
+}
+
+// timesOfCPUs are the first figures of /proc/stat: user, nice, system, idle. What the
+// kernel's own file says while nothing is mounted over it doesn't count.
+func timesOfCPUs() (t [4]uint64, err error) {
+	data, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return t, err
+	}
+	if strings.Contains(string(data), "\nctxt 0") {
+		_, err = fmt.Sscanf(string(data), "cpu %d %d %d %d", &t[0], &t[1], &t[2], &t[3])
+		return t, err
+	}
+	return t, unix.ENOTCONN
 }
 
 // direct is the reader that goes past the page cache, which the kernel's own file refuses.

@@ -37,6 +37,9 @@ func (g *viewGuest) progress() (failed readings) {
 				return fmt.Errorf("reader %d has read %d times, before %d; %d have failed: %s", i, r.Reads[i], before.Reads[i], r.Failed, r.Why)
 			}
 		}
+		if r.Times < before.Times+5 {
+			return fmt.Errorf("the times of CPUs were read %d times, before %d; %d have failed: %s", r.Times, before.Times, r.Failed, r.Why)
+		}
 		g.seen = r
 		return nil
 	})
@@ -73,7 +76,7 @@ while :; do sleep 0.05; done
 	}
 	copyFile(t, exe, w.top+"/web/rootfs/sbin/reader")
 	os.Symlink("busybox", w.top+"/web/rootfs/bin/unshare")
-	g.plan.Context.Views = []string{"proc/meminfo", "proc/uptime", "sys/devices/system/cpu"}
+	g.plan.Context.Views = []string{"proc/meminfo", "proc/stat", "proc/uptime", "sys/devices/system/cpu"}
 	g.start()
 	g.unharmed("the start")
 	g.until("the nested namespaces", func() error { return want(g.file("nested"), "cat\n") })

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/sysct/sysct/pkg/limits"
 	"github.com/sysct/sysct/pkg/views"
@@ -72,12 +73,40 @@ func (m *monitor) snapshot(need views.Need) *views.Snapshot {
 		return nil
 	}
 	shot := f.source.Snapshot(need, figures.Now())
-	if need&(views.NeedTimes|views.NeedLoad) != 0 {
-		if state, err := json.Marshal(f.source.State()); err == nil && !bytes.Equal(state, f.state) {
-			m.keepFigures(state)
-		}
+	if need&(views.NeedTimes|views.NeedTasks|views.NeedLoad) != 0 {
+		m.keepState()
 	}
 	return shot
+}
+
+// figuresIn is when figures want to be looked at next, because somebody reads the load
+// averages: in what time; false: not at all.
+func (m *monitor) figuresIn() (left time.Duration, ok bool) {
+	m.figures.mu.Lock()
+	defer m.figures.mu.Unlock()
+	if m.figures.source == nil {
+		return 0, false
+	}
+	at, ok := m.figures.source.NextTick()
+	return at - figures.Now(), ok
+}
+
+// tickFigures looks at them if it is time.
+func (m *monitor) tickFigures() {
+	if left, ok := m.figuresIn(); !ok || left > 0 {
+		return
+	}
+	m.figures.mu.Lock()
+	defer m.figures.mu.Unlock()
+	m.figures.source.Tick(figures.Now())
+	m.keepState()
+}
+
+// keepState has a successor find what the source knows, if that has changed.
+func (m *monitor) keepState() {
+	if state, err := json.Marshal(m.figures.source.State()); err == nil && !bytes.Equal(state, m.figures.state) {
+		m.keepFigures(state)
+	}
 }
 
 // keepFigures has a successor find the state.

@@ -101,13 +101,25 @@ func (m *monitor) dropViews() {
 	v.dev, v.server = -1, nil
 }
 
+// viewName is what a view is called where it is served.
+func viewName(path string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(path, "proc/"), "sys/devices/system/")
+}
+
+// countCPUs is how many CPUs the guest sees.
+func (m *monitor) countCPUs() (n int) {
+	m.withFigures(views.NeedCPUs, func(s *views.Snapshot) { n = len(s.CPUs) })
+	return n
+}
+
 // viewTable is what is served: each file of package views by its name below /proc or
 // /sys/devices/system.
 func (m *monitor) viewTable() *fuse.Table {
 	base := m.plan.Context.IDs.Base
-	t := &fuse.Table{UID: base, GID: base, Files: []fuse.File{{Path: mounts.ViewTouch, TTL: time.Hour, Render: func(b []byte) []byte { return b }}}}
+	t := &fuse.Table{UID: base, GID: base, Files: []fuse.File{{Path: mounts.ViewTouch, TTL: time.Hour, Render: func(b []byte) []byte { return b }}},
+		Counted: []fuse.Counted{{Dir: viewName(views.CPUDir), Prefix: "cpu", Count: m.countCPUs}}}
 	for _, f := range views.Files() {
-		path := strings.TrimPrefix(strings.TrimPrefix(f.Path, "proc/"), "sys/devices/system/")
+		path := viewName(f.Path)
 		t.Files = append(t.Files, fuse.File{Path: path, TTL: f.TTL, Render: func(b []byte) (content []byte) {
 			m.withFigures(f.Need, func(s *views.Snapshot) { content = f.Render(b, s) })
 			return content

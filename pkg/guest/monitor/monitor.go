@@ -131,6 +131,9 @@ func (m *monitor) timeout() time.Duration {
 	if m.publishAt > 0 {
 		soonest(m.publishAt - t.Mono)
 	}
+	if left, ok := m.figuresIn(); ok {
+		soonest(left)
+	}
 	if m.upgrade != nil {
 		soonest(m.upgrade.until - t.Mono)
 	}
@@ -166,6 +169,7 @@ func (m *monitor) tick() {
 	if m.publishAt > 0 && t.Mono >= m.publishAt {
 		m.publish()
 	}
+	m.tickFigures()
 	m.signLife(t.Mono)
 	m.alarmIfDue(t.Mono)
 	m.checkCalls(t.Mono)
