@@ -27,6 +27,9 @@ type figuresRun struct {
 	// shared memory.
 	state []byte
 	seq   uint64
+	slots slots         // the same memory, with a scratch of its own
+	known figures.State // scratch
+	text  bytes.Buffer  // scratch
 }
 
 // beginFigures is for a boot that begins, or goes on after another monitor.
@@ -36,6 +39,7 @@ func (m *monitor) beginFigures(group limits.Group, pid int, adopted bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.group, f.pid, f.said = group, pid, false
+	f.slots.fd = m.slots.fd
 	f.seq, f.state = newest(m.slots.fd, figuresAt, figureSize)
 	if !adopted && f.state != nil {
 		m.keepFigures([]byte("null")) // they were another boot's
@@ -104,8 +108,12 @@ func (m *monitor) tickFigures() {
 
 // keepState has a successor find what the source knows, if that has changed.
 func (m *monitor) keepState() {
-	if state, err := json.Marshal(m.figures.source.State()); err == nil && !bytes.Equal(state, m.figures.state) {
-		m.keepFigures(state)
+	f := &m.figures
+	f.known = f.source.State()
+	f.text.Reset()
+	// Nothing is allocated: a guest that reads on and on would have the heap grow.
+	if err := json.NewEncoder(&f.text).Encode(&f.known); err == nil && !bytes.Equal(f.text.Bytes(), f.state) {
+		m.keepFigures(f.text.Bytes())
 	}
 }
 
@@ -113,8 +121,8 @@ func (m *monitor) keepState() {
 func (m *monitor) keepFigures(state []byte) {
 	f := &m.figures
 	f.seq++
-	f.state = state
-	if err := m.slots.write(figuresAt, figureSize, f.seq, state); err != nil {
+	f.state = append(f.state[:0], state...)
+	if err := f.slots.write(figuresAt, figureSize, f.seq, state); err != nil {
 		m.sayOfFigures(err)
 	}
 }

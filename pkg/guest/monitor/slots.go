@@ -39,6 +39,7 @@ type slots struct {
 	fd   int
 	seq  uint64
 	last []byte // what was written last
+	buf  []byte // scratch, of write
 }
 
 // newSlots makes an empty memfd.
@@ -113,11 +114,12 @@ func (s *slots) write(at, size int64, seq uint64, data []byte) error {
 	if len(data) > int(size)-slotHeader {
 		return errors.New("cannot write shared state: it is too long")
 	}
-	buf := binary.LittleEndian.AppendUint64(nil, slotMagic)
+	buf := binary.LittleEndian.AppendUint64(s.buf[:0], slotMagic)
 	buf = binary.LittleEndian.AppendUint64(buf, seq)
 	buf = binary.LittleEndian.AppendUint32(buf, uint32(len(data)))
 	buf = binary.LittleEndian.AppendUint32(buf, slotSum(buf[8:20], data))
 	buf = append(buf, data...)
+	s.buf = buf
 	if _, err := unix.Pwrite(s.fd, buf, at+int64(seq%slotCount)*size); err != nil {
 		return fmt.Errorf("cannot write shared state: %w", os.NewSyscallError("pwrite", err))
 	}

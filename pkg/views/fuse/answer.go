@@ -123,7 +123,7 @@ func (s *Server) readdir(r *request, dir *node) (data []byte, errno unix.Errno) 
 	}
 	b := s.list[:0]
 	for i := offset; ; i++ {
-		number, name, isDir, ok := s.tree.entry(dir, i)
+		number, name, isDir, ok := s.tree.entry(dir, i, s.name[:])
 		whole := (direntLen + len(name) + 7) &^ 7
 		if !ok || len(b)+whole > min(int(min(size, maxWrite)), cap(b)) {
 			return b, 0

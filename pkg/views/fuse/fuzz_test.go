@@ -7,6 +7,35 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// TestNothingTakesMemory: what a guest asks, as often as it likes, leaves nothing behind, not
+// even for a collector of garbage.
+func TestNothingTakesMemory(t *testing.T) {
+	s, err := New(-1, make([]byte, SlotSize), &Table{
+		Files:   []File{{"meminfo", 0, func(b []byte) []byte { return append(b, "text\n"...) }}},
+		Counted: []Counted{{"cpu", "cpu", func() int { return 300 }}},
+	}, func() Now { return Now{} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	span := make([]byte, readIn)
+	native.PutUint32(span[16:], 4096)
+	for name, r := range map[string]request{
+		"a name":          {op: opLookup, node: 1, body: []byte("meminfo\x00")},
+		"one of many":     {op: opLookup, node: 3, body: []byte("cpu123\x00")},
+		"nothing":         {op: opLookup, node: 3, body: []byte("cpu0123\x00")},
+		"attributes":      {op: opGetattr, node: 2},
+		"of one of many":  {op: opGetattr, node: countedNumber(0, 7)},
+		"a read":          {op: opRead, node: 2, body: span},
+		"a listing":       {op: opReaddir, node: 3, body: span},
+		"what isn't here": {op: 12345, node: 9},
+	} {
+		var errno unix.Errno
+		if n := testing.AllocsPerRun(100, func() { _, errno = s.handle(&r) }); n != 0 {
+			t.Errorf("%s is answered (%d) with %v allocations", name, errno, n)
+		}
+	}
+}
+
 // FuzzHandle: whatever stands in the slot, the answer is one that the kernel takes, is no
 // longer than what was asked for, and nothing is kept of it.
 func FuzzHandle(f *testing.F) {

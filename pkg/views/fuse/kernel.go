@@ -1,6 +1,9 @@
 package fuse
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // What is used of include/uapi/linux/fuse.h.
 const (
@@ -105,13 +108,12 @@ func (r *request) silent() bool {
 }
 
 // name is what a LOOKUP looks for.
-func (r *request) name() (string, bool) {
-	for i, c := range r.body {
-		if c == 0 {
-			return string(r.body[:i]), i > 0
-		}
+func (r *request) name() ([]byte, bool) {
+	end := bytes.IndexByte(r.body, 0)
+	if end <= 0 {
+		return nil, false
 	}
-	return "", false
+	return r.body[:end], true
 }
 
 // span is what a READ or READDIR wants: from where, how much, and the open file's flags.

@@ -30,8 +30,9 @@ type Server struct {
 
 	fixed   [entrySize]byte // the part of an answer that has a fixed form
 	head    [outHeader]byte
-	list    []byte // a listing, made when there is one
-	scratch []byte // a content that is being made
+	name    [256]byte // an entry of a listing
+	list    []byte    // a listing, made when there is one
+	scratch []byte    // a content that is being made
 	iov     [2]unix.Iovec
 
 	// Failpoint, in tests, is called between a request's receipt and its answer.
@@ -161,19 +162,24 @@ func (s *Server) reply(unique uint64, data []byte, errno unix.Errno) error {
 	}
 	err := s.write(-int32(errno), unique, data)
 	switch {
-	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.EINVAL):
+	case err == 0, err == unix.ENOENT, err == unix.EINVAL:
 		// EINVAL: it doesn't fit what was asked, which the kernel has answered itself then.
 		return nil
-	case errors.Is(err, unix.ENODEV), errors.Is(err, unix.ECONNABORTED), errors.Is(err, unix.EPERM):
+	case err == unix.ENODEV, err == unix.ECONNABORTED, err == unix.EPERM:
 		return ErrGone
 	}
-	return err
+	return fmt.Errorf("cannot answer request: %w", err)
 }
 
 // tell notifies the kernel of something.
-func (s *Server) tell(what int32, data []byte) error { return s.write(what, 0, data) }
+func (s *Server) tell(what int32, data []byte) error {
+	if err := s.write(what, 0, data); err != 0 {
+		return fmt.Errorf("cannot notify the kernel: %w", err)
+	}
+	return nil
+}
 
-func (s *Server) write(code int32, unique uint64, data []byte) error {
+func (s *Server) write(code int32, unique uint64, data []byte) unix.Errno {
 	native.PutUint32(s.head[:], uint32(outHeader+len(data)))
 	native.PutUint32(s.head[4:], uint32(code))
 	native.PutUint64(s.head[8:], unique)
@@ -187,13 +193,9 @@ func (s *Server) write(code int32, unique uint64, data []byte) error {
 	}
 	for {
 		_, _, errno := unix.Syscall(unix.SYS_WRITEV, uintptr(s.fd), uintptr(unsafe.Pointer(&s.iov)), uintptr(count))
-		switch errno {
-		case 0:
-			return nil
-		case unix.EINTR:
-			continue
+		if errno != unix.EINTR {
+			return errno
 		}
-		return fmt.Errorf("cannot answer request: %w", errno)
 	}
 }
 

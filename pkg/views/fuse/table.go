@@ -1,6 +1,7 @@
 package fuse
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 	"strings"
@@ -54,10 +55,11 @@ type node struct {
 type tree struct {
 	nodes   []node
 	counted []Counted
+	empty   node // any entry of a Counted
 }
 
 func newTree(t *Table) (*tree, error) {
-	tr := &tree{nodes: []node{{counted: -1}}, counted: t.Counted}
+	tr := &tree{nodes: []node{{counted: -1}}, counted: t.Counted, empty: node{counted: -1}}
 	for i := range t.Files {
 		f := &t.Files[i]
 		if f.Render == nil {
@@ -114,40 +116,61 @@ func (t *tree) get(number uint64) (n *node, ok bool) {
 	if which == 0 || which > uint64(len(t.counted)) || i >= uint64(t.count(int(which-1))) {
 		return nil, false
 	}
-	return &node{counted: -1}, true
+	return &t.empty, true
 }
 
 func (t *tree) count(which int) int { return min(max(t.counted[which].Count(), 0), maxCounted) }
 
 // lookup gives the number of an entry; 0: there is none.
-func (t *tree) lookup(dir *node, name string) uint64 {
+func (t *tree) lookup(dir *node, name []byte) uint64 {
 	for _, i := range dir.entries {
-		if t.nodes[i].name == name {
+		if t.nodes[i].name == string(name) {
 			return uint64(i) + 1
 		}
 	}
 	if dir.counted < 0 {
 		return 0
 	}
-	digits, ok := strings.CutPrefix(name, t.counted[dir.counted].Prefix)
-	i, err := strconv.ParseUint(digits, 10, 16)
-	if !ok || err != nil || strconv.FormatUint(i, 10) != digits || i >= uint64(t.count(dir.counted)) {
+	prefix := t.counted[dir.counted].Prefix
+	if !bytes.HasPrefix(name, []byte(prefix)) {
 		return 0
 	}
-	return countedNumber(dir.counted, int(i))
+	i, ok := decimal(name[len(prefix):])
+	if !ok || i >= t.count(dir.counted) {
+		return 0
+	}
+	return countedNumber(dir.counted, i)
+}
+
+// decimal reads a number below [maxCounted] that has no zeros before it.
+func decimal(digits []byte) (n int, ok bool) {
+	if len(digits) == 0 || len(digits) > 1 && digits[0] == '0' {
+		return 0, false
+	}
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		if n = 10*n + int(c-'0'); n >= maxCounted {
+			return 0, false
+		}
+	}
+	return n, true
 }
 
 func countedNumber(which, i int) uint64 { return uint64(which+1)<<countedShift | uint64(i) }
 
 // entry is the i-th of a directory, from 0.
-func (t *tree) entry(dir *node, i uint64) (number uint64, name string, isDir, ok bool) {
+// The name is written into buf.
+func (t *tree) entry(dir *node, i uint64, buf []byte) (number uint64, name []byte, isDir, ok bool) {
 	if i < uint64(len(dir.entries)) {
 		at := dir.entries[i]
-		return uint64(at) + 1, t.nodes[at].name, t.nodes[at].file == nil, true
+		return uint64(at) + 1, append(buf[:0], t.nodes[at].name...), t.nodes[at].file == nil, true
 	}
 	i -= uint64(len(dir.entries))
 	if dir.counted < 0 || i >= uint64(t.count(dir.counted)) {
-		return 0, "", false, false
+		return 0, nil, false, false
 	}
-	return countedNumber(dir.counted, int(i)), t.counted[dir.counted].Prefix + strconv.FormatUint(i, 10), true, true
+	name = strconv.AppendUint(append(buf[:0], t.counted[dir.counted].Prefix...), i, 10)
+	return countedNumber(dir.counted, int(i)), name, true, true
 }
