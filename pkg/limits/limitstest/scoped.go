@@ -30,6 +30,10 @@ func (s Scoped) Make(base, name string, l limits.Limits, owner uint32, warn func
 			}
 		}
 	}
+	// As an administrator has to see to: without it nothing is kept, and a start says so.
+	if err := os.WriteFile(s.V2+"/"+base+"/memory.min", []byte("max"), 0); err != nil {
+		return nil, err
+	}
 	g, err := s.Backend.Make(base, name, l, owner, warn)
 	if err != nil {
 		return nil, errors.Join(err, s.removeScope(base, name))
