@@ -15,6 +15,8 @@ const (
 	doInfo
 	doList
 	doListFancy
+	doTop // tables without a terminal
+	doMetrics
 	doClone    // and the new name
 	doSnapshot // and the new name
 )
@@ -42,6 +44,7 @@ const (
 	most  peerClass = iota // sysct, LXC with its hooks cleared and as shipped
 	all                    // and LXC with a user namespace
 	two                    // where hooks make no difference
+	alone                  // sysct, where LXC has nothing of the kind
 	views                  // sysct, LXC as shipped (with lxcfs) and with its hooks cleared (the kernel's own files)
 )
 
@@ -53,6 +56,8 @@ func (b *bench) class(c peerClass) []peer {
 		return b.peers
 	case two:
 		return b.peers[:2]
+	case alone:
+		return b.peers[:1]
 	case views:
 		return []peer{b.peers[0], b.peers[2], b.peers[1]}
 	}

@@ -21,6 +21,7 @@ func (s *sysct) argv(v verb, name string, more ...string) []string {
 		doConsole: {"console", name}, doDestroy: {"destroy", name},
 		doClone: {"-q", "clone", name}, doSnapshot: {"-q", "clone", "-s", name},
 		doInfo: {"info", name}, doList: {"ls"}, doListFancy: {"ls", "-f"},
+		doTop: {"top", "-b", "-d", "0.05"}, doMetrics: {"metrics"},
 	}
 	return append(append([]string{s.bin}, args[v]...), more...)
 }

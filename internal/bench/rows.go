@@ -19,6 +19,8 @@ func rows() []row {
 		{"ls-f-stopped", "ls -f of 100 guests", "ms", 0, two, listRow(doListFancy, false)},
 		{"ls-running", "ls of 100 running guests", "ms", 0, two, listRow(doList, true)},
 		{"ls-f-running", "ls -f of 100 running guests", "ms", 0, two, listRow(doListFancy, true)},
+		{"top-100", "CPU time of a refresh of top at 100 guests", "ms", 5, alone, refreshRow},
+		{"metrics-100", "CPU time of metrics at 100 guests", "ms", 5, alone, metricsRow},
 		{"console", "50 MB to the console, nobody attached", "MB/s", 0, two, consoleRow(false)},
 		{"console-client", "50 MB to the console, a client attached", "MB/s", 0, two, consoleRow(true)},
 		{"starts-row", "100 starts in a row", "ms", 5, two, startsRow(1)},

@@ -8,7 +8,7 @@ import (
 )
 
 // table is the result, in Markdown: a line a row and peer, and the ratio of the
-// medians to the second peer's.
+// medians to the second peer's, or to its own if it is alone.
 type table struct{ lines [][]string }
 
 func newTable() *table {
@@ -16,7 +16,7 @@ func newTable() *table {
 }
 
 func (t *table) add(r row, all []samples) {
-	base := median(all[1].values)
+	base := median(all[min(1, len(all)-1)].values)
 	for i, s := range all {
 		title := ""
 		if i == 0 {
