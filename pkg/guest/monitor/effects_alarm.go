@@ -19,11 +19,14 @@ const (
 //
 //	listening ── an alarm ──▶ gathering ── 50 ms, counters read ──▶ deaf
 //	    ▲                                                            │
-//	    └──────────────── 1 s, counters read ────────────────────────┘
+//	    └───────── 1 s, counters read, as long as they grow ─────────┘
+//
+// So what is told of is told once a second at most.
 type alarm struct {
 	src  limits.Alarm  // nil: there is none
 	at   time.Duration // of the next look at the counters, monotonic; 0: an alarm is waited for
-	deaf bool          // that look is the last before alarms are heard again
+	deaf bool          // alarms are heard again after that look, if it finds nothing new
+	last limits.Counts // what the last look found
 }
 
 // watchAlarm begins to listen. A guest of which nobody can tell this is kept all the same.
@@ -43,15 +46,15 @@ func (m *monitor) watchAlarm() {
 // listenToAlarm waits for the next alarm.
 func (m *monitor) listenToAlarm() {
 	for _, fd := range m.alarm.src.FDs() {
-		if err := m.loop.Add(fd.FD, fd.Events, func(uint32) { m.alarmed() }); err != nil {
+		if err := m.loop.Add(fd.FD, fd.Events, func(uint32) { m.alarmed(now().Mono) }); err != nil {
 			m.log.say(err.Error())
 		}
 	}
 }
 
-func (m *monitor) alarmed() {
+func (m *monitor) alarmed(mono time.Duration) {
 	m.deafen()
-	m.alarm.at, m.alarm.deaf = now().Mono+alarmGather, false
+	m.alarm.at, m.alarm.deaf = mono+alarmGather, false
 }
 
 func (m *monitor) deafen() {
@@ -73,7 +76,9 @@ func (m *monitor) alarmIfDue(mono time.Duration) {
 		return
 	}
 	m.emit(Counted{counts})
-	if a.deaf {
+	grown := counts != a.last
+	a.last = counts
+	if a.deaf && !grown {
 		a.at = 0
 		m.listenToAlarm()
 		return
