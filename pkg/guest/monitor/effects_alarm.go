@@ -1,7 +1,10 @@
 package monitor
 
 import (
+	"errors"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/sysct/sysct/pkg/limits"
 )
@@ -27,6 +30,7 @@ type alarm struct {
 	at   time.Duration // of the next look at the counters, monotonic; 0: an alarm is waited for
 	deaf bool          // alarms are heard again after that look, if it finds nothing new
 	last limits.Counts // what the last look found
+	most limits.Counts // the highest that was read
 }
 
 // watchAlarm begins to listen. A guest of which nobody can tell this is kept all the same.
@@ -53,8 +57,21 @@ func (m *monitor) listenToAlarm() {
 }
 
 func (m *monitor) alarmed(mono time.Duration) {
+	m.readAlarm() // before the group is gone: systemd removes a scope as soon as its init was killed
 	m.deafen()
 	m.alarm.at, m.alarm.deaf = mono+alarmGather, false
+}
+
+// readAlarm reads the counters, for the case that they can't be read later.
+func (m *monitor) readAlarm() (limits.Counts, error) {
+	if m.alarm.src == nil {
+		return limits.Counts{}, nil
+	}
+	c, err := m.alarm.src.Counts()
+	if most := &m.alarm.most; err == nil {
+		most.OOMKills, most.Refused = max(most.OOMKills, c.OOMKills), max(most.Refused, c.Refused)
+	}
+	return c, err
 }
 
 func (m *monitor) deafen() {
@@ -69,10 +86,13 @@ func (m *monitor) alarmIfDue(mono time.Duration) {
 	if a.at == 0 || mono < a.at {
 		return
 	}
-	counts, err := a.src.Counts()
+	counts, err := m.readAlarm()
 	if err != nil {
-		m.log.say(err.Error())
-		m.dropAlarm()
+		if !errors.Is(err, unix.ENODEV) { // the guest has just ended
+			m.log.say(err.Error())
+		}
+		m.deafen()
+		a.at = 0
 		return
 	}
 	m.emit(Counted{counts})

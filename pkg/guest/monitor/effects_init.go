@@ -29,7 +29,8 @@ func (m *monitor) watchInit(pid int) {
 
 // initEnded finds out how, which takes a moment if it isn't our child.
 func (m *monitor) initEnded(pid int) {
-	pidfd, group, before := m.pidfd, m.group, m.core.Life.OOMKills
+	_, _ = m.readAlarm() // at once: systemd may be about to remove the groups
+	pidfd, group, before, most := m.pidfd, m.group, m.core.Life.OOMKills, m.alarm.most
 	m.job(func() func() {
 		status, err := peek(pid)
 		own := err == nil
@@ -38,8 +39,8 @@ func (m *monitor) initEnded(pid int) {
 			end = endOf(pid, pidfd, m.plan.RunDir)
 		}
 		if group != nil {
-			end.OOMKills = oomKills(group) - before
-			end.Refused = refused(group)
+			end.OOMKills = max(oomKills(group), most.OOMKills) - before
+			end.Refused = max(refused(group), most.Refused)
 		}
 		return func() {
 			if own {
