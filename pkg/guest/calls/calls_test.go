@@ -1,6 +1,7 @@
 package calls
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -40,7 +41,7 @@ func guest(what string) error {
 	n, _ := strconv.Atoi(arg)
 	call, ok := map[string]func(int) error{
 		"figures": func(int) error { return guestFigures() }, "loop": guestLoop, "faults": guestFaults, "reboot": guestReboot,
-		"hang": guestHang, "kernel": guestKernel,
+		"hang": guestHang, "kernel": guestKernel, "exec": func(int) error { return unix.Exec(arg, []string{arg}, nil) },
 	}[act]
 	if !ok {
 		return errors.New("cannot do " + act)
@@ -121,19 +122,21 @@ func guestReboot(int) error {
 
 // site is a server with guests.
 type site struct {
-	t       *testing.T
-	server  *Server
-	memory  []byte
-	last    int
-	mu      sync.Mutex
-	said    []string
-	unused  chan int
-	other   func(n *seccomp.Notification) bool
-	checked chan bool
+	t      *testing.T
+	server *Server
+	memory []byte
+	last   int
+	// memoryMiB is what the guest has.
+	memoryMiB uint64
+	mu        sync.Mutex
+	said      []string
+	unused    chan int
+	other     func(n *seccomp.Notification) bool
+	checked   chan bool
 }
 
 func newSite(t *testing.T, memory []byte) *site {
-	s := &site{t: t, memory: memory, unused: make(chan int, 100), checked: make(chan bool, 1)}
+	s := &site{t: t, memory: memory, memoryMiB: 256, unused: make(chan int, 100), checked: make(chan bool, 1)}
 	s.other = func(*seccomp.Notification) bool { return false }
 	if memory == nil {
 		s.memory = make([]byte, SlotsSize)
@@ -142,7 +145,7 @@ func newSite(t *testing.T, memory []byte) *site {
 	s.server, err = New(s.memory, Options{
 		Figures: func() (views.Snapshot, error) {
 			return views.Snapshot{Uptime: 41500 * time.Millisecond, Load: [3]uint64{2048, 1024, 0}, Tasks: views.Tasks{Total: 7},
-				Memory: views.Memory{Total: 256 << 20, Free: 100 << 20, SwapTotal: 64 << 20, SwapFree: 32 << 20, MemoryStat: views.MemoryStat{Shmem: 1 << 20}}}, nil
+				Memory: views.Memory{Total: s.memoryMiB << 20, Free: 100 << 20, SwapTotal: 64 << 20, SwapFree: 32 << 20, MemoryStat: views.MemoryStat{Shmem: 1 << 20}}}, nil
 		},
 		Other:  func(_ bool, n *seccomp.Notification) bool { return s.other(n) },
 		Unused: func(n int) { s.unused <- n },
@@ -161,7 +164,7 @@ func newSite(t *testing.T, memory []byte) *site {
 }
 
 func (s *site) watch() {
-	for time.Sleep(CheckAfter / 4); s.server.Check(); time.Sleep(CheckAfter / 4) {
+	for time.Sleep(CheckAfter / 10); s.server.Check(); time.Sleep(CheckAfter / 10) {
 	}
 }
 
@@ -177,7 +180,7 @@ func (s *site) run(what string) (cmd *exec.Cmd, wait func() error) {
 	cmd.Env = append(os.Environ(), guestVar+"="+what)
 	cmd.ExtraFiles = []*os.File{theirs}
 	var out strings.Builder
-	cmd.Stderr = &out
+	cmd.Stderr, cmd.Stdout = &out, new(bytes.Buffer)
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}

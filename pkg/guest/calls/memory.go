@@ -16,6 +16,7 @@ var errFault = errors.New("the caller's memory can't be written to")
 // writer writes to the memory of callers, and remembers of some pages that they may.
 type writer struct {
 	path  [32]byte
+	mem   int // what was written to last; 0: it is closed
 	known [64]page
 }
 
@@ -28,7 +29,7 @@ type page struct {
 const pageShift = 12
 
 // write puts data at addr in the memory of the caller of n. seccomp.ErrNone: it has gone.
-// It may block for as long as the guest likes.
+// It may block for as long as the guest likes. close comes after it.
 //
 // The memory is opened, then the call is seen to wait still, then written to: a pid may be
 // another process's at any moment before, and that of the host even. process_vm_writev(2)
@@ -38,7 +39,7 @@ func (w *writer) write(listener int, n *seccomp.Notification, addr uint64, data 
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd)
+	w.mem = fd
 	if !seccomp.Valid(listener, n.ID) {
 		return seccomp.ErrNone
 	}
@@ -49,6 +50,14 @@ func (w *writer) write(listener int, n *seccomp.Notification, addr uint64, data 
 		return errFault
 	}
 	return nil
+}
+
+// close comes when the caller has its answer, which needn't wait for it.
+func (w *writer) close() {
+	if w.mem > 0 {
+		unix.Close(w.mem)
+		w.mem = 0
+	}
 }
 
 // writable says whether the kernel itself would write there: to what is mapped read-only

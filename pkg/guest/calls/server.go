@@ -33,6 +33,10 @@ type Options struct {
 // CheckAfter is how often a worker is looked after while there is work.
 const CheckAfter = 100 * time.Millisecond
 
+// patience is how many times a call may be found to be under way: on a host that is busy a
+// worker may not get a CPU for long.
+const patience = 6
+
 // maxStuck is how many workers may hang. Each is a thread, some 50 KiB.
 const maxStuck = 4
 
@@ -52,6 +56,7 @@ type Server struct {
 	paused  atomic.Bool
 	watched atomic.Bool
 	seen    uint64 // by Check: the leader's turn
+	late    int    // how often it has seen that same one
 
 	figures figures
 }
@@ -205,7 +210,7 @@ func (s *Server) Check() bool {
 	turn := w.turn.Load()
 	switch {
 	case turn != s.seen:
-		s.seen = turn
+		s.seen, s.late = turn, 0
 	case turn&1 == 0:
 		s.watched.Store(false)
 		// One that begins now may have seen that it was watched.
@@ -213,10 +218,12 @@ func (s *Server) Check() bool {
 			return false
 		}
 		s.watched.Store(true)
+	case s.late < patience:
+		s.late++
 	case s.stuck.Load() < maxStuck:
 		s.stuck.Add(1)
 		w.hangs.Store(true)
-		s.seen = 0
+		s.seen, s.late = 0, 0
 		s.lead()
 		s.o.Say(fmt.Sprintf("process %d has sysinfo(2) answered into memory that doesn't respond", w.pid.Load()))
 	}

@@ -179,6 +179,7 @@ func (w *worker) answer(l *listener, n *seccomp.Notification) {
 	if wide {
 		data = encode64
 	}
+	defer w.writer.close()
 	switch err := w.writer.write(l.fd, n, addr, data(&w.buf, &f)); {
 	case errors.Is(err, seccomp.ErrNone):
 		w.done(n)
