@@ -137,7 +137,7 @@ func procOps(f Facts) []Op {
 		ops = append(ops, Op{Kind: KindReadonly, Target: "proc/sys"})
 	}
 	for _, p := range []string{"kcore", "keys", "kallsyms", "kpagecount", "kpageflags", "kpagecgroup", "latency_stats",
-		"sched_debug", "timer_list", "timer_stats", "interrupts"} {
+		"sched_debug", "timer_list", "timer_stats", "interrupts", "slabinfo", "spl/kstat/zfs/arcstats"} {
 		ops = append(ops, Op{Kind: KindMaskFile, Target: "proc/" + p, Absent: true})
 	}
 	for _, p := range []string{"scsi", "acpi"} {

@@ -159,8 +159,39 @@ func newSite(t *testing.T, memory []byte) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.server.Start()
+	if memory == nil {
+		s.server.Start()
+	}
 	return s
+}
+
+// TestSuccessor: a call that a server has received, and not answered, is answered by the next
+// one.
+func TestSuccessor(t *testing.T) {
+	first := newSite(t, nil)
+	received := make(chan bool)
+	first.server.o.Failpoint = func(name string) error {
+		if name == "answer call" {
+			received <- true
+			select {} // as if it were killed
+		}
+		return nil
+	}
+	_, wait := first.run("figures")
+	<-received
+	listener, err := unix.FcntlInt(uintptr(first.server.listeners[1].fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := newSite(t, first.memory)
+	if err := second.server.Add(7, listener, true); err != nil {
+		t.Fatal(err)
+	}
+	second.server.Start()
+	if err := wait(); err != nil {
+		t.Error(err)
+	}
+	second.until("a slot without the call", func() bool { return second.server.claimWaiting() == nil })
 }
 
 func (s *site) watch() {

@@ -1,0 +1,91 @@
+package guest_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// total is what busybox's free, which calls sysinfo(2), has for all memory, in KiB.
+const total = `free | awk '/^Mem/{print $2}'`
+
+// TestSysinfo: the guest's own figures are answered to its init's children, to what enters
+// it and outlives that, in nested namespaces, to many at once; and when monitors die.
+func TestSysinfo(t *testing.T) {
+	in := newInstance(t)
+	in.create("tiny", "busybox", "overlay")
+	in.configure("tiny", "[limits]\nmemory = \"96M\"\n")
+	in.start("tiny")
+	in.ready("tiny")
+	const want = "98304\n"
+	for what, script := range map[string]string{
+		"entered": total, "nested": "unshare -Urpf --mount-proc sh -c " + quoted(total), "nobody": "su -s /bin/sh nobody -c " + quoted(total),
+	} {
+		if out, status := in.run("tiny", "sh", "-c", script); status != 0 || !strings.HasPrefix(out, want[:5]) {
+			t.Errorf("%s: %q, status %d", what, out, status)
+		}
+	}
+	in.run("tiny", "sh", "-c", "for i in 1 2 3 4 5 6 7 8; do (for j in $(seq 30); do "+total+"; done >/out$i 2>&1; echo >/done$i)& done")
+	for range 6 {
+		in.killMonitor("tiny")
+	}
+	eventually(t, "all have been answered", func() error {
+		if _, status := in.run("tiny", "sh", "-c", "test $(ls /done* | wc -l) = 8"); status != 0 {
+			return fmt.Errorf("status %d", status)
+		}
+		return nil
+	})
+	if out, _ := in.run("tiny", "sh", "-c", "cat /out* | sort | uniq -c"); strings.Join(strings.Fields(out), " ") != "240 98304" {
+		t.Errorf("answers while monitors died:\n%s", out)
+	}
+	in.nothingListens("tiny")
+}
+
+// nothingListens: the monitor lets go of the listeners of what entered and has ended.
+func (in *instance) nothingListens(name string) {
+	in.t.Helper()
+	eventually(in.t, "one listener is left, the guest's own", func() error {
+		links := descriptors(in.t, *in.info(name).MonitorPid)
+		if n := strings.Count(links, "seccomp notify"); n != 1 {
+			return fmt.Errorf("%d listeners", n)
+		}
+		return nil
+	})
+}
+
+func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// TestSysinfoOff: with the key turned off the kernel answers.
+func TestSysinfoOff(t *testing.T) {
+	in := newInstance(t)
+	in.create("tiny", "busybox", "overlay")
+	in.configure("tiny", "[limits]\nmemory = \"96M\"\n[views]\nsysinfo = false\n")
+	in.start("tiny")
+	in.ready("tiny")
+	var host unix.Sysinfo_t
+	if err := unix.Sysinfo(&host); err != nil {
+		t.Fatal(err)
+	}
+	if out, _ := in.run("tiny", "sh", "-c", total); !strings.HasPrefix(out, fmt.Sprint(uint64(host.Totalram)*uint64(host.Unit)>>10)) {
+		t.Errorf("the host has %d bytes, the guest %s KiB", host.Totalram, out)
+	}
+}
+
+// descriptors are what a process has open.
+func descriptors(t *testing.T, pid int) string {
+	t.Helper()
+	dir := fmt.Sprintf("/proc/%d/fd", pid)
+	names, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var links strings.Builder
+	for _, n := range names {
+		link, _ := os.Readlink(dir + "/" + n.Name()) // it may be closed by now
+		links.WriteString(link + "\n")
+	}
+	return links.String()
+}
