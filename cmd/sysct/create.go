@@ -60,7 +60,7 @@ func (o *createOptions) flags(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVarP(&o.config, "config", "c", nil, "set a key of its configuration, `KEY=VALUE`; may be repeated")
 	cmd.Flags().BoolVarP(&o.ephemeral, "ephemeral", "e", false, "destroy it when it stops")
 	completeFlag(cmd, "template", completeTemplates)
-	completeFlag(cmd, "backend", words("auto", "btrfs", "overlay", "dir"))
+	completeFlag(cmd, "backend", words("auto", "btrfs", "overlay", "dir", "shift"))
 	completeFlag(cmd, "config", assignments)
 	cmd.ValidArgsFunction = cobra.NoFileCompletions
 }

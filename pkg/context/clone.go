@@ -1,6 +1,7 @@
 package context
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -30,7 +31,7 @@ type cloned struct {
 // so that the host owns it and can write its offsets, and it is made for the
 // children of the thread that unshares it. The thread ends with the goroutine,
 // so no later child inherits it.
-func cloneStage(s *Spec, cgroupFD, socket int) (cloned, error) {
+func cloneStage(s *Spec, cgroupFD, socket int, warn func(string)) (cloned, error) {
 	type result struct {
 		c   cloned
 		err error
@@ -38,15 +39,18 @@ func cloneStage(s *Spec, cgroupFD, socket int) (cloned, error) {
 	ch := make(chan result)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread is spoilt
-		c, err := cloneHere(s, cgroupFD, socket)
+		c, err := cloneHere(s, cgroupFD, socket, warn)
 		ch <- result{c, err}
 	}()
 	r := <-ch
 	return r.c, r.err
 }
 
-func cloneHere(s *Spec, cgroupFD, socket int) (cloned, error) {
-	if err := newTime(); err != nil {
+func cloneHere(s *Spec, cgroupFD, socket int, warn func(string)) (cloned, error) {
+	if err := newTime(); errors.Is(err, unix.EPERM) {
+		// CAP_SYS_TIME is missing, as it is in a guest: the new namespace has the clocks of this one.
+		warn("the guest's uptime is that of this system: sysct may not set the offsets of its clocks (CAP_SYS_TIME)")
+	} else if err != nil {
 		return cloned{}, err
 	}
 	normalScheduling()

@@ -1,6 +1,7 @@
 package context
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -77,24 +78,34 @@ func deviceNodes(list []Device) []node {
 // newDev makes the guest's /dev as a detached tmpfs. The host makes it, in its
 // own user namespace: device nodes of a tmpfs that the guest mounts are dead
 // (SB_I_NODEV), and mknod is not the guest's to call.
-func newDev(ids ns.IDRange, more []Device) (int, error) {
+//
+// A sysct in a user namespace makes no nodes either: there files are made in their places,
+// over which those of its own /dev are to be mounted. They are returned.
+func newDev(ids ns.IDRange, more []Device) (fd int, files []string, err error) {
 	root := strconv.FormatUint(uint64(ids.Base), 10)
-	fd, err := mounts.New("tmpfs", "dev", []mounts.Option{{Key: "mode", Value: "0755"}, {Key: "size", Value: "500k"},
+	fd, err = mounts.New("tmpfs", "dev", []mounts.Option{{Key: "mode", Value: "0755"}, {Key: "size", Value: "500k"},
 		{Key: "nr_inodes", Value: "1k"}, {Key: "uid", Value: root}, {Key: "gid", Value: root}}, mounts.AttrNosuid|mounts.AttrNoexec)
 	if err != nil {
-		return -1, err
+		return -1, nil, err
 	}
 	for _, n := range append(devNodes(), deviceNodes(more)...) {
-		if err := makeNode(fd, n, ids); err != nil {
+		kind := n.mode & unix.S_IFMT
+		err := makeNode(fd, n, ids)
+		if errors.Is(err, unix.EPERM) && (kind == unix.S_IFCHR || kind == unix.S_IFBLK) {
+			files = append(files, n.name)
+			n.mode = unix.S_IFREG
+			err = makeNode(fd, n, ids)
+		}
+		if err != nil {
 			unix.Close(fd)
-			return -1, err
+			return -1, nil, err
 		}
 	}
 	if err := writeBootID(fd); err != nil {
 		unix.Close(fd)
-		return -1, err
+		return -1, nil, err
 	}
-	return fd, nil
+	return fd, files, nil
 }
 
 func makeNode(dir int, n node, ids ns.IDRange) error {

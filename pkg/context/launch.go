@@ -34,7 +34,7 @@ type Options struct {
 	// must not wait, and whoever serves them does so from then on. pid is the process that
 	// becomes the guest's init. nil: the guest gets none.
 	ServeViews func(dev, pid int)
-	// Warn takes what the guest has to do without, in the launch's goroutine; nil: nobody does.
+	// Warn takes what the guest has to do without, in any goroutine; nil: nobody does.
 	Warn func(text string)
 	// Failpoint, if set, runs before each named step; an error stands in for the step's.
 	Failpoint func(step string) error
@@ -53,6 +53,7 @@ type launch struct {
 	sys    int
 	creds  int
 	views  int
+	nodes  map[string]int // detached mounts of this system's device nodes, by their names
 	nested map[string]int // detached mounts, see nestedPlaces
 	shown  bool           // this launch shows the running root at rootfs/
 	guest  *Guest
@@ -172,6 +173,7 @@ func (l *launch) release() {
 	closeFD(&l.creds)
 	closeFD(&l.views)
 	l.dropNested()
+	l.dropNodes()
 	l.dropHooks()
 }
 

@@ -35,7 +35,7 @@ func (l *launch) closeSocket() {
 }
 
 func (l *launch) clone() error {
-	c, err := cloneStage(l.spec, l.group.PayloadFD(), l.peer)
+	c, err := cloneStage(l.spec, l.group.PayloadFD(), l.peer, l.warn)
 	if err != nil {
 		return err
 	}
@@ -108,11 +108,17 @@ func (l *launch) checkInit() error {
 }
 
 func (l *launch) makeDev() (err error) {
-	l.dev, err = newDev(l.spec.IDs, l.spec.allDevices())
-	return err
+	var files []string
+	if l.dev, files, err = newDev(l.spec.IDs, l.spec.allDevices()); err != nil {
+		return err
+	}
+	return l.openNodes(files)
 }
 
-func (l *launch) dropDev() { closeFD(&l.dev) }
+func (l *launch) dropDev() {
+	closeFD(&l.dev)
+	l.dropNodes()
+}
 
 // openSys: with the host's network, sysfs can't be mounted by the guest's user
 // namespace, which doesn't own it; the host's is handed in, without what is mounted over it.
@@ -151,6 +157,7 @@ func (l *launch) setup() error {
 	if l.views >= 0 {
 		m.FDs, fds = append(m.FDs, proto.FDViews), append(fds, l.views)
 	}
+	l.addNodes(&m, &fds)
 	for name, fd := range l.nested {
 		m.FDs, fds = append(m.FDs, name), append(fds, fd)
 		m.Setup.Mounts = append(m.Setup.Mounts, nestedMount(name))

@@ -42,6 +42,7 @@ type Spec struct {
 type Device struct {
 	Rule devices.Rule `json:"rule"`
 	Name string       `json:"name,omitempty"` // of its node, below /dev; empty: it has none
+	Path string       `json:"path,omitempty"` // of this system's own node; empty: not known
 	Mode uint32       `json:"mode,omitempty"`
 	UID  uint32       `json:"uid,omitempty"` // the guest's
 	GID  uint32       `json:"gid,omitempty"`

@@ -91,8 +91,8 @@ func (c *cloning) look() (err error) {
 	if c.was, err = c.m.identity(c.from); err != nil {
 		return err
 	}
-	if c.o.Snapshot && c.was.Backend == store.Dir {
-		return as(ErrConfig, fmt.Errorf("its backend is dir, which can only be copied\nhint: sysct clone %s %s; guests of the backends overlay and btrfs can be shared", c.from, c.name))
+	if c.o.Snapshot && (c.was.Backend == store.Dir || c.was.Backend == store.Shift) {
+		return as(ErrConfig, fmt.Errorf("its backend is %s, which can only be copied\nhint: sysct clone %s %s; guests of the backends overlay and btrfs can be shared", c.was.Backend, c.from, c.name))
 	}
 	text, err := c.m.ConfigText(c.from)
 	if err != nil {

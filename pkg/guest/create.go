@@ -26,7 +26,7 @@ import (
 type CreateOptions struct {
 	Template string        // name of the template
 	Args     []string      // the template's arguments, what comes after -- on the command line
-	Backend  string        // auto, btrfs, overlay, dir; empty: auto
+	Backend  string        // auto, btrfs, overlay, dir, shift; empty: auto
 	Config   []spec.Change // what isn't to be as by default
 }
 
@@ -112,10 +112,10 @@ func (m *Manager) plan(o CreateOptions) (*images.Recipe, string, error) {
 			return nil, "", as(ErrConfig, fmt.Errorf("backend btrfs: %s is not on btrfs", m.dirs.State))
 		}
 		return recipe, o.Backend, nil
-	case "dir", "overlay":
+	case "dir", "overlay", "shift":
 		return recipe, o.Backend, nil
 	}
-	return nil, "", as(ErrConfig, fmt.Errorf("unknown backend %q (auto, btrfs, overlay, dir)", o.Backend))
+	return nil, "", as(ErrConfig, fmt.Errorf("unknown backend %q (auto, btrfs, overlay, dir, shift)", o.Backend))
 }
 
 // free says that the name is not taken, by a guest or by anything else.

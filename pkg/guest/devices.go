@@ -47,7 +47,7 @@ func guestDevice(d *spec.Device) (*sysctx.Device, error) {
 		}
 		rule.Type, rule.Major, rule.Minor = node.Type, node.Major, node.Minor
 	}
-	return &sysctx.Device{Rule: rule, Name: d.Name(), Mode: d.Permissions(), UID: uint32(d.UID), GID: uint32(d.GID)}, nil
+	return &sysctx.Device{Rule: rule, Name: d.Name(), Path: d.Path, Mode: d.Permissions(), UID: uint32(d.UID), GID: uint32(d.GID)}, nil
 }
 
 // nodeOf is what a node below the host's /dev stands for. A link there, as those in

@@ -38,6 +38,7 @@ func (m *Manager) widen(ctx context.Context, plan *monitor.Plan) error {
 	if err := m.inGuest(name, func(fd int) error { return state.WriteIdentity(fd, id) }); err != nil {
 		return err
 	}
+	plan.Context.Root.IDBase = ids.Base
 	plan.Context.IDs = ns.IDRange{Base: ids.Base, Size: ids.Size}
 	return m.ledger.Settle(ctx, m.dir(name), ids.Base)
 }

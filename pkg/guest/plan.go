@@ -92,7 +92,9 @@ func (m *Manager) monitorPlan(name string) (*monitor.Plan, error) {
 // guestLayout is a guest's storage. An overlay's image has to be there still.
 func (m *Manager) guestLayout(name string, id *state.Identity) (store.Layout, error) {
 	if id.Backend != store.Overlay {
-		return m.layout(m.dir(name), id.Backend), nil
+		layout := m.layout(m.dir(name), id.Backend)
+		layout.IDBase = id.IDBase
+		return layout, nil
 	}
 	image, err := m.images.Open(context.Background(), id.Image)
 	if err != nil {

@@ -80,7 +80,7 @@ func (id *Identity) check() error {
 	if id.Name == "" || id.Name[0] == '.' || strings.Contains(id.Name, "/") {
 		return fmt.Errorf("name: %.80q is not a guest's", id.Name)
 	}
-	if !slices.Contains([]string{"dir", "overlay", "btrfs"}, id.Backend) {
+	if !slices.Contains([]string{"dir", "overlay", "btrfs", "shift"}, id.Backend) {
 		return fmt.Errorf("backend: %.80q is unknown", id.Backend)
 	}
 	if year := id.CreatedAt.UTC().Year(); year < 1970 || year > 9999 {

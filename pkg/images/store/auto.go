@@ -11,7 +11,7 @@ import (
 
 // Auto chooses the backend for guests in stateDir, which must be there: Btrfs
 // if it is on btrfs, else Overlay if the whole of it works there, which is
-// tried in a directory that is removed again, else Dir.
+// tried in a directory that is removed again, else Dir, or Shift where ids can't be mapped.
 func Auto(stateDir string) (string, error) {
 	fd, err := unix.Open(stateDir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -28,7 +28,19 @@ func Auto(stateDir string) (string, error) {
 	if tried == nil {
 		return Overlay, nil
 	}
+	if mapped, err := inProbe(stateDir, tryIDMapIn); err != nil || mapped != nil {
+		return Shift, err
+	}
 	return Dir, nil
+}
+
+func tryIDMapIn(dir string) error {
+	userns, err := newUserNamespace()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(userns)
+	return TryIDMap(dir, userns)
 }
 
 // ProbePrefix begins the names of directories in which something is tried.

@@ -17,11 +17,13 @@ const (
 
 // Layout says where a guest's root file system is and of which kind.
 type Layout struct {
-	Backend  string // Dir, Overlay or Btrfs
+	Backend  string // Dir, Overlay, Btrfs or Shift
 	GuestDir string // absolute path of the guest's directory
 	// Lower are the images' rootfs directories of an overlay, absolute, the top
 	// one first. To unmount and to destroy they aren't needed.
 	Lower []string
+	// IDBase is the first of the host's ids that Shift gives the files.
+	IDBase uint32 `json:",omitempty"`
 }
 
 // backend is what differs between the kinds of root file system.
@@ -55,6 +57,8 @@ func (l Layout) backend() (backend, error) {
 		return dirBackend{}, nil
 	case Btrfs:
 		return btrfsBackend{}, nil
+	case Shift:
+		return shiftBackend{base: l.IDBase}, nil
 	case Overlay:
 		return overlayBackend{lower: l.Lower}, nil
 	}
