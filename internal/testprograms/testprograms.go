@@ -19,6 +19,7 @@ func Build(path, program, tag string) error {
 		return copyTo(path, filepath.Join(dir, Name(program, tag)))
 	}
 	cmd := exec.Command("go", "build", "-tags", tag, "-o", path, "github.com/sysct/sysct/cmd/"+program)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as they are installed: static, for guests too
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("cannot build %s: %w\n%s", program, err, out)
 	}
