@@ -48,6 +48,7 @@ func exceptions() map[string]string {
 		"internal/safefs/safefs.go Open":           "the tree's own directory, its last component no link: where it all begins",
 		"pkg/context/clone.go Open":                "/proc of the own thread",
 		"pkg/context/host.go ReadFile":             "the host's os-release",
+		"pkg/context/dev_nodes.go OpenTree":        "a node of the /dev of this system itself",
 		"pkg/context/views.go Open":                "/dev/fuse of the host",
 		"pkg/context/enter/target.go Open":         "the guest's control group",
 		"pkg/context/stage/place.go Open":          "the host's tree, before the guest's root is in it",

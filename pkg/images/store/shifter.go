@@ -98,12 +98,12 @@ func (s *shifter) file(dir int, name, path string) error {
 	if caps = s.capability(caps); caps == nil {
 		return nil
 	}
-	return unix.Lsetxattr(path, "security.capability", caps, 0)
+	return attributed{path: path}.set("security.capability", caps)
 }
 
 // read gives an extended attribute, nil if the file has none of that name.
 func (s *shifter) read(path, name string) ([]byte, error) {
-	n, err := unix.Lgetxattr(path, name, s.value)
+	n, err := attributed{path: path}.get(name, s.value)
 	switch {
 	case errors.Is(err, unix.ENODATA), errors.Is(err, unix.EOPNOTSUPP):
 		return nil, nil
@@ -149,7 +149,7 @@ func (s *shifter) lists(path string) error {
 		if !changed {
 			continue
 		}
-		if err := unix.Lsetxattr(path, name, value, 0); err != nil {
+		if err := (attributed{path: path}).set(name, value); err != nil {
 			return fmt.Errorf("cannot write %s: %w", name, err)
 		}
 	}
