@@ -58,7 +58,11 @@ func (k Knob) Present(text string) Knob {
 
 // Controllers says where a host has its controllers: those of the v2 tree, and
 // those that are bound to a v1 hierarchy. A controller is never in both.
-type Controllers struct{ V2, V1 []string }
+type Controllers struct {
+	V2, V1 []string
+	// Delegated: V2 are those that the host's service manager delegates.
+	Delegated bool
+}
 
 // Enabled lists the v2 controllers that a guest gets, limits or none, so that
 // its own service manager can use them below its root.

@@ -60,6 +60,8 @@ func (r *row) place(l *Limits, on Controllers) (knobs []Knob, isV2 bool, err err
 	switch {
 	case slices.Contains(on.V2, r.controller):
 		knobs, isV2 = r.v2(l), true
+	case !slices.Contains(on.V1, old) && on.Delegated:
+		return nil, false, fmt.Errorf("the host's service manager delegates no %s controller", r.controller)
 	case !slices.Contains(on.V1, old):
 		return nil, false, fmt.Errorf("this host has no %s controller", r.controller)
 	case r.v1 == nil:

@@ -145,6 +145,13 @@ func TestPlanRefusesWhatNoControllerKeeps(t *testing.T) {
 	}
 }
 
+func TestPlanSaysWhoHasNoController(t *testing.T) {
+	_, err := NewPlan(Limits{Hugepages: map[string]int64{"2MB": 0}}, Controllers{V2: []string{"memory"}, Delegated: true})
+	if want := "limits.hugepages: the host's service manager delegates no hugetlb controller"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 func TestPlanDropsTheDefaultWithOneWarning(t *testing.T) {
 	p, err := NewPlan(Limits{Pids: ptr(10), PidsDefault: true}, Controllers{})
 	if err != nil || len(p.V1)+len(p.V2) != 0 || len(p.Warnings) != 1 {

@@ -52,6 +52,7 @@ func (g *group) change(from, to limits.Limits) error {
 // controllers says what the guest's groups have. One that a limit can be enabled for
 // counts: it is above guest.
 func (g *group) controllers() (on limits.Controllers, err error) {
+	on.Delegated = g.backend.delegated
 	if on.V2, err = g.own.words("cgroup.controllers"); err != nil {
 		return on, err
 	}

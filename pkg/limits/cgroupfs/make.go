@@ -97,6 +97,7 @@ func (m *maker) check() (err error) {
 	if m.on.V2, err = top.words("cgroup.controllers"); err != nil {
 		return err
 	}
+	m.on.Delegated = m.delegated
 	for controller := range m.tree.V1 {
 		m.on.V1 = append(m.on.V1, controller)
 	}
