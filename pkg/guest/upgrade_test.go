@@ -74,6 +74,12 @@ func TestUpgrade(t *testing.T) {
 		in.ready(name)
 	}
 	in.run("web", "sh", "-c", "(i=0; while :; do i=$((i+1)); echo line $i; sleep 0.01; done >/dev/console) & echo")
+	if change, err := in.change("db", "limits.pids=111"); err != nil || !change.Old || strings.Join(change.Waiting, " ") != "limits.pids" {
+		t.Errorf("set with a monitor that can't change its guest: %+v, %v", change, err)
+	}
+	if _, err := in.Apply(context.Background(), "db", nil); err == nil || !strings.Contains(err.Error(), "its monitor is of an older sysct") || !strings.Contains(err.Error(), "hint: sysct upgrade db, or restart it") {
+		t.Errorf("apply with a monitor that can't change its guest: %v", err)
+	}
 	before := in.info("web")
 	for i, step := range []struct {
 		helper string
@@ -99,6 +105,9 @@ func TestUpgrade(t *testing.T) {
 		if _, status := in.run("web", "true"); status != 0 {
 			t.Fatalf("step %d: exec fails", i)
 		}
+	}
+	if a, err := in.Apply(context.Background(), "db", nil); err != nil || effects(a) != "limits.pids=live" || !a.Applied {
+		t.Errorf("apply after an upgrade: %+v, %v", a, err)
 	}
 	in.killMonitor("web")
 	if exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", *in.info("web").MonitorPid)); err != nil || exe != newest {
