@@ -49,7 +49,13 @@ func (a *Applier) Apply(op Op) error {
 		return err
 	}
 	defer unix.Close(mount)
-	return failed("move_mount", op.Target, Attach(mount, target))
+	if err := Attach(mount, target); err != nil {
+		return failed("move_mount", op.Target, err)
+	}
+	if op.Target == ViewRoot {
+		list(mount) // in one go, instead of a question for each of its files
+	}
+	return nil
 }
 
 func (a *Applier) open(op Op) (int, error) {

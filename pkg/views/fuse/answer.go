@@ -112,8 +112,9 @@ func (s *Server) read(r *request, n *node) (data []byte, errno unix.Errno) {
 	return data[:min(uint64(len(data)), uint64(size))], 0
 }
 
-// readdir lists a directory. An entry's offset is that of the one after it.
-func (s *Server) readdir(r *request, dir *node) (data []byte, errno unix.Errno) {
+// readdir lists a directory. An entry's offset is that of the one after it. With plus each has
+// before it what a LOOKUP of it would give (fuse_direntplus): then none follows.
+func (s *Server) readdir(r *request, dir *node, plus int) (data []byte, errno unix.Errno) {
 	offset, size, _, ok := r.span()
 	switch {
 	case !ok:
@@ -124,12 +125,16 @@ func (s *Server) readdir(r *request, dir *node) (data []byte, errno unix.Errno) 
 	b := s.list[:0]
 	for i := offset; ; i++ {
 		number, name, isDir, ok := s.tree.entry(dir, i, s.name[:])
-		whole := (direntLen + len(name) + 7) &^ 7
+		whole := plus + (direntLen+len(name)+7)&^7
 		if !ok || len(b)+whole > min(int(min(size, maxWrite)), cap(b)) {
 			return b, 0
 		}
 		e := b[len(b) : len(b)+whole]
 		clear(e)
+		if n, ok := s.tree.get(number); ok && plus > 0 {
+			s.putEntry(e, number, n)
+		}
+		e = e[plus:]
 		native.PutUint64(e, number)
 		native.PutUint64(e[8:], i+1)
 		native.PutUint32(e[16:], uint32(len(name)))
@@ -158,7 +163,7 @@ func (s *Server) begin(r *request) (size int, errno unix.Errno) {
 	native.PutUint32(b, major)
 	native.PutUint32(b[4:], minor)
 	native.PutUint32(b[8:], 64<<10) // readahead
-	native.PutUint32(b[12:], flags&(initAsyncRead|initAutoInvalData|initParallelDirs|initExt))
+	native.PutUint32(b[12:], flags&(initAsyncRead|initAutoInvalData|initReaddirplus|initParallelDirs|initExt))
 	native.PutUint16(b[16:], 12) // requests in the background, and when these are too many: the kernel's own
 	native.PutUint16(b[18:], 9)
 	native.PutUint32(b[20:], maxWrite)

@@ -27,6 +27,7 @@ func TestNothingTakesMemory(t *testing.T) {
 		"of one of many":  {op: opGetattr, node: countedNumber(0, 7)},
 		"a read":          {op: opRead, node: 2, body: span},
 		"a listing":       {op: opReaddir, node: 3, body: span},
+		"all of them":     {op: opReaddirplus, node: 3, body: span},
 		"what isn't here": {op: 12345, node: 9},
 	} {
 		var errno unix.Errno
@@ -77,7 +78,7 @@ func FuzzHandle(f *testing.F) {
 			t.Errorf("operation %d is answered %d with %d bytes", r.op, errno, len(answer))
 		}
 		most := uint32(entrySize)
-		if _, size, _, ok := r.span(); ok && (r.op == opRead || r.op == opReaddir) {
+		if _, size, _, ok := r.span(); ok && (r.op == opRead || r.op == opReaddir || r.op == opReaddirplus) {
 			most = size
 		}
 		if uint32(len(answer)) > most {

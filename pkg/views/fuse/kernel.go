@@ -70,6 +70,7 @@ const SlotSize = 8192
 const (
 	initAsyncRead     = 1 << 0
 	initAutoInvalData = 1 << 12
+	initReaddirplus   = 1 << 13 // and for listings that nobody asks the attributes of, too
 	initParallelDirs  = 1 << 18
 	initExt           = 1 << 30
 	init2HasResend    = 1 << 7 // FUSE_HAS_RESEND, bit 39

@@ -140,11 +140,14 @@ func (s *Server) handle(r *request) (data []byte, errno unix.Errno) {
 		return s.read(r, n)
 	case opOpendir:
 		return s.fixedAnswer(openOut, 0)
-	case opReaddir:
+	case opReaddir, opReaddirplus:
 		if s.list == nil {
 			s.list = make([]byte, 0, maxWrite)
 		}
-		return s.readdir(r, n)
+		if r.op == opReaddirplus {
+			return s.readdir(r, n, entrySize)
+		}
+		return s.readdir(r, n, 0)
 	case opReadlink:
 		return nil, unix.EINVAL
 	}
