@@ -151,6 +151,7 @@ func restarts(t *testing.T) {
 func verbsWork(t *testing.T) {
 	sh(t, "sysct freeze web && sysct ls -o name,state | grep -q 'web *FROZEN' && sysct thaw web && sysct exec web -- true")
 	sh(t, "sysct stop db && sysct start db && sysct exec db -- true")
+	want(t, "sysct exec web -- systemctl --failed --no-legend --plain", "")
 	want(t, "sysct exec web -- systemctl is-system-running", "running")
 	want(t, "sysct gc -n", "")
 }
