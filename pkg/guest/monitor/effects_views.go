@@ -118,6 +118,9 @@ func (m *monitor) viewTable() *fuse.Table {
 	base := m.plan.Context.IDs.Base
 	t := &fuse.Table{UID: base, GID: base, Files: []fuse.File{{Path: mounts.ViewTouch, TTL: time.Hour, Render: func(b []byte) []byte { return b }}},
 		Counted: []fuse.Counted{{Dir: viewName(views.CPUDir), Prefix: "cpu", Count: m.countCPUs}}}
+	for _, f := range views.CPUFiles() {
+		t.Counted[0].Files = append(t.Counted[0].Files, fuse.Numbered{Path: f.Path, Render: f.Render})
+	}
 	for _, f := range views.Files() {
 		path := viewName(f.Path)
 		t.Files = append(t.Files, fuse.File{Path: path, TTL: f.TTL, Render: func(b []byte) (content []byte) {

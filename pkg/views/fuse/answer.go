@@ -9,17 +9,16 @@ import (
 // long is how long the kernel may take for granted what never changes.
 const long = time.Hour
 
-// brief is how long it may what changes with the number of CPUs.
-const brief = time.Second
-
 // putAttr writes fuse_attr of a node.
-func (s *Server) putAttr(b []byte, number uint64, n *node) {
-	native.PutUint64(b, number)
+func (s *Server) putAttr(b []byte, p *place) {
+	native.PutUint64(b, p.number)
 	mode, links, changed := uint32(unix.S_IFDIR|0o555), uint32(2), s.began
-	if n.file != nil {
-		mode, links, changed = unix.S_IFREG|0o444, 1, n.file.changed
-		native.PutUint64(b[8:], uint64(len(n.file.data)))
-		native.PutUint64(b[16:], (uint64(len(n.file.data))+511)/512)
+	if !p.isDir() {
+		var data []byte
+		data, changed = s.content(p)
+		mode, links = unix.S_IFREG|0o444, 1
+		native.PutUint64(b[8:], uint64(len(data)))
+		native.PutUint64(b[16:], (uint64(len(data))+511)/512)
 	}
 	for i := range 3 { // atime, mtime, ctime
 		native.PutUint64(b[24+8*i:], uint64(changed/1e9))
@@ -33,93 +32,93 @@ func (s *Server) putAttr(b []byte, number uint64, n *node) {
 }
 
 // validity is how long a node's attributes may be taken for granted.
-func validity(n *node) time.Duration {
+func validity(p *place) time.Duration {
 	switch {
-	case n.file != nil:
-		return n.file.TTL
-	case n.counted >= 0:
+	case p.file != nil:
+		return p.file.TTL
+	case p.of != nil:
 		return brief
 	}
 	return long
 }
 
 // putEntry writes fuse_entry_out. Whether a numbered directory is there changes.
-func (s *Server) putEntry(b []byte, number uint64, n *node) {
-	valid, stays := validity(n), long
-	if n.file != nil {
+func (s *Server) putEntry(b []byte, p *place) {
+	valid, stays := validity(p), long
+	if p.file != nil {
 		valid = 0 // it is rendered for who asks for its attributes, not for who comes by
 	}
-	if number>>countedShift != 0 {
+	if p.of != nil {
 		stays = brief
 	}
-	native.PutUint64(b, number)
+	native.PutUint64(b, p.number)
 	native.PutUint64(b[16:], uint64(stays/time.Second))
 	native.PutUint64(b[24:], uint64(valid/time.Second))
 	native.PutUint32(b[32:], uint32(stays%time.Second))
 	native.PutUint32(b[36:], uint32(valid%time.Second))
-	s.putAttr(b[40:], number, n)
+	s.putAttr(b[40:], p)
 }
 
-func (s *Server) lookup(r *request, dir *node) (size int, errno unix.Errno) {
+func (s *Server) lookup(r *request, dir *place) (size int, errno unix.Errno) {
 	name, ok := r.name()
 	if !ok {
 		return 0, unix.EINVAL
 	}
-	if dir.file != nil {
+	if !dir.isDir() {
 		return 0, unix.ENOTDIR
 	}
 	b := s.fixed[:entrySize]
-	number := s.tree.lookup(dir, name)
-	n, ok := s.tree.get(number)
+	p, ok := s.tree.get(s.tree.lookup(dir, name))
 	if !ok {
 		// Not an error, but an entry without a node, so that the kernel remembers it.
-		native.PutUint64(b[16:], uint64(brief/time.Second))
+		native.PutUint32(b[32:], uint32(brief))
 		return entrySize, 0
 	}
-	s.putEntry(b, number, n)
+	s.putEntry(b, &p)
 	return entrySize, 0
 }
 
-func (s *Server) getattr(r *request, n *node) (size int, errno unix.Errno) {
-	if n.file != nil {
-		s.refresh(n.file)
+func (s *Server) getattr(p *place) (size int, errno unix.Errno) {
+	if p.file != nil {
+		s.refresh(p.file)
 	}
 	b := s.fixed[:16+attrSize]
-	valid := validity(n)
+	valid := validity(p)
 	native.PutUint64(b, uint64(valid/time.Second))
 	native.PutUint32(b[8:], uint32(valid%time.Second))
-	s.putAttr(b[16:], r.node, n)
+	s.putAttr(b[16:], p)
 	return len(b), 0
 }
 
 // read gives a part of a file. It stays the content that the attributes were told of, so
 // that parts fit together; who goes past the page cache gets a new one at the beginning.
-func (s *Server) read(r *request, n *node) (data []byte, errno unix.Errno) {
+func (s *Server) read(r *request, p *place) (data []byte, errno unix.Errno) {
 	offset, size, flags, ok := r.span()
 	switch {
 	case !ok:
 		return nil, unix.EINVAL
-	case n.file == nil:
+	case p.isDir():
 		return nil, unix.EISDIR
 	}
-	if !n.file.known || flags&unix.O_DIRECT != 0 && offset == 0 {
-		s.refresh(n.file)
+	if p.file != nil && (!p.file.known || flags&unix.O_DIRECT != 0 && offset == 0) {
+		s.refresh(p.file)
 	}
-	if offset >= uint64(len(n.file.data)) {
+	data, _ = s.content(p)
+	if offset >= uint64(len(data)) {
 		return nil, 0
 	}
-	data = n.file.data[offset:]
+	data = data[offset:]
 	return data[:min(uint64(len(data)), uint64(size))], 0
 }
 
 // readdir lists a directory. An entry's offset is that of the one after it. With plus each has
 // before it what a LOOKUP of it would give (fuse_direntplus): then none follows.
-func (s *Server) readdir(r *request, dir *node, plus int) (data []byte, errno unix.Errno) {
+func (s *Server) readdir(r *request, dir *place, plus int) (data []byte, errno unix.Errno) {
 	offset, size, _, ok := r.span()
 	switch {
 	case !ok:
 		return nil, unix.EINVAL
-	case dir.file != nil:
+	case !dir.isDir():
 		return nil, unix.ENOTDIR
 	}
 	b := s.list[:0]
@@ -131,8 +130,8 @@ func (s *Server) readdir(r *request, dir *node, plus int) (data []byte, errno un
 		}
 		e := b[len(b) : len(b)+whole]
 		clear(e)
-		if n, ok := s.tree.get(number); ok && plus > 0 {
-			s.putEntry(e, number, n)
+		if p, ok := s.tree.get(number); ok && plus > 0 {
+			s.putEntry(e, &p)
 		}
 		e = e[plus:]
 		native.PutUint64(e, number)

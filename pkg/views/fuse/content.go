@@ -31,3 +31,12 @@ func (s *Server) refresh(f *content) {
 	// A clock that was set back must not give the time that another content had.
 	f.changed = max(t.Wall, f.changed+1)
 }
+
+// content is what a file has, and when that was another.
+func (s *Server) content(p *place) (data []byte, changed int64) {
+	if p.file != nil {
+		return p.file.data, p.file.changed
+	}
+	s.scratch = p.small.Render(s.scratch[:0], p.i, p.of.last)
+	return s.scratch, p.of.changed
+}

@@ -1,18 +1,27 @@
 package fuse
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
+// numbered is what tests have below a number.
+func numbered() []Numbered {
+	return []Numbered{
+		{"topology/id", func(b []byte, i, _ int) []byte { return append(strconv.AppendInt(b, int64(i), 10), '\n') }},
+		{"topology/all", func(b []byte, _, n int) []byte { return append(strconv.AppendInt(b, int64(n), 10), '\n') }},
+	}
+}
+
 // TestNothingTakesMemory: what a guest asks, as often as it likes, leaves nothing behind, not
 // even for a collector of garbage.
 func TestNothingTakesMemory(t *testing.T) {
 	s, err := New(-1, make([]byte, SlotSize), &Table{
 		Files:   []File{{"meminfo", 0, func(b []byte) []byte { return append(b, "text\n"...) }}},
-		Counted: []Counted{{"cpu", "cpu", func() int { return 300 }}},
+		Counted: []Counted{{"cpu", "cpu", func() int { return 300 }, numbered()}},
 	}, func() Now { return Now{} })
 	if err != nil {
 		t.Fatal(err)
@@ -24,7 +33,10 @@ func TestNothingTakesMemory(t *testing.T) {
 		"one of many":     {op: opLookup, node: 3, body: []byte("cpu123\x00")},
 		"nothing":         {op: opLookup, node: 3, body: []byte("cpu0123\x00")},
 		"attributes":      {op: opGetattr, node: 2},
-		"of one of many":  {op: opGetattr, node: countedNumber(0, 7)},
+		"of one of many":  {op: opGetattr, node: countedNumber(0, 0, 7)},
+		"below one":       {op: opLookup, node: countedNumber(0, 1, 7), body: []byte("id\x00")},
+		"a read below":    {op: opRead, node: countedNumber(0, 2, 299), body: span},
+		"a listing below": {op: opReaddirplus, node: countedNumber(0, 1, 299), body: span},
 		"a read":          {op: opRead, node: 2, body: span},
 		"a listing":       {op: opReaddir, node: 3, body: span},
 		"all of them":     {op: opReaddirplus, node: 3, body: span},
@@ -52,19 +64,22 @@ func FuzzHandle(f *testing.F) {
 	for op := range uint32(60) {
 		add(op, 1, []byte("meminfo\x00")...)
 		add(op, 2, make([]byte, readIn)...)
-		add(op, 1<<countedShift|1)
+		for at := range 4 {
+			add(op, countedNumber(0, at, 1), append(make([]byte, 17), make([]byte, readIn)...)...)
+			add(op, countedNumber(0, at, 2), []byte("id\x00")...)
+		}
 	}
 	add(opRead, 2, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255)
 	add(opReaddir, 3, append(append(make([]byte, 8), 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255), make([]byte, 20)...)...)
 	add(opInit, 0, 8, 0, 0, 0, 45, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255)
 	s, err := New(-1, make([]byte, SlotSize), &Table{
 		Files:   []File{{"meminfo", time.Millisecond, func(b []byte) []byte { return append(b, "text\n"...) }}, {"cpu/online", time.Hour, func(b []byte) []byte { return b }}},
-		Counted: []Counted{{"cpu", "cpu", func() int { return 3 }}},
+		Counted: []Counted{{"cpu", "cpu", func() int { return 3 }, numbered()}},
 	}, func() Now { return Now{} })
 	if err != nil {
 		f.Fatal(err)
 	}
-	nodes := len(s.tree.nodes)
+	nodes, below := len(s.tree.nodes), len(s.tree.counted[0].nodes)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		clear(s.slot)
 		copy(s.slot, data)
@@ -84,7 +99,7 @@ func FuzzHandle(f *testing.F) {
 		if uint32(len(answer)) > most {
 			t.Errorf("operation %d is answered with %d bytes, %d fit", r.op, len(answer), most)
 		}
-		if len(s.tree.nodes) != nodes || cap(s.scratch) > 4096 || cap(s.list) > maxWrite {
+		if len(s.tree.nodes) != nodes || len(s.tree.counted[0].nodes) != below || cap(s.scratch) > 4096 || cap(s.list) > maxWrite {
 			t.Error("it takes memory")
 		}
 	})

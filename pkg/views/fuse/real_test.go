@@ -85,7 +85,7 @@ func (s *served) newServer() *Server {
 	}
 	server, err := New(s.fd, s.slot, &Table{UID: 7, GID: 8,
 		Files:   []File{{"meminfo", 50 * time.Millisecond, render("meminfo")}, {"cpu/online", time.Hour, render("cpu/online")}},
-		Counted: []Counted{{"cpu", "cpu", func() int { return len(s.content["cpu/online"]) - 2 }}},
+		Counted: []Counted{{"cpu", "cpu", func() int { return len(s.content["cpu/online"]) - 2 }, numbered()}},
 	}, func() Now { return Now{Mono: s.clock, Wall: int64(s.clock)} })
 	if err != nil {
 		s.t.Fatal(err)
@@ -262,13 +262,22 @@ func TestDirectories(t *testing.T) {
 	}
 	s.want(list("."), "meminfo cpu")
 	s.want(list("cpu"), "online cpu0 cpu1")
-	s.want(list("cpu/cpu1"), "")
-	s.content["cpu/online"] = strings.Repeat("x", 502)
+	s.want(list("cpu/cpu1"), "topology")
+	s.want(list("cpu/cpu1/topology"), "id all")
+	s.want(s.cat("cpu/cpu1/topology/id"), "1\n")
+	held := s.open("cpu/cpu0/topology/all", unix.O_RDONLY)
+	defer unix.Close(held)
+	s.want(s.read(held, 4096), "2\n")
+	s.set("cpu/online", strings.Repeat("x", 502), time.Second)
+	wait()
+	unix.Seek(held, 0, 0)
+	s.want(s.read(held, 4096), "500\n")
+	s.want(s.cat("cpu/cpu499/topology/id"), "499\n")
 	if n := len(strings.Fields(list("cpu"))); n != 501 {
 		t.Errorf("a large directory has %d entries", n)
 	}
 	for name, want := range map[string]error{"none": unix.ENOENT, "cpu/cpu500": unix.ENOENT, "cpu/cpu00": unix.ENOENT, "cpu/cpu": unix.ENOENT,
-		"cpu/cpu-1": unix.ENOENT, "meminfo/x": unix.ENOTDIR, strings.Repeat("n", 1025): unix.ENAMETOOLONG, strings.Repeat("n", 255): unix.ENOENT} {
+		"cpu/cpu-1": unix.ENOENT, "cpu/cpu1/online": unix.ENOENT, "cpu/cpu1/topology/cpu1": unix.ENOENT, "cpu/cpu1/topology/id/x": unix.ENOTDIR, "meminfo/x": unix.ENOTDIR, strings.Repeat("n", 1025): unix.ENAMETOOLONG, strings.Repeat("n", 255): unix.ENOENT} {
 		if fd, err := unix.Openat(s.root, name, unix.O_RDONLY, 0); err != want {
 			unix.Close(fd)
 			t.Errorf("open %s: %v, want %v", name, err, want)

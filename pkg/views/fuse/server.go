@@ -47,7 +47,7 @@ func New(fd int, slot []byte, t *Table, now func() Now) (*Server, error) {
 	if len(slot) < SlotSize {
 		return nil, fmt.Errorf("cannot serve files: a slot of %d bytes", len(slot))
 	}
-	tr, err := newTree(t)
+	tr, err := newTree(t, now)
 	if err != nil {
 		return nil, err
 	}
@@ -127,17 +127,17 @@ func (s *Server) handle(r *request) (data []byte, errno unix.Errno) {
 	if changing(r.op) {
 		return nil, unix.EROFS
 	}
-	n, ok := s.tree.get(r.node)
+	p, ok := s.tree.get(r.node)
 	if !ok {
 		return nil, unix.ENOENT
 	}
 	switch r.op {
 	case opLookup:
-		return s.fixedAnswer(s.lookup(r, n))
+		return s.fixedAnswer(s.lookup(r, &p))
 	case opGetattr:
-		return s.fixedAnswer(s.getattr(r, n))
+		return s.fixedAnswer(s.getattr(&p))
 	case opRead:
-		return s.read(r, n)
+		return s.read(r, &p)
 	case opOpendir:
 		return s.fixedAnswer(openOut, 0)
 	case opReaddir, opReaddirplus:
@@ -145,9 +145,9 @@ func (s *Server) handle(r *request) (data []byte, errno unix.Errno) {
 			s.list = make([]byte, 0, maxWrite)
 		}
 		if r.op == opReaddirplus {
-			return s.readdir(r, n, entrySize)
+			return s.readdir(r, &p, entrySize)
 		}
-		return s.readdir(r, n, 0)
+		return s.readdir(r, &p, 0)
 	case opReadlink:
 		return nil, unix.EINVAL
 	}
@@ -206,6 +206,9 @@ func (s *Server) write(code int32, unique uint64, data []byte) unix.Errno {
 // Only attributes are told to be old, not pages: to drop those the kernel would wait for
 // readers, who may wait for this server.
 func (s *Server) Changed() error {
+	for i := range s.tree.counted {
+		s.tree.counted[i].known = false
+	}
 	for i := range s.tree.nodes {
 		f := s.tree.nodes[i].file
 		if f == nil || !f.known {

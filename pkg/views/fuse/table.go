@@ -1,9 +1,7 @@
 package fuse
 
 import (
-	"bytes"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -19,13 +17,6 @@ type File struct {
 	Render func(b []byte) []byte
 }
 
-// Counted is a directory that has numbered, empty ones in it, as cpu0, cpu1 and so on.
-type Counted struct {
-	Dir    string // its path
-	Prefix string // of the names
-	Count  func() int
-}
-
 // Table is what a file system has.
 type Table struct {
 	UID, GID uint32 // who owns everything, as the host numbers them
@@ -36,141 +27,145 @@ type Table struct {
 // rootNode is the number of the root directory (FUSE_ROOT_ID).
 const rootNode = 1
 
-// counted nodes have their number in the lower half and their Counted's in the upper.
-const countedShift = 32
-
-// maxCounted bounds the numbers of a [Counted].
-const maxCounted = 1 << 16
-
-// node is a file or directory. Its number is its index in tree.nodes and one more.
+// node is a file or directory. Its number is its index in tree.nodes and one more; that of
+// one below a numbered directory is made by [countedNumber].
 type node struct {
 	name    string
-	parent  int
-	entries []int    // of a directory
-	file    *content // nil: a directory
-	counted int      // index in Table.Counted; -1: none
+	entries []int     // of a directory: indices among the nodes that it is one of
+	file    *content  // nil: none of Table.Files
+	small   *Numbered // nil: none of Counted.Files
+	counted *counted  // what has its numbered directories here; nil: nothing
 }
+
+func (n *node) isDir() bool { return n.file == nil && n.small == nil }
 
 // tree is a Table with its directories.
 type tree struct {
 	nodes   []node
-	counted []Counted
-	empty   node // any entry of a Counted
+	counted []counted
 }
 
-func newTree(t *Table) (*tree, error) {
-	tr := &tree{nodes: []node{{counted: -1}}, counted: t.Counted, empty: node{counted: -1}}
+func newTree(t *Table, now func() Now) (*tree, error) {
+	tr := &tree{nodes: make([]node, 1), counted: make([]counted, len(t.Counted))}
 	for i := range t.Files {
 		f := &t.Files[i]
 		if f.Render == nil {
 			return nil, fmt.Errorf("cannot serve %q: nothing renders it", f.Path)
 		}
-		at, fresh := tr.add(f.Path)
+		at, fresh := addPath(&tr.nodes, f.Path)
 		if !fresh {
 			return nil, fmt.Errorf("cannot serve %q: it is there twice", f.Path)
 		}
 		tr.nodes[at].file = &content{File: f}
 	}
 	for i, c := range t.Counted {
-		at, _ := tr.add(c.Dir)
-		tr.nodes[at].counted = i
-	}
-	for _, n := range tr.nodes {
-		if n.file != nil && len(n.entries) > 0 {
-			return nil, fmt.Errorf("cannot serve %q: it is a file and a directory", n.name)
+		at, _ := addPath(&tr.nodes, c.Dir)
+		tr.counted[i] = counted{Counted: c, which: i, now: now, nodes: make([]node, 1)}
+		tr.nodes[at].counted = &tr.counted[i]
+		if err := tr.counted[i].add(c.Files); err != nil {
+			return nil, err
 		}
 	}
-	return tr, nil
+	return tr, onlyDirectoriesHaveEntries(tr.nodes)
 }
 
-// add makes a path and gives its index; fresh: its last component wasn't there.
-func (t *tree) add(path string) (at int, fresh bool) {
+func onlyDirectoriesHaveEntries(nodes []node) error {
+	for _, n := range nodes {
+		if !n.isDir() && len(n.entries) > 0 {
+			return fmt.Errorf("cannot serve %q: it is a file and a directory", n.name)
+		}
+	}
+	return nil
+}
+
+// addPath makes a path below the first node and gives its index; fresh: its last component
+// wasn't there.
+func addPath(nodes *[]node, path string) (at int, fresh bool) {
 	for name := range strings.SplitSeq(path, "/") {
-		next := t.child(at, name)
+		next := child(*nodes, at, name)
 		if fresh = next < 0; fresh {
-			next = len(t.nodes)
-			t.nodes = append(t.nodes, node{name: name, parent: at, counted: -1})
-			t.nodes[at].entries = append(t.nodes[at].entries, next)
+			next = len(*nodes)
+			*nodes = append(*nodes, node{name: name})
+			(*nodes)[at].entries = append((*nodes)[at].entries, next)
 		}
 		at = next
 	}
 	return at, fresh
 }
 
-func (t *tree) child(dir int, name string) int {
-	for _, i := range t.nodes[dir].entries {
-		if t.nodes[i].name == name {
+// child is the index of an entry; -1: there is none.
+func child[T string | []byte](nodes []node, dir int, name T) int {
+	for _, i := range nodes[dir].entries {
+		if nodes[i].name == string(name) {
 			return i
 		}
 	}
 	return -1
 }
 
-// get finds a node by its number. For an entry of a [Counted] it gives an empty
-// directory, as long as there are so many.
-func (t *tree) get(number uint64) (n *node, ok bool) {
-	if number >= rootNode && number <= uint64(len(t.nodes)) {
-		return &t.nodes[number-1], true
-	}
-	which, i := number>>countedShift, number&(1<<countedShift-1)
-	if which == 0 || which > uint64(len(t.counted)) || i >= uint64(t.count(int(which-1))) {
-		return nil, false
-	}
-	return &t.empty, true
+// place is a node as it was asked for.
+type place struct {
+	*node
+	number uint64
+	at     int      // its index among the nodes that it is one of
+	of     *counted // of the numbered directory that it is in, or is; nil: of none
+	i      int      // that directory's number
 }
 
-func (t *tree) count(which int) int { return min(max(t.counted[which].Count(), 0), maxCounted) }
+// get finds a node by its number.
+func (t *tree) get(number uint64) (p place, ok bool) {
+	if number >= rootNode && number <= uint64(len(t.nodes)) {
+		at := int(number - 1)
+		return place{node: &t.nodes[at], number: number, at: at}, true
+	}
+	which, at, i := splitNumber(number)
+	if which < 0 || which >= len(t.counted) {
+		return place{}, false
+	}
+	c := &t.counted[which]
+	if at >= len(c.nodes) || i >= c.count() {
+		return place{}, false
+	}
+	return place{&c.nodes[at], number, at, c, i}, true
+}
+
+// numberOf is that of a node among those that p is one of.
+func (p *place) numberOf(at int) uint64 {
+	if p.of != nil {
+		return countedNumber(p.of.which, at, p.i)
+	}
+	return uint64(at) + rootNode
+}
+
+func (t *tree) nodesOf(p *place) []node {
+	if p.of != nil {
+		return p.of.nodes
+	}
+	return t.nodes
+}
 
 // lookup gives the number of an entry; 0: there is none.
-func (t *tree) lookup(dir *node, name []byte) uint64 {
-	for _, i := range dir.entries {
-		if t.nodes[i].name == string(name) {
-			return uint64(i) + 1
-		}
+func (t *tree) lookup(dir *place, name []byte) uint64 {
+	if at := child(t.nodesOf(dir), dir.at, name); at >= 0 {
+		return dir.numberOf(at)
 	}
-	if dir.counted < 0 {
-		return 0
+	if dir.counted != nil {
+		return dir.counted.lookup(name)
 	}
-	prefix := t.counted[dir.counted].Prefix
-	if !bytes.HasPrefix(name, []byte(prefix)) {
-		return 0
-	}
-	i, ok := decimal(name[len(prefix):])
-	if !ok || i >= t.count(dir.counted) {
-		return 0
-	}
-	return countedNumber(dir.counted, i)
+	return 0
 }
 
-// decimal reads a number below [maxCounted] that has no zeros before it.
-func decimal(digits []byte) (n int, ok bool) {
-	if len(digits) == 0 || len(digits) > 1 && digits[0] == '0' {
-		return 0, false
-	}
-	for _, c := range digits {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		if n = 10*n + int(c-'0'); n >= maxCounted {
-			return 0, false
-		}
-	}
-	return n, true
-}
-
-func countedNumber(which, i int) uint64 { return uint64(which+1)<<countedShift | uint64(i) }
-
-// entry is the i-th of a directory, from 0.
-// The name is written into buf.
-func (t *tree) entry(dir *node, i uint64, buf []byte) (number uint64, name []byte, isDir, ok bool) {
+// entry is the i-th of a directory, from 0. The name is written into buf.
+func (t *tree) entry(dir *place, i uint64, buf []byte) (number uint64, name []byte, isDir, ok bool) {
 	if i < uint64(len(dir.entries)) {
 		at := dir.entries[i]
-		return uint64(at) + 1, append(buf[:0], t.nodes[at].name...), t.nodes[at].file == nil, true
+		n := &t.nodesOf(dir)[at]
+		return dir.numberOf(at), append(buf[:0], n.name...), n.isDir(), true
 	}
 	i -= uint64(len(dir.entries))
-	if dir.counted < 0 || i >= uint64(t.count(dir.counted)) {
+	if dir.counted == nil || i >= uint64(dir.counted.count()) {
 		return 0, nil, false, false
 	}
-	name = strconv.AppendUint(append(buf[:0], t.counted[dir.counted].Prefix...), i, 10)
-	return countedNumber(dir.counted, int(i)), name, true, true
+	number, name = dir.counted.entry(int(i), buf)
+	return number, name, true, true
 }
