@@ -34,7 +34,7 @@ func guestLimits(cfg *spec.Guest) (limits.Limits, error) {
 			l.CPUQuota.Burst = int64(*c.CPUBurst)
 		}
 	}
-	for _, fill := range []func(*spec.Guest, *limits.Limits) error{checkCPUs, fillPids, fillHugepages, fillDisks, checkOpenFiles} {
+	for _, fill := range []func(*spec.Guest, *limits.Limits) error{checkCPUs, fillPids, fillHugepages, fillDisks, checkOpenFiles, checkRaised} {
 		if err := fill(cfg, &l); err != nil {
 			return l, err
 		}
