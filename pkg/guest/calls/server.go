@@ -13,7 +13,7 @@ import (
 	"github.com/sysct/sysct/pkg/views"
 )
 
-// Options are what a Server asks of its owner. All but Failpoint are needed. They are called
+// Options are what a Server asks of its owner. All but Rest and Failpoint are needed. They are called
 // in the worker's goroutine, and must not wait for the owner's.
 type Options struct {
 	// Figures gives what sysinfo(2) answers; an error: the kernel answers.
@@ -26,6 +26,8 @@ type Options struct {
 	// Watch has the owner call Check every CheckAfter until that says false.
 	Watch func()
 	Say   func(text string)
+	// Rest, if set, is asked now and then while calls are answered: how long not to.
+	Rest func() time.Duration
 	// Failpoint, if set, is called at named points; an error stands in for what comes next.
 	Failpoint func(name string) error
 }
@@ -76,6 +78,9 @@ func New(memory []byte, o Options) (*Server, error) {
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	if o.Rest == nil {
+		o.Rest = func() time.Duration { return 0 }
 	}
 	if o.Failpoint == nil {
 		o.Failpoint = func(string) error { return nil }

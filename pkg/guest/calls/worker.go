@@ -19,6 +19,7 @@ type worker struct {
 	hangs  atomic.Bool
 	writer writer
 	budget budget
+	spent  int // of it, and not told yet
 	buf    [size64]byte
 	said   string
 }
@@ -91,8 +92,8 @@ func (w *worker) event(number int, events uint32) {
 	w.turn.Add(1)
 	if err != nil {
 		w.trouble(err)
-	} else if wait := w.budget.spend(cost); wait > 0 {
-		time.Sleep(wait)
+	} else {
+		w.rest(cost)
 	}
 }
 
@@ -194,31 +195,37 @@ func (w *worker) answer(l *listener, n *seccomp.Notification) {
 	}
 }
 
-// budget bounds the work that a guest makes for the host: after a burst it gets less than
-// half of a CPU.
+// rest waits if calls have cost too much.
+func (w *worker) rest(cost int) {
+	if w.spent += cost; w.spent < budgetStep {
+		return
+	}
+	wait := max(w.budget.spend(w.spent, time.Now()), w.s.o.Rest())
+	w.spent = 0
+	if wait > 0 {
+		time.Sleep(wait)
+	}
+}
+
+// budget bounds how often a guest may call: after a burst so many times in a second.
 type budget struct {
-	left  int
-	spent int
-	at    time.Time
+	left int
+	at   time.Time
 }
 
 const (
-	budgetBurst = 200_000 // about a second's
-	budgetRate  = 80_000  // in a second
-	budgetStep  = 64      // after how much it is looked at the clock
+	budgetBurst = 200_000
+	budgetRate  = 80_000
+	budgetStep  = 64 // after how much it is looked at the clock
 )
 
 // spend says how long to wait.
-func (b *budget) spend(cost int) time.Duration {
-	if b.spent += cost; b.spent < budgetStep {
-		return 0
-	}
-	t := time.Now()
+func (b *budget) spend(cost int, t time.Time) time.Duration {
 	if b.at.IsZero() {
 		b.left, b.at = budgetBurst, t
 	}
-	b.left = max(min(budgetBurst, b.left+int(t.Sub(b.at).Seconds()*budgetRate))-b.spent, -budgetRate)
-	b.spent, b.at = 0, t
+	b.left = max(min(budgetBurst, b.left+int(t.Sub(b.at).Seconds()*budgetRate))-cost, -budgetRate)
+	b.at = t
 	if b.left >= 0 {
 		return 0
 	}

@@ -81,6 +81,7 @@ func (m *monitor) newCallServer() (*calls.Server, error) {
 			m.loop.Post(func() { m.calls.checkAt = now().Mono + calls.CheckAfter })
 		},
 		Say:       func(text string) { m.loop.Post(func() { m.log.say(text) }) },
+		Rest:      m.effort.rest,
 		Failpoint: failpoint,
 	})
 }

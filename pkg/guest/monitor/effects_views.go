@@ -21,6 +21,9 @@ type viewServer struct {
 	slot   []byte // where requests are received, mapped
 	server *fuse.Server
 
+	rounds    int           // that requests were answered in
+	restUntil time.Duration // nobody is heard until then, monotonic; 0: all are
+
 	mending bool          // a new connection is made in a moment
 	mended  time.Duration // when that was done last, monotonic; 0: never
 }
@@ -36,7 +39,7 @@ func (m *monitor) serveViews(dev int, adopted bool) {
 		clear(v.slot) // what is there was asked over another connection
 	}
 	if err == nil {
-		err = m.loop.Add(dev, unix.EPOLLIN, func(uint32) { m.answerViews(dev) })
+		err = m.hearViews(m.answerViews)
 	}
 	if err != nil {
 		m.viewsFailed(err)
@@ -60,11 +63,44 @@ func (m *monitor) openViews() (err error) {
 	return err
 }
 
-func (m *monitor) answerViews(dev int) {
-	if m.views.dev != dev {
+// hearViews has answer called when there are requests.
+func (m *monitor) hearViews(answer func()) error {
+	v := &m.views
+	v.restUntil = 0
+	dev := v.dev
+	return m.loop.Add(dev, unix.EPOLLIN, func(uint32) {
+		if v.dev == dev {
+			answer()
+		}
+	})
+}
+
+func (m *monitor) answerViews() {
+	v := &m.views
+	if err := v.server.Serve(viewBudget); err != nil {
+		m.viewsFailed(err)
 		return
 	}
-	if err := m.views.server.Serve(viewBudget); err != nil {
+	if v.rounds++; v.rounds%effortRounds == 0 {
+		m.restViews(m.effort.rest())
+	}
+}
+
+// restViews has nobody heard for a time.
+func (m *monitor) restViews(wait time.Duration) {
+	if wait > 0 {
+		m.loop.Remove(m.views.dev)
+		m.views.restUntil = now().Mono + wait
+	}
+}
+
+// hearAgain ends that when it is time.
+func (m *monitor) hearAgain(mono time.Duration, answer func()) {
+	v := &m.views
+	if v.restUntil == 0 || mono < v.restUntil {
+		return
+	}
+	if err := m.hearViews(answer); err != nil {
 		m.viewsFailed(err)
 	}
 }
@@ -81,6 +117,9 @@ func (m *monitor) viewsFailed(err error) {
 
 // viewsChanged has nobody see figures from before this moment.
 func (m *monitor) viewsChanged() {
+	if m.calls.server != nil {
+		m.calls.server.Drop()
+	}
 	if m.views.server == nil {
 		return
 	}
@@ -98,7 +137,7 @@ func (m *monitor) dropViews() {
 	}
 	m.loop.Remove(v.dev)
 	unix.Close(v.dev)
-	v.dev, v.server = -1, nil
+	v.dev, v.server, v.restUntil = -1, nil, 0
 }
 
 // viewName is what a view is called where it is served.

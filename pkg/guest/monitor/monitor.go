@@ -60,6 +60,7 @@ type monitor struct {
 	calls   callServer   // who answers the guest's system calls
 	figures figuresRun   // of the boot
 	views   viewServer   // what the guest sees in place of the host's figures
+	effort  effort       // of serving both
 	notify  int          // what init says; -1: none
 	alarm   alarm        // what tells of kills in it
 	notes   noteQueue    // events that are being written
@@ -146,6 +147,9 @@ func (m *monitor) timeout() time.Duration {
 	if m.calls.checkAt > 0 {
 		soonest(m.calls.checkAt - t.Mono)
 	}
+	if m.views.restUntil > 0 {
+		soonest(m.views.restUntil - t.Mono)
+	}
 	for _, s := range m.screens {
 		if at := s.tty.Deadline(); !at.IsZero() {
 			soonest(at.Sub(t.Wall))
@@ -173,6 +177,7 @@ func (m *monitor) tick() {
 	m.signLife(t.Mono)
 	m.alarmIfDue(t.Mono)
 	m.checkCalls(t.Mono)
+	m.hearAgain(t.Mono, m.answerViews)
 	m.upgradeIfDue(t.Mono)
 	m.renewIfDue(t.Mono)
 }
