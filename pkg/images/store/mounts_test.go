@@ -120,7 +120,7 @@ func TestAuto(t *testing.T) {
 	defer run(t, "umount", ramfs)
 	for dir, want := range map[string]string{
 		t.TempDir(): Overlay,
-		ramfs:       Dir,
+		ramfs:       Shift,
 		mountLoop(t, "btrfs", "mkfs.btrfs", "-q"): Btrfs,
 	} {
 		got, err := Auto(dir)
@@ -151,7 +151,7 @@ func TestInsideAUserNamespace(t *testing.T) {
 	cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWNS
 	out, err := cmd.CombinedOutput()
 	must(t, err)
-	for _, want := range []string{"auto: dir\n", "cannot map the ids of " + dir, "operation not permitted",
+	for _, want := range []string{"auto: shift\n", "cannot map the ids of " + dir, "operation not permitted",
 		"sysct runs inside a user namespace"} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("no %q in %q", want, out)
