@@ -28,6 +28,8 @@ type reading struct {
 	Readers int           // threads that do it at the same time
 	Count   int           // how often each
 	Pause   time.Duration // between two times
+	Direct  bool          // past the page cache, where the file can be read so
+	For     time.Duration // if set, as often as it can for so long, which isn't timed
 }
 
 // took is what it took, in microseconds.
@@ -44,6 +46,8 @@ func readerMain(args []string) error {
 	f.IntVar(&r.Readers, "readers", 1, "")
 	f.IntVar(&r.Count, "count", 1, "")
 	f.DurationVar(&r.Pause, "pause", 0, "")
+	f.BoolVar(&r.Direct, "direct", false, "")
+	f.DurationVar(&r.For, "for", 0, "")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -57,11 +61,15 @@ func readerMain(args []string) error {
 // args are the arguments by which the program in the guest is told.
 func (r reading) args() []string {
 	return []string{readerPath, readerWord, "-file", r.File, "-readers", fmt.Sprint(r.Readers),
-		"-count", fmt.Sprint(r.Count), "-pause", r.Pause.String()}
+		"-count", fmt.Sprint(r.Count), "-pause", r.Pause.String(), "-for", r.For.String(), fmt.Sprintf("-direct=%v", r.Direct)}
 }
 
 func (r reading) do() (took, error) {
-	once := func() error { return readFile(r.File) }
+	flags := syscall.O_RDONLY | syscall.O_CLOEXEC
+	if r.Direct && readFile(r.File, flags|syscall.O_DIRECT) == nil { // the kernel's own can't be
+		flags |= syscall.O_DIRECT
+	}
+	once := func() error { return readFile(r.File, flags) }
 	if r.File == sysinfoWord {
 		once = func() error {
 			var info syscall.Sysinfo_t
@@ -89,6 +97,11 @@ func (r reading) times(once func() error) ([]time.Duration, error) {
 	if err := once(); err != nil {
 		return nil, err
 	}
+	for end := time.Now().Add(r.For); time.Now().Before(end); {
+		if err := once(); err != nil {
+			return nil, err
+		}
+	}
 	took := make([]time.Duration, r.Count)
 	for i := range took {
 		if r.Pause > 0 {
@@ -104,8 +117,8 @@ func (r reading) times(once func() error) ([]time.Duration, error) {
 }
 
 // readFile opens a file, reads it to its end and closes it, as cat does.
-func readFile(path string) error {
-	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+func readFile(path string, flags int) error {
+	fd, err := syscall.Open(path, flags, 0)
 	if err != nil {
 		return fmt.Errorf("cannot open %s: %w", path, err)
 	}
@@ -123,6 +136,9 @@ func readFile(path string) error {
 }
 
 func summary(times []time.Duration) took {
+	if len(times) == 0 {
+		return took{}
+	}
 	slices.Sort(times)
 	at := func(part float64) float64 {
 		i := min(int(float64(len(times))*part), len(times)-1)

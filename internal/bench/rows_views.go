@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -37,6 +38,7 @@ func viewRows() []row {
 			viewRow(r, func(t took) float64 { return t.Median })})
 	}
 	return append(all,
+		row{"view-beside", "read of meminfo every 60 ms beside a guest that reads without end", "µs", 3, views, besideRow},
 		row{"view-cost", "the server's CPU time for a read of meminfo, once a second", "µs", 1, views, serverRow(5)},
 		row{"view-idle", "the server's CPU time in 5 s in which nobody reads", "µs", 2, views, serverRow(0)})
 }
@@ -54,6 +56,36 @@ func viewRow(r reading, figure func(took) float64) func(*bench, peer) (*probe, e
 		}
 		return &probe{run: run, close: end}, nil
 	}
+}
+
+// besideRow is the median of what is read in a guest while 4 threads of another one read
+// without end.
+func besideRow(b *bench, p peer) (*probe, error) {
+	name, end, err := b.reader(p)
+	if err != nil {
+		return nil, err
+	}
+	other, err := b.guest(p, "other", busybox)
+	if err == nil {
+		err = b.carry(filepath.Join(p.rootfs(other), readerPath))
+	}
+	if err == nil {
+		err = b.step(p.argv(doStart, other))()
+	}
+	if err != nil {
+		return nil, errors.Join(err, end())
+	}
+	run := func() ([]float64, error) {
+		hammer := reading{File: viewed[0], Readers: 4, Direct: true, For: 5 * time.Second}
+		cmd, err := b.spawn(p.argv(doExec, other, hammer.args()...))
+		if err != nil {
+			return nil, err
+		}
+		time.Sleep(2 * time.Second) // what it may have at once is used up
+		result, err := b.read(p, name, reading{File: viewed[0], Readers: 1, Count: 30, Pause: 60 * time.Millisecond})
+		return []float64{result.Median}, errors.Join(err, cmd.Wait())
+	}
+	return &probe{run: run, close: func() error { return errors.Join(end(), b.step(p.argv(doKill, other))()) }}, nil
 }
 
 // reader starts a guest that has this program in it.
