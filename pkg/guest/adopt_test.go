@@ -201,7 +201,17 @@ func TestBothKilled(t *testing.T) {
 	if _, err := in.Exec(ctx, "tiny", guest.ExecOptions{Args: []string{"true"}}); !errors.Is(err, guest.ErrState) {
 		t.Errorf("exec without a monitor: %v", err)
 	}
-	in.start("tiny") // ends what runs and starts it anew
+	var said []string
+	m, err := guest.Open(guest.Options{Dirs: in.dirs, Helper: helper, Warn: func(s string) { said = append(said, s) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Start(ctx, "tiny", guest.StartOptions{}); err != nil { // ends what runs and starts it anew
+		t.Fatal(err)
+	}
+	if !strings.Contains(strings.Join(said, "\n"), "was ended before") {
+		t.Errorf("it says %q", said)
+	}
 	in.ready("tiny")
 	if info := in.info("tiny"); *info.Pid == *before.Pid {
 		t.Errorf("it was not started anew: %+v", info)

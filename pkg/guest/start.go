@@ -67,7 +67,11 @@ func (m *Manager) Start(ctx context.Context, name string, o StartOptions) error 
 	if err != nil {
 		return callError(err)
 	}
-	return m.begin(ctx, early, plan)
+	err = m.begin(ctx, early, plan)
+	if err == nil && plan.Recover {
+		m.opt.Warn("it ran without anybody who kept it, and was ended before: its monitor and the holder had died together")
+	}
+	return err
 }
 
 // prepareStart takes the guest's lock, which the caller releases, and says how the guest is
