@@ -14,6 +14,7 @@ echo cpuinfo $(grep -c ^processor /proc/cpuinfo)
 echo nproc $(nproc)
 echo stat $(grep -c '^cpu[0-9]' /proc/stat)
 echo online $(cat /sys/devices/system/cpu/online)
+echo cores $(cat /sys/devices/system/cpu/cpu*/topology/core_cpus_list) in $(cat /sys/devices/system/cpu/cpu*/topology/package_cpus)
 echo sane $(free | awk '/^Mem/ {print ($3 + $4 <= $2 && $7 <= $2)}')
 echo uptime $(awk '{print ($1 < 3600 && $2 <= $1 + 1)}' /proc/uptime)
 echo load $(awk '{print NF, ($1 < 5)}' /proc/loadavg)
@@ -35,7 +36,7 @@ func TestViewsAgree(t *testing.T) {
 
 func (in *instance) sees(name string, kB int) {
 	in.t.Helper()
-	want := fmt.Sprintf("meminfo %d free %d cpuinfo 1 nproc 1 stat 1 online 0 sane 1 uptime 1 load 5 1 zeros 0", kB, kB)
+	want := fmt.Sprintf("meminfo %d free %d cpuinfo 1 nproc 1 stat 1 online 0 cores 0 in 1 sane 1 uptime 1 load 5 1 zeros 0", kB, kB)
 	out, status := in.run(name, "sh", "-c", seenByGuest)
 	if got := strings.Join(strings.Fields(out), " "); status != 0 || got != want {
 		in.t.Errorf("status %d, the guest sees %s\nwant %s", status, got, want)
