@@ -1,6 +1,7 @@
 package calls
 
 import (
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -33,5 +34,25 @@ func TestRest(t *testing.T) {
 	}
 	if got := time.Duration(rested.Load()); got < CheckAfter {
 		t.Errorf("the next call was answered after %v", got)
+	}
+}
+
+// TestNothingIsAllocated for a call: a guest that calls on and on would have the heap grow.
+func TestNothingIsAllocated(t *testing.T) {
+	const calls = 5000
+	s := newSite(t, nil)
+	_, wait := s.run("loop 100")
+	if err := wait(); err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, wait = s.run("loop 5000")
+	if err := wait(); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if n := after.Mallocs - before.Mallocs; n > calls/4 {
+		t.Errorf("%d calls are answered with %d allocations", calls, n)
 	}
 }

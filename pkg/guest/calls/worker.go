@@ -176,12 +176,14 @@ func (w *worker) answer(l *listener, n *seccomp.Notification) {
 	}
 	clear(w.buf[:])
 	addr, wide := addressOf(n)
-	data := encode32
+	var data []byte // by calls, not by a variable for both: f would be on the heap then
 	if wide {
-		data = encode64
+		data = encode64(&w.buf, &f)
+	} else {
+		data = encode32(&w.buf, &f)
 	}
 	defer w.writer.close()
-	switch err := w.writer.write(l.fd, n, addr, data(&w.buf, &f)); {
+	switch err := w.writer.write(l.fd, n, addr, data); {
 	case errors.Is(err, seccomp.ErrNone):
 		w.done(n)
 	case err != nil:
