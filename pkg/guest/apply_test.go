@@ -14,6 +14,7 @@ import (
 	"github.com/sysct/sysct/pkg/guest"
 	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/guest/state"
+	"github.com/sysct/sysct/pkg/limits/detect"
 )
 
 // most is what the kernel has as the guest's limits, of memory in bytes and of processes.
@@ -160,6 +161,37 @@ func TestLimitsOfARunningGuest(t *testing.T) {
 	in.wantMost("after a restart", "web", 48*mib, 100)
 	if a, err := in.Apply(ctx, "web", nil); err != nil || len(a.Keys) != 0 {
 		t.Errorf("apply after a restart: %+v, %v", a, err)
+	}
+	in.wantUnkept("web")
+}
+
+// wantUnkept writes a limit into a running guest's file that control groups v1 don't have:
+// where the host has them nothing stops the guest for it.
+func (in *instance) wantUnkept(name string) {
+	in.t.Helper()
+	ctx := context.Background()
+	tree, err := detect.Find()
+	if err != nil {
+		in.t.Fatal(err)
+	}
+	effect, refused := "limits.memory_high=live", false
+	if _, v1 := tree.V1["memory"]; v1 {
+		effect, refused = "limits.memory_high=refused", true
+	}
+	in.profile("small", "limits.memory = \"48M\"\nlimits.memory_high = \"40M\"\n")
+	if a, err := in.ApplyPlan(ctx, name); err != nil || effects(a) != effect {
+		in.t.Errorf("the plan of a limit that v1 doesn't have: %s, %v; want %s", effects(a), err, effect)
+	}
+	pid := *in.info(name).Pid
+	if err := in.Restart(ctx, name, clean()); errors.Is(err, guest.ErrConfig) != refused {
+		in.t.Errorf("restart with a limit that v1 doesn't have: %v", err)
+	}
+	if info := in.info(name); info.State != state.Running || (*info.Pid == pid) != refused {
+		in.t.Errorf("after a restart that may be refused: %+v", info)
+	}
+	report, err := in.Doctor(ctx, []string{name})
+	if text := fmt.Sprintf("%+v, %v", report, err); strings.Contains(text, "limits.memory_high") != refused {
+		in.t.Errorf("doctor of a limit that v1 doesn't have: %s", text)
 	}
 }
 

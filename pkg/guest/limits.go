@@ -34,7 +34,7 @@ func guestLimits(cfg *spec.Guest) (limits.Limits, error) {
 			l.CPUQuota.Burst = int64(*c.CPUBurst)
 		}
 	}
-	for _, fill := range []func(*spec.Guest, *limits.Limits) error{checkCPUs, fillPids, fillHugepages, fillDisks, checkOpenFiles, checkRaised} {
+	for _, fill := range []func(*spec.Guest, *limits.Limits) error{checkCPUs, fillPids, fillHugepages, fillDisks, canKeep, checkOpenFiles, checkRaised} {
 		if err := fill(cfg, &l); err != nil {
 			return l, err
 		}
@@ -153,14 +153,14 @@ func rlimits(cfg *spec.Guest) []sysctx.Rlimit {
 }
 
 // canKeep says which limit no control group of this host can keep.
-func canKeep(l limits.Limits) error {
+func canKeep(_ *spec.Guest, l *limits.Limits) error {
 	tree, err := detect.Find()
 	if err != nil {
 		return nil // a start says what is wrong
 	}
 	var field *limits.FieldError
-	if err := cgroupfs.New(tree).Check(l); errors.As(err, &field) {
-		return field
+	if err := cgroupfs.New(tree).Check(*l); errors.As(err, &field) {
+		return as(ErrConfig, field)
 	}
 	return nil
 }
