@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +24,12 @@ func pids(n int64) limits.Limits { return limits.Limits{Pids: &n} }
 // apply asks once for other limits.
 func (g *guest) apply(l limits.Limits) error {
 	g.t.Helper()
-	fd, err := monitor.WriteChange(&monitor.Change{Limits: &l, Config: map[string]string{"limits.pids": fmt.Sprint(*l.Pids)}})
+	return g.change(&monitor.Change{Limits: &l, Config: map[string]string{"limits.pids": fmt.Sprint(*l.Pids)}})
+}
+
+func (g *guest) change(c *monitor.Change) error {
+	g.t.Helper()
+	fd, err := monitor.WriteChange(c)
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -130,6 +136,69 @@ func TestMonitorKilledInChange(t *testing.T) {
 			g.stop()
 		})
 	}
+}
+
+// TestChangeAfterMonitorKilledInChange: what is asked of the next monitor at once isn't
+// undone by its taking back of what the one before died in, which may take longer. Here it
+// waits to choose CPUs.
+func TestChangeAfterMonitorKilledInChange(t *testing.T) {
+	once := t.TempDir() + "/once"
+	if err := os.WriteFile(once, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("SYSCT_FAILPOINT", "kill:commit change")
+	t.Setenv("SYSCT_FAILPOINT_ONCE", once)
+	g := failing(t, buildFailing(t)).guest("web", obedient)
+	g.plan.Limits = limits.Limits{CPUs: 1}
+	g.start()
+	choosing := cpusetMount(t)
+	if err := unix.Flock(int(choosing.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	all := &monitor.Change{Limits: &limits.Limits{}}
+	if err := g.change(all); !errors.Is(err, control.ErrLost) {
+		t.Errorf("the answer of a killed monitor is %v", err)
+	}
+	g.until("the change", func() error { return g.change(all) })
+	g.until("the end of the undoing", func() error {
+		if !strings.Contains(g.log(), "was taken back") {
+			return errors.New(g.log())
+		}
+		return nil
+	})
+	if n := g.hasCPUs(); n != runtime.NumCPU() {
+		t.Errorf("the change was made, and the guest has %d of %d CPUs", n, runtime.NumCPU())
+	}
+	g.stop()
+}
+
+// cpusetMount is the hierarchy that has the cpuset controller.
+func cpusetMount(t *testing.T) *os.File {
+	t.Helper()
+	tree, err := detect.Find()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := tree.V2
+	if v1, ok := tree.V1["cpuset"]; ok {
+		path = v1
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// hasCPUs is how many CPUs the guest's init may run on.
+func (g *guest) hasCPUs() int {
+	g.t.Helper()
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(g.status().Pid, &set); err != nil {
+		g.t.Fatal(err)
+	}
+	return set.Count()
 }
 
 // TestChangeFails: the guest and its plan are as before.

@@ -44,7 +44,7 @@ type Core struct {
 	killAgain time.Duration
 	stuckAt   time.Duration // when a killed init should have ended
 	stuck     string        // whom it was last found to wait for
-	applying  bool          // a change of the plan is being made
+	applying  bool          // a change of the plan is being made, or taken back
 	checking  bool          // the ready command runs
 	checkAt   time.Duration
 }
@@ -113,6 +113,8 @@ func (c *Core) handle(ev Event) {
 		c.asked(ev)
 	case Applied:
 		c.applied(ev)
+	case Undone:
+		c.applying = false
 	case ClientGone:
 		c.forget(ev.Client)
 	case Terminate:

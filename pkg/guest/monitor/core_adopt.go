@@ -7,6 +7,7 @@ import (
 // adopt goes on where the monitor before this one was killed.
 func (c *Core) adopt(f Facts) {
 	l := &c.Life
+	c.applying = f.Undoing
 	if !f.Renewed {
 		c.say("monitor %d takes the guest over: %s, %s", c.policy.Run.MonitorPid, l.Phase, l.State)
 	}

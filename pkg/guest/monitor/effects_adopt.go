@@ -18,7 +18,7 @@ func (m *monitor) takeOver(h *heritage) {
 		death = m.tellDeath(h.crash)
 	}
 	f := m.takeGroup()
-	m.undoChange()
+	f.Undoing = m.undoChange()
 	f.Renewed, f.Upgraded, f.Death = h.renewed, h.asker >= 0, death
 	m.takeNamespaces(h)
 	m.endOldHooks()

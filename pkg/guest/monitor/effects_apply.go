@@ -96,6 +96,7 @@ func (m *monitor) announce(next *Plan) (again int, err error) {
 		unix.Close(fd)
 		return -1, err
 	}
+	m.take(fdNext) // one that was inherited and couldn't be ended
 	m.keep(fdNext, fd)
 	m.barrier()
 	if err := failpoint("announce change"); err != nil {
@@ -167,26 +168,29 @@ func (m *monitor) keepPlan(h *heritage) {
 }
 
 // undoChange changes the groups back if the monitor before was killed before it had
-// changed them, or right after.
-func (m *monitor) undoChange() {
+// changed them, or right after. True: it began to, and Undone follows.
+func (m *monitor) undoChange() bool {
 	fd := m.keptAs(fdNext)
 	if fd < 0 {
-		return
+		return false
 	}
 	next, err := readPlan(fd)
 	group, old := m.group, m.plan
 	if err != nil || group == nil {
 		m.take(fdNext)
-		return
+		return false
 	}
-	m.log.say("a change of the guest's limits is taken back: the monitor before died in it")
 	m.job(func() func() {
 		err := group.Change(next.Limits, old.Limits)
 		return func() {
-			if err != nil {
+			if err == nil {
+				m.log.say("a change of the guest's limits was taken back: the monitor before died in it")
+			} else {
 				m.log.say("cannot take a change of the guest's limits back: " + err.Error())
 			}
 			m.take(fdNext)
+			m.emit(Undone{})
 		}
 	})
+	return true
 }

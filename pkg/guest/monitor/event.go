@@ -116,6 +116,9 @@ type (
 		Keys   []string // of the configuration, whose values are others now
 	}
 
+	// Undone ends what Facts.Undoing says is under way.
+	Undone struct{}
+
 	// Asked is a client's request. Change came with it, if it is one for that.
 	Asked struct {
 		Client int
@@ -138,6 +141,7 @@ type Facts struct {
 	Alive   bool // init lives
 	Booted  bool // init is no longer the program that prepares it
 	Frozen  bool
+	Undoing bool // a change that the monitor before died in is being taken back; Undone follows
 	Renewed bool // the monitor before was this process, and ended when all was calm
 	// Upgraded: and it was another program. Death is how another monitor ended.
 	Upgraded bool
@@ -164,6 +168,7 @@ func (Told) event()         {}
 func (Prompted) event()     {}
 func (ReadyChecked) event() {}
 func (Applied) event()      {}
+func (Undone) event()       {}
 func (Asked) event()        {}
 func (ClientGone) event()   {}
 func (Terminate) event()    {}
