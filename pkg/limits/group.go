@@ -83,6 +83,9 @@ type Alarm interface {
 	FDs() []AlarmFD
 	// Counts reads the counters, and ends the readiness that epoll reported.
 	Counts() (Counts, error)
+	// Unheard reads the count of refused forks where the kernel tells nobody that it grew,
+	// as on a v1 hierarchy; ok is false where one of FDs tells. FDs are left as they are.
+	Unheard() (refused int64, ok bool)
 	Close() error
 }
 

@@ -31,6 +31,8 @@ type alarm struct {
 	deaf bool          // alarms are heard again after that look, if it finds nothing new
 	last limits.Counts // what the last look found
 	most limits.Counts // the highest that was read
+
+	askAt time.Duration // not to ask before for what nobody tells of, see askUnheard
 }
 
 // watchAlarm begins to listen. A guest of which nobody can tell this is kept all the same.
@@ -104,6 +106,20 @@ func (m *monitor) alarmIfDue(mono time.Duration) {
 		return
 	}
 	a.at, a.deaf = mono+alarmPause, true
+}
+
+// askUnheard looks for refused forks where the kernel doesn't tell of them: whenever the
+// monitor is awake, for a sign of life at the latest, and once a second at most. It wakes
+// nobody of itself.
+func (m *monitor) askUnheard(mono time.Duration) {
+	a := &m.alarm
+	if a.src == nil || a.at != 0 || mono < a.askAt {
+		return
+	}
+	a.askAt = mono + alarmPause
+	if refused, ok := a.src.Unheard(); ok && refused > a.last.Refused {
+		m.alarmed(mono)
+	}
 }
 
 // dropAlarm ends it, before its groups are removed.

@@ -13,6 +13,8 @@ type toll struct{ kills, most int64 }
 func (a *toll) FDs() []limits.AlarmFD { return nil }
 func (a *toll) Close() error          { return nil }
 
+func (a *toll) Unheard() (int64, bool) { return 0, false }
+
 func (a *toll) Counts() (limits.Counts, error) {
 	a.kills = min(a.kills+1, a.most)
 	return limits.Counts{OOMKills: a.kills}, nil
@@ -43,5 +45,41 @@ func TestAlarmsAreBounded(t *testing.T) {
 	}
 	if told != src.most || looks > 12 || m.alarm.at != 0 {
 		t.Errorf("told of %d in %d looks, next at %v", told, looks, m.alarm.at)
+	}
+}
+
+// mute counts refused forks that nobody tells of.
+type mute struct {
+	refused, looks int64
+}
+
+func (a *mute) FDs() []limits.AlarmFD { return nil }
+func (a *mute) Close() error          { return nil }
+
+func (a *mute) Counts() (limits.Counts, error) { return limits.Counts{Refused: a.refused}, nil }
+
+func (a *mute) Unheard() (int64, bool) {
+	a.looks++
+	return a.refused, true
+}
+
+// TestUnheardIsLookedFor: where the kernel doesn't tell of refused forks, a monitor that is
+// awake looks, once a second at most, tells of what it finds, and never wakes for it.
+func TestUnheardIsLookedFor(t *testing.T) {
+	src := &mute{}
+	m := &monitor{alarm: alarm{src: src}}
+	for mono := time.Hour; mono < time.Hour+10*time.Second; mono += 10 * time.Millisecond {
+		m.alarmIfDue(mono)
+		m.askUnheard(mono)
+	}
+	if len(m.queue) > 0 || m.alarm.at != 0 || src.looks > 11 {
+		t.Fatalf("nothing happened: %d events, %d looks, next at %v", len(m.queue), src.looks, m.alarm.at)
+	}
+	src.refused = 7
+	mono := time.Hour + time.Minute
+	m.askUnheard(mono)
+	m.alarmIfDue(mono + alarmGather)
+	if len(m.queue) != 1 || m.queue[0].(Counted).Refused != 7 {
+		t.Errorf("seven forks were refused: %+v", m.queue)
 	}
 }

@@ -176,6 +176,7 @@ func (m *monitor) tick() {
 	m.tickFigures()
 	m.signLife(t.Mono)
 	m.alarmIfDue(t.Mono)
+	m.askUnheard(t.Mono)
 	m.checkCalls(t.Mono)
 	m.hearAgain(t.Mono, m.answerViews)
 	m.upgradeIfDue(t.Mono)

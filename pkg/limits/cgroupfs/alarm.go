@@ -14,11 +14,13 @@ import (
 //
 //	v2 memory.events       poll says that it has changed; so do reclaims at the limit
 //	v1 memory.oom_control  says nothing; an eventfd does, at the beginning of an OOM kill
-//	pids.events            of both versions: poll says that it has changed
+//	v2 pids.events         poll says that it has changed
+//	v1 pids.events         says nothing on newer kernels: who listens has to look
 type alarm struct {
-	memory int // of counts of kills; -1: no controller
-	pids   int // of counts of refused forks; -1: none
-	event  int // eventfd; -1: memory can be polled
+	memory int  // of counts of kills; -1: no controller
+	pids   int  // of counts of refused forks; -1: none
+	silent bool // pids is of v1
+	event  int  // eventfd; -1: memory can be polled
 }
 
 // Alarm implements limits.Group.
@@ -52,6 +54,8 @@ func (g *group) alarmPids(a *alarm) (err error) {
 	d := g.holder("pids")
 	if d == nil {
 		d = g.guest
+	} else {
+		a.silent = true
 	}
 	a.pids, err = optionalFile(d, "pids.events")
 	return err
@@ -93,6 +97,15 @@ func (a *alarm) Counts() (c limits.Counts, err error) {
 		return limits.Counts{}, fmt.Errorf("cannot read counts of kills: %w", err)
 	}
 	return c, nil
+}
+
+// Unheard implements limits.Alarm.
+func (a *alarm) Unheard() (refused int64, ok bool) {
+	if !a.silent || a.pids < 0 {
+		return 0, false
+	}
+	refused, err := count(a.pids, limits.RefusedCount)
+	return refused, err == nil
 }
 
 func count(fd int, parse func(string) (int64, error)) (int64, error) {
