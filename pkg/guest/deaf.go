@@ -39,7 +39,13 @@ var (
 
 // deaf is the error for a guest whose monitor doesn't answer.
 func deaf(name string) error {
-	return as(ErrTimeout, fmt.Errorf("%w\nhint: sysct stop -k %s", errDeaf, name))
+	return as(ErrTimeout, fmt.Errorf("%w\n%s", errDeaf, deafHint(name)))
+}
+
+// deafHint is what to do about a monitor that doesn't answer: the watchdog of whoever started
+// it gives the guest another one, unharmed.
+func deafHint(name string) string {
+	return "hint: one that hangs is replaced within half a minute, and the guest goes on: try again then; sysct stop -k " + name + " kills the guest"
 }
 
 // reachPatience is how long a monitor may live without listening: at the beginning and

@@ -127,7 +127,7 @@ func (m *Manager) startable(ctx context.Context, name string) (bool, error) {
 		}
 		return m.populated(name)
 	case errors.Is(err, control.ErrTimeout):
-		return false, as(ErrLocked, fmt.Errorf("its monitor does not answer\nhint: sysct stop -k %s", name))
+		return false, as(ErrLocked, fmt.Errorf("%w\n%s", errDeaf, deafHint(name)))
 	case errors.Is(err, control.ErrLost):
 		return false, m.waitGone(ctx, name)
 	case err != nil:
