@@ -247,21 +247,22 @@ func checkPids(p *patient) *doctor.Finding {
 		"since its start it has had all the %d processes that its limit allows", *use.PidsMax)
 }
 
-// morePids is how to double the number of processes of a guest that runs.
+// morePids is how to double the number of processes of a guest that runs: it counts at once.
 func morePids(name string, now int64) string {
-	return fmt.Sprintf("sysct set %s limits.pids=%d; sysct restart %s", name, 2*now, name)
+	return fmt.Sprintf("sysct set %s limits.pids=%d", name, 2*now)
 }
 
-// moreMemory is how to double a guest's memory and have it count.
+// moreMemory is how to double a guest's memory: in one that runs it counts at once.
 func moreMemory(name string, cfg *spec.Guest, now state.State) string {
-	amount, again := "SIZE", "restart"
-	if now == state.Stopped {
-		again = "start"
-	}
+	amount := "SIZE"
 	if cfg != nil && cfg.Limits.Memory != nil {
 		amount = (2 * *cfg.Limits.Memory).String()
 	}
-	return fmt.Sprintf("sysct set %s limits.memory=%s; sysct %s %s", name, amount, again, name)
+	line := fmt.Sprintf("sysct set %s limits.memory=%s", name, amount)
+	if now == state.Stopped {
+		line += "; sysct start " + name
+	}
+	return line
 }
 
 // manyLogBytes is more than the logs of a guest have by default when all are full.

@@ -91,8 +91,15 @@ type StallShare struct {
 }
 
 // PidsReached says that there have been as many processes as PidsMax, which isn't nil then.
+// Forks that an earlier, lower limit refused don't count where the peak is known.
 func (u *Usage) PidsReached() bool {
-	return u.PidsMax != nil && (u.PidsHits != nil && *u.PidsHits > 0 || u.PidsPeak != nil && *u.PidsPeak >= *u.PidsMax)
+	switch {
+	case u.PidsMax == nil:
+		return false
+	case u.PidsPeak != nil:
+		return *u.PidsPeak >= *u.PidsMax
+	}
+	return u.PidsHits != nil && *u.PidsHits > 0
 }
 
 // newUsage turns the kernel's figures into those of Info.

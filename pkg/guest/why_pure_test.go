@@ -67,3 +67,22 @@ func TestAdviceForAStart(t *testing.T) {
 		t.Errorf("for what nobody knows: %q", got)
 	}
 }
+
+// TestPidsReachedIsOfThePresentLimit: forks that a limit refused before it was raised say
+// nothing of the one that holds now.
+func TestPidsReachedIsOfThePresentLimit(t *testing.T) {
+	n := func(v int64) *int64 { return &v }
+	for _, c := range []struct {
+		u    Usage
+		want bool
+	}{
+		{Usage{PidsPeak: n(12), PidsMax: n(12), PidsHits: n(3)}, true},
+		{Usage{PidsPeak: n(12), PidsMax: n(40), PidsHits: n(3)}, false},
+		{Usage{PidsMax: n(12), PidsHits: n(3)}, true}, // before Linux 6.1
+		{Usage{PidsPeak: n(12), PidsHits: n(3)}, false},
+	} {
+		if got := c.u.PidsReached(); got != c.want {
+			t.Errorf("peak %v, limit %v: %v", c.u.PidsPeak, c.u.PidsMax, got)
+		}
+	}
+}
