@@ -1,6 +1,10 @@
 package limits
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
 
 // Lowered is a limit that a change would put below what the guest uses.
 type Lowered struct {
@@ -16,9 +20,10 @@ func (l Lowered) String() string {
 	case l.Field == "limits.pids":
 		return fmt.Sprintf("%s: %d is below the %d processes and threads that there are: none can be added", l.Field, l.Limit, l.Used)
 	case l.Fatal:
-		return fmt.Sprintf("%s: %d bytes are below the %d in use: what the kernel can't take back it kills processes for, or it refuses the change", l.Field, l.Limit, l.Used)
+		return fmt.Sprintf("%s: %s is below the %s in use: what the kernel can't take back it kills processes for, or it refuses the change",
+			l.Field, SizeText(l.Limit), SizeText(l.Used))
 	}
-	return fmt.Sprintf("%s: %d bytes are below the %d in use: the guest is slowed down until it has given them back", l.Field, l.Limit, l.Used)
+	return fmt.Sprintf("%s: %s is below the %s in use: the guest is slowed down until it has given back the rest", l.Field, SizeText(l.Limit), SizeText(l.Used))
 }
 
 // Lowers says which limits a change puts below what the guest uses at present. It is an
@@ -38,4 +43,17 @@ func Lowers(from, to Limits, s Stats) []Lowered {
 		check("limits.pids", from.Pids, to.Pids, s.Pids.Current, false)
 	}
 	return all
+}
+
+// SizeText is a number of bytes for people: powers of 1024, one decimal at most, as 17.9M.
+func SizeText(n int64) string {
+	const units = "KMGTPE"
+	if n < 1024 {
+		return strconv.FormatInt(n, 10) + "B"
+	}
+	v, unit := float64(n)/1024, 0
+	for v >= 1024 && unit < len(units)-1 {
+		v, unit = v/1024, unit+1
+	}
+	return strings.TrimSuffix(strconv.FormatFloat(v, 'f', 1, 64), ".0") + units[unit:unit+1]
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -78,6 +80,35 @@ func (p *placed) cannot(err error) error {
 		return &limits.FieldError{Field: p.Field, Err: fmt.Errorf("the host's kernel has no %s", p.File)}
 	case errors.Is(err, unix.ENODEV) && p.Key != "":
 		return &limits.FieldError{Field: p.Field, Err: fmt.Errorf("%s is no disk: %w", p.Key, err)}
+	case errors.Is(err, unix.EBUSY) && p.Controller == "memory":
+		return p.inUse()
 	}
 	return fmt.Errorf("cannot set %s to %s: %w", p.File, p.Value, err)
+}
+
+// inUse is the error of a limit of memory that a v1 hierarchy refuses, because it can't take
+// back enough: it has tried to.
+func (p *placed) inUse() error {
+	e := &inUseError{knob: p.Knob}
+	if text, err := p.dir.read(strings.Replace(p.File, "limit", "usage", 1)); err == nil {
+		e.used, _ = strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+	}
+	return e
+}
+
+// inUseError says it in people's units; it is an EBUSY.
+type inUseError struct {
+	knob limits.Knob
+	used int64 // bytes; 0: not known
+}
+
+func (e *inUseError) Unwrap() error { return unix.EBUSY }
+
+func (e *inUseError) Error() string {
+	limit := e.knob.Value
+	if n, err := strconv.ParseInt(limit, 10, 64); err == nil {
+		limit = limits.SizeText(n)
+	}
+	return fmt.Sprintf("%s: it can't be %s while %s are in use that the kernel can't take back: nothing was changed\n"+
+		"hint: set more than that, end some of the guest's processes, or empty its tmpfs", e.knob.Field, limit, limits.SizeText(e.used))
 }
