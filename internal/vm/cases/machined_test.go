@@ -33,7 +33,7 @@ func pid(t *testing.T, name string) string {
 // registered waits until machined knows a guest by the init that it has.
 func registered(t *testing.T, name string) {
 	t.Helper()
-	soon(t, `test "$(machinectl show -P Leader `+name+`)" = "$(sysct info --json `+name+` | sed -n 's/.*"pid": \([0-9]*\),/\1/p')"`)
+	soon(t, `leader=$(machinectl show -P Leader `+name+`) && test "$leader" = "$(sysct info --json `+name+` | sed -n 's/.*"pid": \([0-9]*\),/\1/p')"`)
 }
 
 // machine creates and starts a Debian guest, looks at what machined knows of it, and gives its machine id.
@@ -74,7 +74,7 @@ func TestMachinectl(t *testing.T) {
 
 	before := pid(t, "web")
 	sh(t, "machinectl reboot web")
-	soon(t, `test "$(machinectl show -P Leader web)" != `+before)
+	soon(t, `leader=$(machinectl show -P Leader web) && test "$leader" != `+before)
 	sh(t, "sysct wait web ready -t 120")
 	registered(t, "web")
 
@@ -98,7 +98,7 @@ func TestMachineEnds(t *testing.T) {
 		registered(t, "tiny")
 		before := leader(t, "tiny")
 		sh(t, "sysct exec tiny -- reboot")
-		soon(t, `test "$(machinectl show -P Leader tiny)" != `+before)
+		soon(t, `leader=$(machinectl show -P Leader tiny) && test "$leader" != `+before)
 	}
 	registered(t, "tiny")
 	want(t, "ls /run/systemd/machines", "tiny\nunit:sysct-tiny.scope")
@@ -117,7 +117,7 @@ func TestMachineEnds(t *testing.T) {
 	registered(t, "tiny")
 	before := leader(t, "tiny")
 	sh(t, "systemctl stop sysct-tiny.scope")
-	soon(t, `test "$(machinectl show -P Leader tiny)" != `+before)
+	soon(t, `leader=$(machinectl show -P Leader tiny) && test "$leader" != `+before)
 	registered(t, "tiny")
 	sh(t, "sysct stop -k tiny")
 	gone(t, "tiny")
