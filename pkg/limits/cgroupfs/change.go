@@ -43,10 +43,7 @@ func (g *group) change(from, to limits.Limits) error {
 			knobs = append(knobs, placed{k, d})
 		}
 	}
-	if err := replace(knobs); err != nil {
-		return err
-	}
-	return g.backend.keepMemory(g.base, v2)
+	return replace(knobs, func() error { return g.backend.keepMemory(g.base, v2) })
 }
 
 // controllers says what the guest's groups have. One that a limit can be enabled for
@@ -109,8 +106,9 @@ func (g *group) enable(knobs []limits.Knob) error {
 	return nil
 }
 
-// replace writes knobs in their order, and what was there before if one can't be written.
-func replace(knobs []placed) error {
+// replace writes knobs in their order and does last, and writes what was there before if
+// any of it fails.
+func replace(knobs []placed, last func() error) error {
 	var done []placed
 	undo := func(err error) error {
 		for _, p := range slices.Backward(done) {
@@ -134,7 +132,13 @@ func replace(knobs []placed) error {
 			return undo(p.cannot(err))
 		}
 	}
-	return lackingEither(knobs, done, undo)
+	if err := lackingEither(knobs, done, undo); err != nil {
+		return err
+	}
+	if err := last(); err != nil {
+		return undo(err)
+	}
+	return nil
 }
 
 // lackingEither is the error of a field of which the kernel has none of the files.

@@ -1,7 +1,6 @@
 package cgroupfs
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -43,7 +42,9 @@ func (b *Backend) freeMemory(base string) error {
 	return b.sumUp(parent)
 }
 
-// sumUp is under the host's lock: of two who come at once, the last has to see both.
+// sumUp is under the host's lock: of two who come at once, the last has to see both. A guest
+// of which no number can be had, as `max` that somebody has written, isn't counted: it must
+// not keep others from starting.
 func (b *Backend) sumUp(parent *dir) error {
 	lock, err := beginChoice(b.tree.V2)
 	if err != nil {
@@ -57,14 +58,10 @@ func (b *Backend) sumUp(parent *dir) error {
 	var sum int64
 	for _, name := range names {
 		text, err := parent.below(name, memoryMin)
-		if gone(err) {
-			continue
-		}
 		n, parseErr := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
-		if err = errors.Join(err, parseErr); err != nil {
-			return fmt.Errorf("cannot sum up what guests keep: %w", err)
+		if err == nil && parseErr == nil {
+			sum += n
 		}
-		sum += n
 	}
 	err = parent.write(memoryMin, strconv.FormatInt(sum, 10))
 	if gone(err) {
