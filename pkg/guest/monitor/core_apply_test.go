@@ -7,6 +7,20 @@ import (
 	"github.com/sysct/sysct/pkg/guest/state"
 )
 
+// TestChangeWithoutGroups: it is done only where the next boot makes them.
+func TestChangeWithoutGroups(t *testing.T) {
+	for phase, fails := range map[Phase]bool{PhaseUp: true, PhaseWait: false} {
+		m := &monitor{plan: &Plan{}, core: NewCore(Policy{}, &Life{Phase: phase})}
+		m.views.dev = -1
+		m.apply(Apply{Client: 1, Change: &Change{Config: map[string]string{"limits.pids": "5"}}})
+		ev, ok := m.queue[0].(Applied)
+		if !ok || (ev.Err != nil) != fails || (m.plan.Config == nil) != fails {
+			t.Errorf("phase %s: %+v, the plan's %v", phase, ev, m.plan.Config)
+		}
+		m.take(fdPlan)
+	}
+}
+
 // TestChangeWaitsForUndoing: two at once would write the same files.
 func TestChangeWaitsForUndoing(t *testing.T) {
 	ask := Asked{Client: 1, Req: &control.Request{Op: control.OpApply}, Change: &Change{}}

@@ -36,6 +36,11 @@ func (m *monitor) keptAs(name string) int {
 // apply makes a change as [Change] describes it. Writing to a group may take long: the
 // kernel takes memory back before it answers.
 func (m *monitor) apply(a Apply) {
+	group := m.group
+	if group == nil && m.core.Life.Phase != PhaseWait {
+		m.emit(Applied{Client: a.Client, Err: errors.New("the guest's control groups couldn't be opened, see its log")})
+		return
+	}
 	old, next := m.plan, m.plan.with(a.Change)
 	fd, err := m.announce(next)
 	if err != nil {
@@ -43,7 +48,6 @@ func (m *monitor) apply(a Apply) {
 		return
 	}
 	changed := changedKeys(old.Config, next.Config)
-	group := m.group
 	if group == nil { // between two boots: the next one makes the groups
 		m.commit(next, fd)
 		m.emit(Applied{Client: a.Client, Keys: changed})
