@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -35,34 +36,61 @@ func Of(path string) (Disk, error) {
 	d := Disk{unix.Major(number), unix.Minor(number)}
 	if d.Major == 0 { // numbers that a file system has made up, as btrfs does
 		var err error
-		if d, err = mounted(d); err != nil {
+		if d, err = mounted(path); err != nil {
 			return Disk{}, fmt.Errorf("%s %w", path, err)
 		}
 	}
 	return whole("/sys", d)
 }
 
-// mounted finds the device that a file system was mounted from.
-func mounted(made Disk) (Disk, error) {
+// mounted finds the device that the file system of a path was mounted from. It goes by the
+// mount: what btrfs says of a file is its subvolume's number, which no mount has.
+func mounted(path string) (Disk, error) {
+	var st unix.Statx_t
+	if err := unix.Statx(unix.AT_FDCWD, path, 0, unix.STATX_MNT_ID, &st); err != nil {
+		return Disk{}, &os.PathError{Op: "statx", Path: path, Err: err}
+	}
 	text, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return Disk{}, err
 	}
-	kind, source := mountOf(string(text), made.String())
-	var st unix.Stat_t
-	if !strings.HasPrefix(source, "/") || unix.Stat(source, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFBLK {
+	kind, source := mountOf(string(text), strconv.FormatUint(st.Mnt_id, 10))
+	var dev unix.Stat_t
+	if !strings.HasPrefix(source, "/") || unix.Stat(source, &dev) != nil || dev.Mode&unix.S_IFMT != unix.S_IFBLK {
 		return Disk{}, fmt.Errorf("lies on no disk: it is on a file system of type %s", kind)
 	}
-	return Disk{unix.Major(st.Rdev), unix.Minor(st.Rdev)}, nil
+	d := Disk{unix.Major(dev.Rdev), unix.Minor(dev.Rdev)}
+	return d, alone("/sys", d)
 }
 
-// mountOf finds the type and the source of the file system with that number in the text
-// of mountinfo. Source: proc_pid_mountinfo(5).
-func mountOf(text, number string) (kind, source string) {
+// alone says of a btrfs over several devices which they are: none of them is the disk.
+func alone(sys string, d Disk) error {
+	node, err := filepath.EvalSymlinks(sys + "/dev/block/" + d.String())
+	if err != nil {
+		return nil // see whole
+	}
+	with, err := filepath.Glob(sys + "/fs/btrfs/*/devices/" + filepath.Base(node))
+	if err != nil || len(with) != 1 {
+		return err
+	}
+	entries, err := os.ReadDir(filepath.Dir(with[0]))
+	if err != nil || len(entries) < 2 {
+		return err
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, "/dev/"+e.Name())
+	}
+	return fmt.Errorf("lies on several disks, name each of them: %s", strings.Join(names, ", "))
+}
+
+// mountOf finds the type and the source of the mount with that id in the text of
+// mountinfo. Source: proc_pid_mountinfo(5).
+func mountOf(text, id string) (kind, source string) {
 	for line := range strings.Lines(text) {
 		before, after, ok := strings.Cut(line, " - ")
 		fields, rest := strings.Fields(before), strings.Fields(after)
-		if ok && len(fields) > 2 && fields[2] == number && len(rest) > 1 {
+		if ok && len(fields) > 0 && fields[0] == id && len(rest) > 1 {
 			return rest[0], rest[1]
 		}
 	}

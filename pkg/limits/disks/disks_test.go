@@ -4,7 +4,9 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -81,9 +83,55 @@ const mountinfo = `30 1 0:26 / / rw,relatime shared:1 - btrfs /dev/vda2 rw,space
 `
 
 func TestMountOf(t *testing.T) {
-	for number, want := range map[string]string{"0:26": "btrfs /dev/vda2", "0:27": "tmpfs tmpfs", "0:2": "unknown "} {
-		if kind, source := mountOf(mountinfo, number); kind+" "+source != want {
-			t.Errorf("%s: %s %s", number, kind, source)
+	for id, want := range map[string]string{"30": "btrfs /dev/vda2", "31": "tmpfs tmpfs", "3": "unknown "} {
+		if kind, source := mountOf(mountinfo, id); kind+" "+source != want {
+			t.Errorf("%s: %s %s", id, kind, source)
 		}
 	}
+}
+
+// TestBtrfs asks for a file in a subvolume, which has a device number of its own, of a
+// file system on one disk, and on two.
+func TestBtrfs(t *testing.T) {
+	one, two := loop(t), loop(t)
+	at := t.TempDir()
+	run(t, "mkfs.btrfs", "-q", one)
+	run(t, "mount", "-t", "btrfs", one, at)
+	t.Cleanup(func() { run(t, "umount", at) })
+	run(t, "btrfs", "subvolume", "create", at+"/sub")
+	want, err := Of(one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{at, at + "/sub"} {
+		if d, err := Of(path); err != nil || d != want {
+			t.Errorf("%s: %v, %v, want %v", path, d, err, want)
+		}
+	}
+	run(t, "btrfs", "device", "add", "-K", two, at)
+	_, err = Of(at + "/sub")
+	if err == nil || !strings.Contains(err.Error(), "lies on several disks, name each of them: ") || !strings.Contains(err.Error(), one) || !strings.Contains(err.Error(), two) {
+		t.Errorf("on two disks: %v", err)
+	}
+}
+
+// loop makes a block device of a file for the length of a test.
+func loop(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := errors.Join(os.WriteFile(file, nil, 0o600), os.Truncate(file, 512<<20)); err != nil {
+		t.Fatal(err)
+	}
+	dev := strings.TrimSpace(run(t, "losetup", "-f", "--show", file))
+	t.Cleanup(func() { run(t, "losetup", "-d", dev) })
+	return dev
+}
+
+func run(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
 }
