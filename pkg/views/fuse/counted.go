@@ -28,12 +28,11 @@ type Numbered struct {
 const brief = 50 * time.Millisecond
 
 // maxCounted bounds the numbers of a [Counted].
-const maxCounted = 1 << 16
+const maxCounted = 1 << countedBits
 
 // counted is a Counted with what it has below each number.
 type counted struct {
 	Counted
-	which   int
 	nodes   []node // the first is the numbered directory
 	now     func() Now
 	last    int // how many they are
@@ -67,15 +66,6 @@ func (c *counted) count() int {
 	return n
 }
 
-// A node below a number has that in the lowest 16 bits, its index in the next, and which
-// Counted it is in the upper half.
-func countedNumber(which, at, i int) uint64 { return uint64(which+1)<<32 | uint64(at)<<16 | uint64(i) }
-
-// splitNumber is the reverse; which is -1 if it isn't such a number.
-func splitNumber(number uint64) (which, at, i int) {
-	return int(number>>32) - 1, int(number >> 16 & 0xffff), int(number & 0xffff)
-}
-
 // lookup gives the number of a numbered directory; 0: there is none.
 func (c *counted) lookup(name []byte) uint64 {
 	if !bytes.HasPrefix(name, []byte(c.Prefix)) {
@@ -85,12 +75,12 @@ func (c *counted) lookup(name []byte) uint64 {
 	if !ok || i >= c.count() {
 		return 0
 	}
-	return countedNumber(c.which, 0, i)
+	return c.nodes[0].number | uint64(i)
 }
 
 // entry is a numbered directory. Its name is written into buf.
 func (c *counted) entry(i int, buf []byte) (number uint64, name []byte) {
-	return countedNumber(c.which, 0, i), strconv.AppendInt(append(buf[:0], c.Prefix...), int64(i), 10)
+	return c.nodes[0].number | uint64(i), strconv.AppendInt(append(buf[:0], c.Prefix...), int64(i), 10)
 }
 
 // decimal reads a number below [maxCounted] that has no zeros before it.

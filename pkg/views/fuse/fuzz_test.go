@@ -16,6 +16,9 @@ func numbered() []Numbered {
 	}
 }
 
+// below is the number of a path below the i-th CPU.
+func below(path string, i uint64) uint64 { return pathNumber("cpu/cpu*"+path)<<countedBits | i }
+
 // TestNothingTakesMemory: what a guest asks, as often as it likes, leaves nothing behind, not
 // even for a collector of garbage.
 func TestNothingTakesMemory(t *testing.T) {
@@ -30,19 +33,22 @@ func TestNothingTakesMemory(t *testing.T) {
 	native.PutUint32(span[16:], 4096)
 	for name, r := range map[string]request{
 		"a name":          {op: opLookup, node: 1, body: []byte("meminfo\x00")},
-		"one of many":     {op: opLookup, node: 3, body: []byte("cpu123\x00")},
-		"nothing":         {op: opLookup, node: 3, body: []byte("cpu0123\x00")},
-		"attributes":      {op: opGetattr, node: 2},
-		"of one of many":  {op: opGetattr, node: countedNumber(0, 0, 7)},
-		"below one":       {op: opLookup, node: countedNumber(0, 1, 7), body: []byte("id\x00")},
-		"a read below":    {op: opRead, node: countedNumber(0, 2, 299), body: span},
-		"a listing below": {op: opReaddirplus, node: countedNumber(0, 1, 299), body: span},
-		"a read":          {op: opRead, node: 2, body: span},
-		"a listing":       {op: opReaddir, node: 3, body: span},
-		"all of them":     {op: opReaddirplus, node: 3, body: span},
+		"one of many":     {op: opLookup, node: pathNumber("cpu"), body: []byte("cpu123\x00")},
+		"nothing":         {op: opLookup, node: pathNumber("cpu"), body: []byte("cpu0123\x00")},
+		"attributes":      {op: opGetattr, node: pathNumber("meminfo")},
+		"of one of many":  {op: opGetattr, node: below("", 7)},
+		"below one":       {op: opLookup, node: below("/topology", 7), body: []byte("id\x00")},
+		"a read below":    {op: opRead, node: below("/topology/id", 299), body: span},
+		"a listing below": {op: opReaddirplus, node: below("/topology", 299), body: span},
+		"a read":          {op: opRead, node: pathNumber("meminfo"), body: span},
+		"a listing":       {op: opReaddir, node: pathNumber("cpu"), body: span},
+		"all of them":     {op: opReaddirplus, node: pathNumber("cpu"), body: span},
 		"what isn't here": {op: 12345, node: 9},
 	} {
 		var errno unix.Errno
+		if _, ok := s.tree.get(r.node); !ok && r.op != 12345 {
+			t.Errorf("%s: there is no node %#x", name, r.node)
+		}
 		if n := testing.AllocsPerRun(100, func() { _, errno = s.handle(&r) }); n != 0 {
 			t.Errorf("%s is answered (%d) with %v allocations", name, errno, n)
 		}
@@ -63,14 +69,14 @@ func FuzzHandle(f *testing.F) {
 	}
 	for op := range uint32(60) {
 		add(op, 1, []byte("meminfo\x00")...)
-		add(op, 2, make([]byte, readIn)...)
-		for at := range 4 {
-			add(op, countedNumber(0, at, 1), append(make([]byte, 17), make([]byte, readIn)...)...)
-			add(op, countedNumber(0, at, 2), []byte("id\x00")...)
+		add(op, pathNumber("meminfo"), make([]byte, readIn)...)
+		for _, at := range []string{"", "/topology", "/topology/id", "/nothing"} {
+			add(op, below(at, 1), append(make([]byte, 17), make([]byte, readIn)...)...)
+			add(op, below(at, 2), []byte("id\x00")...)
 		}
 	}
-	add(opRead, 2, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255)
-	add(opReaddir, 3, append(append(make([]byte, 8), 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255), make([]byte, 20)...)...)
+	add(opRead, pathNumber("meminfo"), 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255)
+	add(opReaddir, pathNumber("cpu"), append(append(make([]byte, 8), 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255), make([]byte, 20)...)...)
 	add(opInit, 0, 8, 0, 0, 0, 45, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255)
 	s, err := New(-1, make([]byte, SlotSize), &Table{
 		Files:   []File{{"meminfo", time.Millisecond, func(b []byte) []byte { return append(b, "text\n"...) }}, {"cpu/online", time.Hour, func(b []byte) []byte { return b }}},

@@ -216,7 +216,7 @@ func (s *Server) Changed() error {
 		}
 		f.made = -f.TTL
 		var b [24]byte // fuse_notify_inval_inode_out: the node, from where, how much
-		native.PutUint64(b[:], uint64(i)+1)
+		native.PutUint64(b[:], s.tree.nodes[i].number)
 		native.PutUint64(b[8:], ^uint64(0)) // -1: no pages
 		err := s.tell(notifyInvalInode, b[:])
 		if err != nil && !errors.Is(err, unix.ENOENT) {

@@ -24,13 +24,10 @@ type Table struct {
 	Counted  []Counted
 }
 
-// rootNode is the number of the root directory (FUSE_ROOT_ID).
-const rootNode = 1
-
-// node is a file or directory. Its number is its index in tree.nodes and one more; that of
-// one below a numbered directory is made by [countedNumber].
+// node is a file or directory.
 type node struct {
 	name    string
+	number  uint64    // of one below a numbered directory: of all of that path
 	entries []int     // of a directory: indices among the nodes that it is one of
 	file    *content  // nil: none of Table.Files
 	small   *Numbered // nil: none of Counted.Files
@@ -43,10 +40,17 @@ func (n *node) isDir() bool { return n.file == nil && n.small == nil }
 type tree struct {
 	nodes   []node
 	counted []counted
+	numbers map[uint64]spot
+}
+
+// spot is where a node is.
+type spot struct {
+	of *counted // nil: in tree.nodes
+	at int      // its index
 }
 
 func newTree(t *Table, now func() Now) (*tree, error) {
-	tr := &tree{nodes: make([]node, 1), counted: make([]counted, len(t.Counted))}
+	tr := &tree{nodes: []node{{number: rootNode}}, counted: make([]counted, len(t.Counted))}
 	for i := range t.Files {
 		f := &t.Files[i]
 		if f.Render == nil {
@@ -60,13 +64,16 @@ func newTree(t *Table, now func() Now) (*tree, error) {
 	}
 	for i, c := range t.Counted {
 		at, _ := addPath(&tr.nodes, c.Dir)
-		tr.counted[i] = counted{Counted: c, which: i, now: now, nodes: make([]node, 1)}
+		tr.counted[i] = counted{Counted: c, now: now, nodes: make([]node, 1)}
 		tr.nodes[at].counted = &tr.counted[i]
 		if err := tr.counted[i].add(c.Files); err != nil {
 			return nil, err
 		}
 	}
-	return tr, onlyDirectoriesHaveEntries(tr.nodes)
+	if err := onlyDirectoriesHaveEntries(tr.nodes); err != nil {
+		return nil, err
+	}
+	return tr, tr.setNumbers()
 }
 
 func onlyDirectoriesHaveEntries(nodes []node) error {
@@ -114,27 +121,23 @@ type place struct {
 
 // get finds a node by its number.
 func (t *tree) get(number uint64) (p place, ok bool) {
-	if number >= rootNode && number <= uint64(len(t.nodes)) {
-		at := int(number - 1)
-		return place{node: &t.nodes[at], number: number, at: at}, true
+	s, ok := t.numbers[number]
+	if ok && s.of == nil {
+		return place{node: &t.nodes[s.at], number: number, at: s.at}, true
 	}
-	which, at, i := splitNumber(number)
-	if which < 0 || which >= len(t.counted) {
+	base, i := splitNumber(number)
+	if s, ok = t.numbers[base]; !ok || s.of == nil || i >= s.of.count() {
 		return place{}, false
 	}
-	c := &t.counted[which]
-	if at >= len(c.nodes) || i >= c.count() {
-		return place{}, false
-	}
-	return place{&c.nodes[at], number, at, c, i}, true
+	return place{&s.of.nodes[s.at], number, s.at, s.of, i}, true
 }
 
 // numberOf is that of a node among those that p is one of.
-func (p *place) numberOf(at int) uint64 {
+func (t *tree) numberOf(p *place, at int) uint64 {
 	if p.of != nil {
-		return countedNumber(p.of.which, at, p.i)
+		return p.of.nodes[at].number | uint64(p.i)
 	}
-	return uint64(at) + rootNode
+	return t.nodes[at].number
 }
 
 func (t *tree) nodesOf(p *place) []node {
@@ -147,7 +150,7 @@ func (t *tree) nodesOf(p *place) []node {
 // lookup gives the number of an entry; 0: there is none.
 func (t *tree) lookup(dir *place, name []byte) uint64 {
 	if at := child(t.nodesOf(dir), dir.at, name); at >= 0 {
-		return dir.numberOf(at)
+		return t.numberOf(dir, at)
 	}
 	if dir.counted != nil {
 		return dir.counted.lookup(name)
@@ -160,7 +163,7 @@ func (t *tree) entry(dir *place, i uint64, buf []byte) (number uint64, name []by
 	if i < uint64(len(dir.entries)) {
 		at := dir.entries[i]
 		n := &t.nodesOf(dir)[at]
-		return dir.numberOf(at), append(buf[:0], n.name...), n.isDir(), true
+		return t.numberOf(dir, at), append(buf[:0], n.name...), n.isDir(), true
 	}
 	i -= uint64(len(dir.entries))
 	if dir.counted == nil || i >= uint64(dir.counted.count()) {
