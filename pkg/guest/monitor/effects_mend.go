@@ -45,13 +45,19 @@ func (m *monitor) mendViews() {
 	})
 }
 
-// mountAnew makes the connection and has another process put it into the guest.
+// mountAnew makes the connection and has another process put it into the guest. If there
+// can be no connection now, that is said once and tried again.
 func (m *monitor) mountAnew() {
 	dev, mount, err := sysctx.NewViews(m.plan.Context.IDs)
 	if err != nil {
-		m.log.say("cannot make the guest's views anew: " + err.Error())
+		if !m.views.mendFails {
+			m.log.say("cannot make the guest's views anew, which is tried again: " + err.Error())
+		}
+		m.views.mendFails = true
+		m.mendViews()
 		return
 	}
+	m.views.mendFails = false
 	m.keep(fdViews, dev)
 	m.serveViews(dev, false)
 	pid, pidfd := m.core.Life.Pid, m.pidfd

@@ -26,6 +26,8 @@ type viewServer struct {
 
 	mending bool          // a new connection is made in a moment
 	mended  time.Duration // when that was done last, monotonic; 0: never
+
+	mendFails bool // it failed then
 }
 
 // serveViews begins to answer. adopted: another monitor has done so before.
