@@ -57,13 +57,12 @@ func (m *monitor) endFigures() {
 }
 
 // withFigures has the guest's figures used, which are good for that long. Without a source,
-// which is said once, all are zero, and the result is false.
+// which is said once, it isn't called, and the result is false.
 func (m *monitor) withFigures(need views.Need, use func(*views.Snapshot)) bool {
 	m.figures.mu.Lock()
 	defer m.figures.mu.Unlock()
 	s := m.snapshot(need)
 	if s == nil {
-		use(&views.Snapshot{})
 		return false
 	}
 	use(s)

@@ -147,8 +147,9 @@ func viewName(path string) string {
 	return strings.TrimPrefix(strings.TrimPrefix(path, "proc/"), "sys/devices/system/")
 }
 
-// countCPUs is how many CPUs the guest sees.
+// countCPUs is how many CPUs the guest sees; -1: it can't be known now.
 func (m *monitor) countCPUs() (n int) {
+	n = -1
 	m.withFigures(views.NeedCPUs, func(s *views.Snapshot) { n = len(s.CPUs) })
 	return n
 }

@@ -80,7 +80,9 @@ func (s *Server) lookup(r *request, dir *place) (size int, errno unix.Errno) {
 
 func (s *Server) getattr(p *place) (size int, errno unix.Errno) {
 	if p.file != nil {
-		s.refresh(p.file)
+		if errno := s.refresh(p.file); errno != 0 {
+			return 0, errno
+		}
 	}
 	b := s.fixed[:16+attrSize]
 	valid := validity(p)
@@ -101,7 +103,9 @@ func (s *Server) read(r *request, p *place) (data []byte, errno unix.Errno) {
 		return nil, unix.EISDIR
 	}
 	if p.file != nil && (!p.file.known || flags&unix.O_DIRECT != 0 && offset == 0) {
-		s.refresh(p.file)
+		if errno := s.refresh(p.file); errno != 0 {
+			return nil, errno
+		}
 	}
 	data, _ = s.content(p)
 	if offset >= uint64(len(data)) {

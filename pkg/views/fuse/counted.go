@@ -10,9 +10,9 @@ import (
 // Counted is a directory that has numbered ones in it, as cpu0, cpu1 and so on, which are
 // all alike.
 type Counted struct {
-	Dir    string // its path
-	Prefix string // of the names
-	Count  func() int
+	Dir    string     // its path
+	Prefix string     // of the names
+	Count  func() int // negative: it can't be had now, and is what it was
 	Files  []Numbered
 }
 
@@ -58,7 +58,10 @@ func (c *counted) count() int {
 	if c.known && t.Mono-c.at < brief {
 		return c.last
 	}
-	n := min(max(c.Count(), 0), maxCounted)
+	n := min(c.Count(), maxCounted)
+	if n < 0 {
+		return c.last
+	}
 	if !c.known || n != c.last {
 		c.changed = max(t.Wall, c.changed+1)
 	}

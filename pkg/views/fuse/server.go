@@ -51,7 +51,7 @@ func New(fd int, slot []byte, t *Table, now func() Now) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{fd: fd, slot: slot[:SlotSize], tree: tr, uid: t.UID, gid: t.GID, now: now, began: now().Wall}, nil
+	return &Server{fd: fd, slot: slot[:SlotSize], tree: tr, uid: t.UID, gid: t.GID, now: now, began: now().Wall, scratch: make([]byte, 0, 64)}, nil
 }
 
 // Resume goes on after another server of the same connection, which may have been killed

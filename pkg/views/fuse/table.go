@@ -13,7 +13,8 @@ type File struct {
 	TTL time.Duration
 	// Render appends the content to b. One content should be as long as the other: the
 	// kernel cuts off what it reads of a longer one, or fills a shorter one up with zeros,
-	// until it asks for the attributes again.
+	// until it asks for the attributes again. nil: there is none now; who asks gets the
+	// last one, or EIO.
 	Render func(b []byte) []byte
 }
 
