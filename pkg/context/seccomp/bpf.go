@@ -1,6 +1,10 @@
 package seccomp
 
-import "golang.org/x/sys/unix"
+import (
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
 
 // Offsets into struct seccomp_data, which is what a filter can read.
 const (
@@ -41,6 +45,14 @@ func loadArg(n uint32, next block) block {
 // ifEqual returns the block that goes on with yes if the loaded word is k, else with no.
 func ifEqual(k uint32, yes, no block) block {
 	return branch(unix.BPF_JEQ, k, yes, no)
+}
+
+// ifAnyOf is ifEqual for the words of a list. yes is laid out once for each.
+func ifAnyOf(yes, no block, list ...uint32) block {
+	for _, k := range slices.Backward(list) {
+		no = ifEqual(k, yes, no)
+	}
+	return no
 }
 
 // ifAtLeast returns the block that goes on with yes if the loaded word is k or more

@@ -25,6 +25,7 @@ type Policy struct {
 	// are handed to the listener instead of the kernel. They fail with ENOSYS in
 	// a process whose filter was loaded without a listener. A call that the policy
 	// refuses or looks into can't be listed. An ABI that lacks a listed call is no error.
+	// Of reboot(2) only those calls are handed over that end a pid namespace if they succeed.
 	Notify []string
 }
 
@@ -78,8 +79,25 @@ func (p Policy) addNotified(rules map[string]block) error {
 			return fmt.Errorf("cannot notify of %q: the policy refuses it or looks into it", name)
 		}
 		rules[name] = ret(unix.SECCOMP_RET_USER_NOTIF)
+		if name == "reboot" {
+			rules[name] = rebootRule(rules[name])
+		}
 	}
 	return nil
+}
+
+// RebootMagics2 are what the second argument of reboot(2) may be.
+func RebootMagics2() []uint32 { return []uint32{672274793, 85072278, 369367448, 537993216} }
+
+// rebootRule goes on with ends for a call of reboot(2) that restarts, powers off or halts.
+// All else is the kernel's at once: nobody may keep a listener busy with what means nothing.
+// Source: reboot(2); kernel/pid_namespace.c, reboot_pid_ns.
+func rebootRule(ends block) block {
+	allow := ret(unix.SECCOMP_RET_ALLOW)
+	command := loadArg(2, ifAnyOf(ends, allow, unix.LINUX_REBOOT_CMD_RESTART, unix.LINUX_REBOOT_CMD_RESTART2,
+		unix.LINUX_REBOOT_CMD_POWER_OFF, unix.LINUX_REBOOT_CMD_HALT))
+	magic2 := loadArg(1, ifAnyOf(command, allow, RebootMagics2()...))
+	return loadArg(0, ifEqual(unix.LINUX_REBOOT_MAGIC1, magic2, allow))
 }
 
 // ioctlRule refuses the requests that put input into a terminal or a console

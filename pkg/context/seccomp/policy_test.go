@@ -198,10 +198,31 @@ func TestForeignABI(t *testing.T) {
 	}
 }
 
+// A listener hears of reboot(2) only where that would end the guest. The kernel drops the upper
+// half of each of the three arguments.
+func TestNotifyReboot(t *testing.T) {
+	const magic, magic2, restart = 0xfee1dead, 672274793, 0x1234567
+	eachABI(t, Policy{Notify: []string{"reboot"}}, func(t *testing.T, m *machine, a abi) {
+		for _, high := range []uint64{0, rubbish, 1<<64 - 1<<32} {
+			for _, second := range []uint64{magic2, 85072278, 369367448, 537993216} {
+				for _, command := range []uint64{restart, 0xa1b2c3d4, 0x4321fedc, 0xcdef0123} {
+					want(t, m, a, "reboot", "notify", high|magic, high|second, high|command, high)
+				}
+				for _, command := range []uint64{0, 0x89abcdef, 0xd000fce2, 0x45584543, restart << 32} {
+					want(t, m, a, "reboot", "allow", high|magic, high|second, high|command)
+				}
+			}
+			want(t, m, a, "reboot", "allow", high|1, high|magic2, high|restart)
+			want(t, m, a, "reboot", "allow", high|magic, high|1, high|restart)
+			want(t, m, a, "reboot", "allow", high|magic, high|magic2+1, high|restart)
+		}
+		want(t, m, a, "reboot", "allow", magic<<32, magic2<<32, restart<<32)
+	})
+}
+
 func TestNotify(t *testing.T) {
 	eachABI(t, Policy{Notify: []string{"sysinfo", "reboot", "sysinfo"}}, func(t *testing.T, m *machine, a abi) {
 		want(t, m, a, "sysinfo", "notify")
-		want(t, m, a, "reboot", "notify")
 		want(t, m, a, "uname", "allow")
 		want(t, m, a, "bpf", "EPERM")
 	})

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 	"unsafe"
@@ -113,9 +114,18 @@ func guestFaults(int) error {
 	return nil
 }
 
-func guestReboot(int) error {
-	if _, _, errno := unix.RawSyscall(unix.SYS_REBOOT, 1, 2, 3); errno != unix.EINVAL {
-		return fmt.Errorf("reboot: %v", errno)
+// guestReboot calls reboot(2) n times without the capability for it.
+func guestReboot(n int) error {
+	const nobody = 65534
+	unix.RawSyscall(unix.SYS_SETRESUID, nobody, nobody, nobody)
+	status, err := os.ReadFile("/proc/thread-self/status")
+	if err != nil || !strings.Contains(string(status), "CapEff:\t0000000000000000\n") {
+		return fmt.Errorf("it still has capabilities: %w\n%s", err, status)
+	}
+	for range n {
+		if _, _, errno := unix.RawSyscall(unix.SYS_REBOOT, unix.LINUX_REBOOT_MAGIC1, unix.LINUX_REBOOT_MAGIC2, unix.LINUX_REBOOT_CMD_HALT); errno != unix.EPERM {
+			return fmt.Errorf("reboot: %v", errno)
+		}
 	}
 	return guestFigures()
 }
@@ -210,6 +220,7 @@ func (s *site) run(what string) (cmd *exec.Cmd, wait func() error) {
 	cmd = exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), guestVar+"="+what)
 	cmd.ExtraFiles = []*os.File{theirs}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID} // so that reboot(2) can't be the host's
 	var out strings.Builder
 	cmd.Stderr, cmd.Stdout = &out, new(bytes.Buffer)
 	if err := cmd.Start(); err != nil {
@@ -252,7 +263,7 @@ func receiveFD(socket int) (int, error) {
 
 func TestCalls(t *testing.T) {
 	s := newSite(t, nil)
-	for _, what := range []string{"figures", "faults", "reboot"} {
+	for _, what := range []string{"figures", "faults", "reboot 1"} {
 		_, wait := s.run(what)
 		if err := wait(); err != nil {
 			t.Errorf("%s: %v", what, err)

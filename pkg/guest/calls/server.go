@@ -19,7 +19,7 @@ type Options struct {
 	// Figures gives what sysinfo(2) answers; an error: the kernel answers.
 	Figures func() (views.Snapshot, error)
 	// Other takes any other call; false: the kernel is to carry it out. A call that was
-	// taken waits for Continue.
+	// taken waits for Continue. It isn't asked while maxTaken wait for that.
 	Other func(own bool, n *seccomp.Notification) bool
 	// Unused says that no process is left that could call on a listener.
 	Unused func(number int)
@@ -41,6 +41,10 @@ const patience = 6
 
 // maxStuck is how many workers may hang. Each is a thread, some 50 KiB.
 const maxStuck = 4
+
+// maxTaken is how many calls may wait for the owner. One that means something is made once in a
+// guest's life.
+const maxTaken = 8
 
 // Server answers the calls of a guest. Its methods may be called from any goroutine.
 type Server struct {
@@ -164,6 +168,13 @@ func (s *Server) unclaim(n *seccomp.Notification) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.slots.unclaim(n)
+}
+
+// manyTaken says whether no more calls are to wait for the owner.
+func (s *Server) manyTaken() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.slots.waiting() >= maxTaken
 }
 
 // claimWaiting claims all slots with calls that another server has received.

@@ -45,6 +45,16 @@ func (s *slots) claim() *seccomp.Notification {
 // unclaim lets a slot go; with its call if that isn't answered.
 func (s *slots) unclaim(n *seccomp.Notification) { s.claimed[s.index(n)] = false }
 
+// waiting counts the calls that nobody claims.
+func (s *slots) waiting() (n int) {
+	for i := range slotCount {
+		if !s.claimed[i] && s.at(i).ID != 0 {
+			n++
+		}
+	}
+	return n
+}
+
 // free empties the slot of a call that nobody claims.
 func (s *slots) free(id uint64) {
 	for i := range slotCount {

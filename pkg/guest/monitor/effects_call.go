@@ -3,6 +3,7 @@ package monitor
 import (
 	"errors"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -156,20 +157,11 @@ func (m *monitor) carryOut(id uint64) {
 	}
 }
 
-// The first argument of reboot(2), and those that the second one may be (reboot(2)).
-const rebootMagic1 = 0xfee1dead
-
-var rebootMagics2 = [...]uint32{672274793, 85072278, 369367448, 537993216}
-
 // rebootOf says what a call of reboot(2) would do to its pid namespace, in the words of
 // package state; "": nothing, as those for Ctrl-Alt-Del (Linux, kernel/pid_namespace.c,
 // reboot_pid_ns).
 func rebootOf(n *seccomp.Notification) string {
-	known := false
-	for _, magic := range rebootMagics2 {
-		known = known || uint32(n.Args[1]) == magic
-	}
-	if uint32(n.Args[0]) != rebootMagic1 || !known {
+	if uint32(n.Args[0]) != unix.LINUX_REBOOT_MAGIC1 || !slices.Contains(seccomp.RebootMagics2(), uint32(n.Args[1])) {
 		return ""
 	}
 	switch uint32(n.Args[2]) {
@@ -187,6 +179,11 @@ func rebootOf(n *seccomp.Notification) string {
 // pid namespace, not in one below, and has CAP_SYS_BOOT in the user namespace that
 // owns it.
 func mayReboot(pid, init int) bool {
+	// First what most who call it in vain lack.
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil || !hasBoot(string(status)) {
+		return false
+	}
 	for _, ns := range []string{"/ns/pid", "/ns/user"} {
 		own, err := os.Readlink("/proc/" + strconv.Itoa(pid) + ns)
 		if err != nil {
@@ -197,8 +194,7 @@ func mayReboot(pid, init int) bool {
 			return false
 		}
 	}
-	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
-	return err == nil && hasBoot(string(status))
+	return true
 }
 
 // hasBoot reads CapEff of proc_pid_status(5).
