@@ -124,6 +124,48 @@ func TestHang(t *testing.T) {
 	}
 }
 
+// TestSuccessorHang: of the calls that a server has received, and not answered, one that hangs
+// doesn't keep the next server from answering the others.
+func TestSuccessorHang(t *testing.T) {
+	first := newSite(t, nil)
+	received := make(chan bool, 1)
+	first.server.o.Failpoint = func(name string) error {
+		if name == "answer call" {
+			received <- true
+			select {} // as if it were killed
+		}
+		return nil
+	}
+	hung, waitHung := first.run("hang")
+	first.until("a worker that hangs", func() bool { return first.server.stuck.Load() == 1 })
+	_, wait := first.run("figures")
+	<-received
+	second := newSite(t, first.memory)
+	for number, l := range first.server.listeners {
+		fd, err := unix.FcntlInt(uintptr(l.fd), unix.F_DUPFD_CLOEXEC, 0)
+		if err == nil {
+			err = second.server.Add(number, fd, true)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	second.server.Start()
+	ended := make(chan error, 1)
+	go func() { ended <- wait() }()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(time.Minute):
+		t.Error("an innocent caller isn't answered")
+	}
+	_ = hung.Process.Kill()
+	_ = waitHung()
+	second.until("no worker that hangs", func() bool { return second.server.stuck.Load() == 0 })
+}
+
 func (s *site) until(what string, ok func() bool) {
 	s.t.Helper()
 	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {

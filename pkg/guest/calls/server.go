@@ -51,11 +51,11 @@ type Server struct {
 	o     Options
 	epoll int
 	arch  []seccomp.Number // of sysinfo(2)
-	ran   bool
 
 	mu        sync.Mutex
 	slots     slots
-	listeners map[int]*listener // by number
+	inherited []*seccomp.Notification // what another server has received, and nobody has taken yet
+	listeners map[int]*listener       // by number
 
 	leader  atomic.Pointer[worker]
 	stuck   atomic.Int32
@@ -190,10 +190,24 @@ func (s *Server) claimWaiting() (waiting []*seccomp.Notification) {
 	return waiting
 }
 
+// nextInherited takes the next of the calls that another server has received: whoever leads goes
+// on with them, for the one before may hang in one. nil: all are taken.
+func (s *Server) nextInherited() *seccomp.Notification {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.inherited) == 0 {
+		return nil
+	}
+	n := s.inherited[0]
+	s.inherited = s.inherited[1:]
+	return n
+}
+
 // Start begins to answer; first those calls that another server has received, and not
 // answered, if it had the same listeners.
 func (s *Server) Start() {
 	if s.leader.Load() == nil {
+		s.inherited = s.claimWaiting()
 		s.lead()
 	}
 }

@@ -28,11 +28,12 @@ type worker struct {
 const pause = 50 * time.Millisecond
 
 func (w *worker) run() {
-	if s := w.s; !s.ran { // only the first one
-		s.ran = true
-		for _, n := range s.claimWaiting() {
-			w.inherited(n)
+	for !w.hangs.Load() {
+		n := w.s.nextInherited()
+		if n == nil {
+			break
 		}
+		w.inherited(n)
 	}
 	var events [1]unix.EpollEvent
 	for !w.hangs.Load() {
