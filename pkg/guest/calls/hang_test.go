@@ -101,6 +101,9 @@ func TestHang(t *testing.T) {
 			}
 		}
 	}
+	if pid := s.server.Hanging(); pid != hung[0].Process.Pid {
+		t.Errorf("process %d is said to hang, not %d", pid, hung[0].Process.Pid)
+	}
 	if s.server.Pause() {
 		t.Error("the program would be replaced with a thread that can't end")
 	}
@@ -115,6 +118,9 @@ func TestHang(t *testing.T) {
 		}
 	}
 	s.until("no worker that hangs", func() bool { return s.server.stuck.Load() == 0 })
+	if pid := s.server.Hanging(); pid != 0 {
+		t.Errorf("process %d is said to hang", pid)
+	}
 	_, wait = s.run("figures")
 	if err := wait(); err != nil {
 		t.Errorf("afterwards: %v", err)

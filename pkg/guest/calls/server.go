@@ -3,6 +3,7 @@ package calls
 import (
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -57,6 +58,7 @@ type Server struct {
 	inherited []*seccomp.Notification // what another server has received, and nobody has taken yet
 	listeners map[int]*listener       // by number
 
+	hanging []*worker
 	leader  atomic.Pointer[worker]
 	stuck   atomic.Int32
 	paused  atomic.Bool
@@ -251,13 +253,39 @@ func (s *Server) Check() bool {
 	case s.late < patience:
 		s.late++
 	case s.stuck.Load() < maxStuck:
-		s.stuck.Add(1)
-		w.hangs.Store(true)
+		s.hangs(w)
 		s.seen, s.late = 0, 0
 		s.lead()
 		s.o.Say(fmt.Sprintf("process %d has sysinfo(2) answered into memory that doesn't respond", w.pid.Load()))
 	}
 	return true
+}
+
+// hangs takes note of a worker that doesn't get on.
+func (s *Server) hangs(w *worker) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stuck.Add(1)
+	s.hanging = append(s.hanging, w)
+	w.hangs.Store(true)
+}
+
+// recovered takes note that one that hung has ended.
+func (s *Server) recovered(w *worker) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hanging = slices.DeleteFunc(s.hanging, func(o *worker) bool { return o == w })
+	s.stuck.Add(-1)
+}
+
+// Hanging is the pid of a process of the guest that a worker hangs in; 0: there is none.
+func (s *Server) Hanging() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.hanging) == 0 {
+		return 0
+	}
+	return int(s.hanging[0].pid.Load())
 }
 
 // Pause keeps calls waiting, as before this process is replaced by another program; false:

@@ -46,7 +46,7 @@ func (w *worker) run() {
 			w.event(int(events[0].Fd), events[0].Events)
 		}
 	}
-	w.s.stuck.Add(-1)
+	w.s.recovered(w)
 }
 
 // trouble says what is wrong, once, and waits: calls must not wait for ever.

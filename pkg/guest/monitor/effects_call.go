@@ -124,6 +124,14 @@ func (m *monitor) dropCalls() {
 // pauseCalls keeps the guest's calls waiting for another program; false: it can't be now.
 func (m *monitor) pauseCalls() bool { return m.calls.server == nil || m.calls.server.Pause() }
 
+// hangingCall is the pid of the guest's process that keeps calls from being paused; 0: none does.
+func (m *monitor) hangingCall() int {
+	if m.calls.server == nil {
+		return 0
+	}
+	return m.calls.server.Hanging()
+}
+
 func (m *monitor) resumeCalls() {
 	if m.calls.server != nil {
 		m.calls.server.Resume()

@@ -150,7 +150,7 @@ func (m *monitor) upgradeIfDue(mono time.Duration) {
 	busy := len(m.queue) > 0 || m.jobs > 0 || m.asides > 0 || m.report >= 0 || !m.core.Settled()
 	if !u.checked || busy || !m.pauseCalls() {
 		if mono >= u.until {
-			m.refuseUpgrade(control.KindBusy, errors.New("the guest is just starting, stopping or being copied"))
+			m.refuseUpgrade(control.KindBusy, whyBusy(busy, m.hangingCall()))
 		}
 		return
 	}
@@ -158,6 +158,14 @@ func (m *monitor) upgradeIfDue(mono time.Duration) {
 	m.log.say("another program takes over in this process")
 	asker := fdstore.Stored{Name: fdAsker, FD: m.peers[u.client].FD()}
 	m.refuseUpgrade(control.KindFailed, m.execute(fmt.Sprintf("/proc/self/fd/%d", u.program), asker))
+}
+
+// whyBusy says what an upgrade waited for in vain. hanging: the process that a call hangs in.
+func whyBusy(busy bool, hanging int) error {
+	if !busy && hanging > 0 {
+		return fmt.Errorf("process %d of the guest keeps a thread of its monitor: it has sysinfo(2) answered into memory that doesn't respond; end that process, then upgrade again", hanging)
+	}
+	return errors.New("the guest is just starting, stopping or being copied")
 }
 
 // refuseUpgrade ends an upgrade that came to nothing.
