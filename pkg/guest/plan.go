@@ -77,7 +77,7 @@ func (m *Manager) monitorPlan(name string) (*monitor.Plan, error) {
 			IDs: ns.IDRange{Base: id.IDBase, Size: id.IDSize}, Root: layout,
 			Init: initCommand(cfg), Env: cfg.Env, Net: net, TTYs: cfg.Console.TTYs,
 			Views: viewsOf(&cfg.Views), Pressure: cfg.Views.Enabled && cfg.Views.Pressure,
-			Sysinfo: cfg.Views.Enabled && cfg.Views.Sysinfo,
+			Sysinfo: sysinfoOf(&cfg.Views),
 			Nesting: cfg.Nesting, Devices: nodes,
 			Hooks: m.hookPlan(name, m.dir(name), cfg), Credentials: secrets,
 			Rlimits: rlimits(cfg), OOMScoreAdj: cfg.OOMScoreAdj,

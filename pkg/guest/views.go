@@ -23,3 +23,7 @@ func viewsOf(v *spec.Views) []string {
 	}
 	return paths
 }
+
+// sysinfoOf says whether the guest's own figures answer sysinfo(2). Programs mix what it
+// says with /proc/meminfo: one of the two from the host makes nonsense of both.
+func sysinfoOf(v *spec.Views) bool { return v.Enabled && v.Sysinfo && v.Meminfo }

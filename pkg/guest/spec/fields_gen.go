@@ -63,7 +63,7 @@ func GuestFields() []Field {
 		{Key: "limits.io.device.write_ops", Type: "integer", Summary: "The most operations in a second that write.", Unit: "a number, 1 to 4294967295", Default: "no limit", Change: "live", Example: "500"},
 		{Key: "views", Type: "table", Summary: "What the guest sees of the machine: its own memory, CPUs, load and times instead of\nthe host's."},
 		{Key: "views.enabled", Type: "true or false", Summary: "Whether the guest sees figures of its own at all. The keys below turn off single\nones: the guest then sees the host's there.", Default: "true", Change: "restart"},
-		{Key: "views.meminfo", Type: "true or false", Summary: "Memory and swap space: /proc/meminfo.", Default: "true", Change: "restart"},
+		{Key: "views.meminfo", Type: "true or false", Summary: "Memory and swap space: /proc/meminfo. Without it there is no sysinfo either, since\nprograms mix the two.", Default: "true", Change: "restart"},
 		{Key: "views.cpuinfo", Type: "true or false", Summary: "The CPUs that the guest may run on: /proc/cpuinfo.", Default: "true", Change: "restart"},
 		{Key: "views.stat", Type: "true or false", Summary: "The times of its CPUs, and its processes: /proc/stat.", Default: "true", Change: "restart"},
 		{Key: "views.uptime", Type: "true or false", Summary: "How long it is up, and its CPUs were idle: /proc/uptime.", Default: "true", Change: "restart"},

@@ -230,7 +230,8 @@ type Views struct {
 	// Change: restart
 	Enabled bool `toml:"enabled"`
 
-	// Memory and swap space: /proc/meminfo.
+	// Memory and swap space: /proc/meminfo. Without it there is no sysinfo either, since
+	// programs mix the two.
 	// Default: true
 	// Change: restart
 	Meminfo bool `toml:"meminfo"`
