@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -17,6 +18,10 @@ func (m *Manager) warnOf(before, after *spec.Guest) {
 	var host unix.Sysinfo_t
 	if unix.Sysinfo(&host) == nil {
 		warnings = append(warnings, memoryWarnings(before, after, int64(host.Totalram)*int64(host.Unit))...)
+		warnings = append(warnings, swapWarnings(before, after, int64(host.Totalswap)*int64(host.Unit))...)
+	}
+	if online, err := onlineCPUs(); err == nil {
+		warnings = append(warnings, quotaWarnings(before, after, len(online))...)
 	}
 	for _, w := range warnings {
 		m.opt.Warn(w)
@@ -30,6 +35,26 @@ func memoryWarnings(before, after *spec.Guest, total int64) []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("limits.memory: %s is more than the host has, %s", now, roughly(total))}
+}
+
+// swapWarnings are of swap where the host has total bytes of it, none at all.
+func swapWarnings(before, after *spec.Guest, total int64) []string {
+	now, was := after.Limits.Swap, before.Limits.Swap
+	if now == nil || *now == 0 || total > 0 || was != nil && *was == *now {
+		return nil
+	}
+	return []string{fmt.Sprintf("limits.swap: %s, but the host has no swap space", now)}
+}
+
+// quotaWarnings are of a quota above all the host's CPUs: a percentage without its sign is
+// a number of CPUs.
+func quotaWarnings(before, after *spec.Guest, cpus int) []string {
+	now, was := after.Limits.CPUQuota, before.Limits.CPUQuota
+	if now == nil || int64(*now) <= int64(cpus)*spec.CPUPeriod || was != nil && *was == *now {
+		return nil
+	}
+	n := strconv.FormatFloat(float64(*now)/spec.CPUPeriod, 'f', -1, 64)
+	return []string{fmt.Sprintf("limits.cpu_quota: %s is %s CPUs, and the host has %d: one and a half are 150%% or 1.5", now, n, cpus)}
 }
 
 // roughly is a size in MiB, or GiB from ten on.

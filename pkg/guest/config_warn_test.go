@@ -51,3 +51,50 @@ func TestCredentialThatIsMissing(t *testing.T) {
 		t.Errorf("of a file that is there: %q", got)
 	}
 }
+
+func TestQuotaAndSwapThatTheHostLacks(t *testing.T) {
+	with := func(quota string, swap spec.Space) *spec.Guest {
+		g := spec.Default()
+		if q, err := spec.ParseCPUQuota(quota); err == nil {
+			g.Limits.CPUQuota = &q
+		}
+		g.Limits.Swap = &swap
+		return g
+	}
+	none := spec.Default()
+	for _, when := range []struct {
+		before *spec.Guest
+		quota  string
+		want   string
+	}{
+		{none, "150%", ""},
+		{none, "2", ""},
+		{none, "150", "limits.cpu_quota: 15000% is 150 CPUs, and the host has 2: one and a half are 150% or 1.5"},
+		{none, "250%", "limits.cpu_quota: 250% is 2.5 CPUs, and the host has 2: one and a half are 150% or 1.5"},
+		{with("150", 0), "150", ""},
+	} {
+		if got := strings.Join(quotaWarnings(when.before, with(when.quota, 0), 2), "\n"); got != when.want {
+			t.Errorf("%s: %q, want %q", when.quota, got, when.want)
+		}
+	}
+	const want = "limits.swap: 1M, but the host has no swap space"
+	if got := swapWarnings(none, with("", spec.Space(spec.MiB)), 0); strings.Join(got, "\n") != want {
+		t.Errorf("swap: %q, want %q", got, want)
+	}
+	for _, g := range [][]string{swapWarnings(none, with("", 0), 0), swapWarnings(none, with("", 1), 1), swapWarnings(with("", 1), with("", 1), 0)} {
+		if len(g) > 0 {
+			t.Errorf("of swap that can be: %q", g)
+		}
+	}
+}
+
+func TestSysinfoGoesWithMeminfo(t *testing.T) {
+	v := spec.Default().Views
+	if !sysinfoOf(&v) {
+		t.Error("by default the kernel answers sysinfo(2)")
+	}
+	v.Meminfo = false
+	if sysinfoOf(&v) {
+		t.Error("sysinfo(2) has the guest's memory, and /proc/meminfo the host's")
+	}
+}

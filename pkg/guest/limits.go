@@ -61,15 +61,23 @@ func count[T ~int64](n *T) int64 {
 
 // checkCPUs refuses CPUs that the host doesn't have before anything is made.
 func checkCPUs(_ *spec.Guest, l *limits.Limits) error {
+	online, err := onlineCPUs()
+	if err != nil {
+		return err
+	}
+	return as(ErrConfig, l.CheckCPUs(online))
+}
+
+func onlineCPUs() (limits.CPUSet, error) {
 	data, err := os.ReadFile("/sys/devices/system/cpu/online")
 	if err != nil {
-		return fmt.Errorf("cannot read the host's CPUs: %w", err)
+		return nil, fmt.Errorf("cannot read the host's CPUs: %w", err)
 	}
 	online, err := limits.ParseCPUSet(strings.TrimSpace(string(data)))
 	if err != nil {
-		return fmt.Errorf("cannot read the host's CPUs: %w", err)
+		return nil, fmt.Errorf("cannot read the host's CPUs: %w", err)
 	}
-	return as(ErrConfig, l.CheckCPUs(online))
+	return online, nil
 }
 
 func fillPids(_ *spec.Guest, l *limits.Limits) error {

@@ -92,6 +92,8 @@ func checkHugepages(size string, n Space, fail report) {
 		fail(path, "%s is no size of huge pages: it is written as in \"2M\" or \"1G\"", show(size))
 	case n != 0 && Bytes(n) < page:
 		fail(path, "%s is less than one page of %s", n, page)
+	case Bytes(n)%page != 0:
+		fail(path, "%s is not a multiple of a page of %s", n, page)
 	}
 }
 

@@ -72,7 +72,7 @@ func applyChange(text string, c Change, fields []Field) (tomltext.Key, string, e
 	}
 	whole := isWhole(key, field)
 	if c.Unset {
-		if whole && field.Type != "list of tables" {
+		if whole && field.Type != "list of tables" && field.Type != "table of sizes" {
 			return nil, "", tableError(key, field, fields)
 		}
 		text, _ := doc.Unset(key)
@@ -80,6 +80,9 @@ func applyChange(text string, c Change, fields []Field) (tomltext.Key, string, e
 	}
 	if whole {
 		return nil, "", tableError(key, field, fields)
+	}
+	if strings.HasPrefix(field.Key, "limits.") && slices.Contains([]string{"max", "unlimited", "none"}, c.Value) && field.Type != "string" {
+		return nil, "", fmt.Errorf("%s: %s is no value\nhint: for no limit remove the key: sysct unset NAME %s", key, show(c.Value), key)
 	}
 	literal, err := literalOf(c.Value, field)
 	if err == nil {

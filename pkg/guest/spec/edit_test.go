@@ -69,6 +69,8 @@ func TestEditRefuses(t *testing.T) {
 		{"limits", "limits is a table\nhint: name a key in it: limits.memory, limits.swap, limits.memory_high, limits.memory_min, limits.cpus, limits.cpuset, limits.cpu_quota, limits.cpu_burst, limits.cpu_weight, limits.pids, limits.hugepages, limits.io"},
 		{"limits.cpus=0", "limits.cpus: 0 is too little: the least is 1"},
 		{"limits.swap=-1", `limits.swap: "-1" is negative: a size must be more than 0`},
+		{"limits.memory=max", "limits.memory: \"max\" is no value\nhint: for no limit remove the key: sysct unset NAME limits.memory"},
+		{"limits.hugepages.2M=unlimited", "limits.hugepages.2M: \"unlimited\" is no value\nhint: for no limit remove the key: sysct unset NAME limits.hugepages.2M"},
 		{"limits.hugepages.3M=0", `limits.hugepages.3M: "3M" is no size of huge pages: it is written as in "2M" or "1G"`},
 		{"rlimits.nofil=5", `rlimits.nofil: "nofil" is no resource limit: did you mean nofile?`},
 		{"rlimits.nofile=5:x", `rlimits.nofile: "5:x" is not a limit: write a number, "unlimited", or two with a colon between, as in "1024:4096"`},
@@ -161,6 +163,24 @@ func TestEditIsWhatReadersSee(t *testing.T) {
 			t.Fatalf("comments of\n%s\naren't those of\n%s", got, text)
 		}
 	})
+}
+
+func TestUnsetTakesAllHugepages(t *testing.T) {
+	for _, text := range []string{
+		"[limits.hugepages]\n2M = \"4M\"\n1G = 0\n[limits.io]\nweight = 7\n",
+		"limits.hugepages = { 2M = \"4M\" }\nlimits.io.weight = 7\n",
+		"limits.hugepages.2M = \"4M\"\nlimits.io.weight = 7\n",
+	} {
+		got, err := Edit([]byte("version = 1\n"+text), "f", []Change{{Key: "limits.hugepages", Unset: true}})
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		g, err := Parse(got, "f")
+		if err != nil || len(g.Limits.Hugepages) > 0 || g.Limits.IO.Weight == nil {
+			t.Errorf("%s: %v, %s", text, err, got)
+		}
+	}
 }
 
 func TestUnsetTakesSetBack(t *testing.T) {

@@ -204,6 +204,7 @@ func TestParseRefuses(t *testing.T) {
 		"[limits]\ncpu_weight = 10001":                              "too much: the most is 10000",
 		"[limits.hugepages]\n2M = -1":                               "f:2:1: limits.hugepages.2M: \"-1\" is negative",
 		"[limits.hugepages]\n2M = '1M'":                             "f:2:1: limits.hugepages.2M: 1M is less than one page of 2M",
+		"[limits.hugepages]\n2M = '3M'":                             "f:2:1: limits.hugepages.2M: 3M is not a multiple of a page of 2M",
 		"[limits.hugepages]\n'2MB' = '4M'":                          `f:2:1: limits.hugepages.2MB: "2MB" is no size of huge pages: it is written as in "2M" or "1G"`,
 		"[limits.hugepages]\n2048K = '4M'":                          "is no size of huge pages",
 		"[limits.hugepages]\n'../x' = '4M'":                         "is no size of huge pages",

@@ -82,7 +82,7 @@ func genLimits(t *rapid.T) (l Limits) {
 	l.CPUWeight, l.Pids, l.IO.Weight = number(maxWeight, "cpu_weight"), number(maxPids, "pids"), number(maxWeight, "weight")
 	for _, page := range []string{"2M", "1G"} {
 		if n := space.Draw(t, page); n == 0 || n >= Space(GiB) {
-			l.Hugepages = map[string]Space{page: n}
+			l.Hugepages = map[string]Space{page: n - n%Space(GiB)}
 		}
 	}
 	for _, path := range rapid.SliceOfNDistinct(rapid.StringMatching(`/[a-z]{1,3}`), 0, 2, rapid.ID[string]).Draw(t, "disks") {
