@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sysct/sysct/pkg/guest/control"
+	"github.com/sysct/sysct/pkg/guest/events"
 	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/guest/state"
 	"github.com/sysct/sysct/pkg/limits"
@@ -147,6 +148,9 @@ func (m *Manager) kill(ctx context.Context, name string, again bool) error {
 		if err := m.withGroup(name, func(g limits.Group) error { return killAll(ctx, g) }); err != nil {
 			return err
 		}
+	}
+	if populated && !silent { // no monitor is there to tell of it
+		m.happened(ctx, events.Event{Kind: events.Stop, Guest: name, Reason: state.ReasonKilled})
 	}
 	if !silent {
 		return nil

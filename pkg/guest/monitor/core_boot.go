@@ -26,6 +26,9 @@ func (c *Core) begin(ev Begin) {
 }
 
 func (c *Core) recovered(err error) {
+	if err == nil {
+		c.happened(events.Event{Kind: events.Stop, Reason: state.ReasonUnknown})
+	}
 	switch {
 	case err != nil:
 		c.failed(err)

@@ -57,6 +57,8 @@ func TestEvents(t *testing.T) {
 	}{
 		"a clean life": {policy, append(append(boot(), row{sec, Told{Ready: true}, "", ""}, row{sec, Told{Ready: true}, "", ""},
 			row{2 * sec, signalled(unix.SIGINT), "", ""}), cleaned...), "start, ready, stop poweroff"},
+		"an end of what nobody kept": {policy, []row{{0, Begin{Occupied: true}, "", ""}, {sec, Recovered{}, "", ""}}, "stop unknown"},
+		"what nobody kept goes on":   {policy, []row{{0, Begin{Occupied: true}, "", ""}, {sec, Recovered{errors.New("it doesn't die")}, "", ""}}, "fail it doesn't die"},
 		"a start that fails": {policy, append([]row{{0, Begin{}, "", ""}, {0, Launched{errors.New("no root")}, "", ""}}, cleaned...),
 			"fail no root"},
 		"a start that is stopped": {policy, append([]row{{0, Begin{}, "", ""}, {0, ask(1, control.OpStop, -1), "", ""},
