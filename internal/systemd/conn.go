@@ -50,21 +50,12 @@ type Conn struct {
 // connection's whole life.
 func Open(ctx context.Context) (*Conn, error) {
 	c := &Conn{}
-	err := c.connect(ctx, func(ctx context.Context) (*dbus.Conn, error) {
-		return dbus.ConnectSystemBus(dbus.WithContext(ctx))
-	})
+	err := c.connect(ctx, c.openBus)
 	if err != nil {
 		if direct := c.connect(ctx, openPrivate); direct != nil {
 			return nil, fmt.Errorf("%w: %w; %w", ErrAway, err, direct)
 		}
-		c.Direct = true
-	}
-	if !c.Direct {
-		err := c.bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetNameOwner", 0, service).Store(&c.owner)
-		if err != nil {
-			c.Close()
-			return nil, fmt.Errorf("%w: %w", ErrAway, err)
-		}
+		c.owner, c.Direct = "", true
 	}
 	c.signals = make(chan *dbus.Signal, 256)
 	c.bus.Signal(c.signals)
@@ -88,6 +79,20 @@ func (c *Conn) connect(ctx context.Context, open func(context.Context) (*dbus.Co
 		err = fmt.Errorf("no answer in %v", connectTime)
 	}
 	return err
+}
+
+// openBus connects to the bus and finds systemd on it, which comes there a moment after the
+// bus: until then it is as if there were none.
+func (c *Conn) openBus(ctx context.Context) (*dbus.Conn, error) {
+	conn, err := dbus.ConnectSystemBus(dbus.WithContext(ctx))
+	if err != nil {
+		return nil, err
+	}
+	if err := conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetNameOwner", 0, service).Store(&c.owner); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
 }
 
 func openPrivate(ctx context.Context) (*dbus.Conn, error) {

@@ -87,7 +87,7 @@ func testCPU(t *testing.T, h Host) {
 	if c.Usage < least*95/100 || c.Usage > most*105/100 {
 		t.Errorf("it has used %d µs, not %d to %d", c.Usage, least, most)
 	}
-	if *c.Periods < *c.Throttled || c.Quota == nil || *c.Quota != *l.CPUQuota || c.User == 0 || c.User+c.System > c.Usage+1 {
+	if *c.Periods < *c.Throttled || c.Quota == nil || *c.Quota != *l.CPUQuota || c.User+c.System == 0 || c.User+c.System > c.Usage+1 {
 		t.Errorf("figures: %+v", *c)
 	}
 }
