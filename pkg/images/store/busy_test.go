@@ -192,6 +192,28 @@ func TestAnOverlayThatLivesOnElsewhere(t *testing.T) {
 		done()
 		must(t, Destroy(other))
 	})
+	t.Run("dead while it was looked for", func(t *testing.T) {
+		must(t, MountPlain(l))
+		g, err := openGuestDir(l.GuestDir)
+		must(t, err)
+		defer g.close()
+		o, err := g.look(overlayBackend{})
+		must(t, err)
+		gone := departure{o.mount, watchDeath(l.GuestDir + "/rootfs")}
+		defer gone.watch.close()
+		must(t, unix.Unmount(l.GuestDir+"/rootfs", 0))
+		// The next root, only a descriptor yet, gets its number.
+		other := b.layout("next")
+		must(t, Create(context.Background(), other, b.image()))
+		root, done := openRoot(t, other)
+		st, err := statMount(root, "", unix.AT_EMPTY_PATH)
+		must(t, err)
+		gone.mount.dev = fmt.Sprintf("%d:%d", st.Dev_major, st.Dev_minor)
+		wantHolder(t, g.refuseHeld(departure{gone.mount, &deathWatch{fd: -1}}), os.Getpid(), "fd "+strconv.Itoa(root))
+		must(t, g.refuseHeld(gone))
+		done()
+		must(t, Destroy(other))
+	})
 	t.Run("before this boot", func(t *testing.T) {
 		for _, text := range []string{"", "garbage", "0-0 0:99 sysct/web\n"} {
 			write(t, l.GuestDir+"/"+noteName, text)

@@ -23,6 +23,9 @@ const (
 	// Other starts' throw-away namespaces and a guest's last processes are gone
 	// in milliseconds; the rest is for a loaded host.
 	departGrace = 2 * time.Second
+	// The last to let it go writes out the file system of the upper first,
+	// which a slow disk with much to write makes long.
+	departSync = 20 * time.Second
 	// After this long it is worth a look at who is still there.
 	departPause = 50 * time.Millisecond
 )
@@ -39,7 +42,6 @@ func (g *guestDir) awaitDeparted(b backend, leaving map[string]departure) error 
 	if !b.wholeSuperblock() {
 		return nil
 	}
-	grace := departGrace
 	for _, d := range leaving {
 		if d.watch.dead(0) {
 			continue
@@ -47,18 +49,42 @@ func (g *guestDir) awaitDeparted(b backend, leaving map[string]departure) error 
 		if err := g.writeNote(d.mount); err != nil {
 			return err
 		}
-		if !d.watch.dead(departPause) {
-			g.lingering(d.mount)
-		}
-		if d.watch.dead(departGrace) {
-			if err := g.removeNote(); err != nil {
-				return err
-			}
-		} else if d.watch.fd >= 0 {
-			grace = 0 // it has had it, and is no other one's meanwhile
+		if err := g.awaitDeath(d); err != nil {
+			return err
 		}
 	}
-	return g.refuseLingering(grace)
+	return g.refuseLingering(departGrace)
+}
+
+// awaitDeath removes the note of a superblock once the watch has seen it die.
+// Without a watch the note stays, for refuseLingering.
+func (g *guestDir) awaitDeath(d departure) error {
+	if !d.watch.dead(departPause) {
+		g.lingering(d.mount) // copies that nobody uses go
+		if d.watch.fd < 0 {
+			return nil
+		}
+		if !d.watch.dead(departGrace) {
+			if err := g.refuseHeld(d); err != nil {
+				return err
+			}
+		}
+	}
+	return g.removeNote()
+}
+
+// refuseHeld is a *BusyError if somebody keeps the superblock. If nobody is
+// found it is being written out.
+func (g *guestDir) refuseHeld(d departure) error {
+	holders, _ := g.lingering(d.mount)
+	if len(holders) == 0 {
+		d.watch.dead(departSync)
+		return nil
+	}
+	if d.watch.dead(0) {
+		return nil // what was found has its number since
+	}
+	return &BusyError{Path: g.path + "/" + rootfsName, Holders: holders}
 }
 
 // refuseLingering is a *BusyError if the superblock of the note lives, for more
