@@ -72,7 +72,7 @@ func (a *app) printInfo(i *guest.Info) error {
 		row("Created", i.CreatedAt.Local().Format(time.DateTime))
 	}
 	if i.IDBase != nil && i.IDSize != nil {
-		row("IDs", fmt.Sprintf("%d-%d", *i.IDBase, *i.IDBase+*i.IDSize-1))
+		row("IDs", idsCell(*i.IDBase, *i.IDSize))
 	}
 	row("Machine ID", optional(i.MachineID))
 	if i.Autostart != nil && *i.Autostart {
@@ -98,4 +98,12 @@ func exitText(e *guest.ExitInfo) string {
 		parts = append(parts, "at "+e.At.Local().Format(time.DateTime))
 	}
 	return strings.Join(parts, ", ")
+}
+
+// idsCell are the host's ids of a guest.
+func idsCell(base, size uint32) string {
+	if base == 0 {
+		return "the host's (privileged)"
+	}
+	return fmt.Sprintf("%d-%d", base, base+size-1)
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sysct/sysct/pkg/context/ns"
+	"github.com/sysct/sysct/pkg/images/store"
 	"github.com/sysct/sysct/pkg/views"
 )
 
@@ -66,12 +67,12 @@ func cloneHere(s *Spec, cgroupFD, socket int, warn func(string)) (cloned, error)
 		Env:   []string{"GOMAXPROCS=1", "GOGC=off"},
 		Files: []uintptr{uintptr(null), uintptr(null), 2, uintptr(socket)},
 		Sys: &syscall.SysProcAttr{
-			Cloneflags:                 ns.CloneFlags(s.Net.Private),
+			Cloneflags:                 ns.CloneFlags(s.IDs, s.Net.Private),
 			UseCgroupFD:                true,
 			CgroupFD:                   cgroupFD,
 			UidMappings:                s.IDs.Map(),
 			GidMappings:                s.IDs.Map(),
-			GidMappingsEnableSetgroups: true,
+			GidMappingsEnableSetgroups: !s.IDs.Host(),
 			Credential:                 &syscall.Credential{Uid: 0, Gid: 0},
 			PidFD:                      &c.pidfd,
 		},
@@ -134,8 +135,12 @@ func (c cloned) kill() {
 	unix.Close(c.pidfd)
 }
 
-// userns opens the stage's user namespace: its maps are what mounts are idmapped by.
-func (c cloned) userns() (int, error) {
+// userns opens the stage's user namespace: its maps are what mounts are idmapped by. A guest
+// with the host's ids has none: store.HostIDs.
+func (c cloned) userns(ids ns.IDRange) (int, error) {
+	if ids.Host() {
+		return store.HostIDs, nil
+	}
 	fd, err := unix.Open("/proc/"+strconv.Itoa(c.pid)+"/ns/user", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, fmt.Errorf("cannot open user namespace of %d: %w", c.pid, err)

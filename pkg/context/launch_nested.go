@@ -22,11 +22,11 @@ func (l *launch) openNested() error {
 	if !l.spec.Nesting || l.spec.Root.Backend != store.Overlay {
 		return nil
 	}
-	userns, err := l.stage.userns()
+	userns, err := l.stage.userns(l.spec.IDs)
 	if err != nil {
 		return err
 	}
-	defer unix.Close(userns)
+	defer closeFD(&userns)
 	l.nested = map[string]int{}
 	for name := range nestedPlaces() {
 		fd, err := store.OpenNested(l.spec.Root, name, userns)

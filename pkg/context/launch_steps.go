@@ -65,11 +65,11 @@ func (l *launch) mountRoot() error {
 }
 
 func (l *launch) newRoot() error {
-	userns, err := l.stage.userns()
+	userns, err := l.stage.userns(l.spec.IDs)
 	if err != nil {
 		return err
 	}
-	defer unix.Close(userns)
+	defer closeFD(&userns)
 	if l.root, err = store.OpenRoot(l.spec.Root, userns); err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func (l *launch) setup() error {
 	if l.spec.Sysinfo {
 		notify = append(notify, "sysinfo")
 	}
-	prog, err := seccomp.Build(seccomp.Policy{Nesting: l.spec.Nesting, Notify: notify})
+	prog, err := seccomp.Build(seccomp.Policy{Nesting: l.spec.Nesting, Privileged: l.spec.IDs.Host(), Notify: notify})
 	if err != nil {
 		return err
 	}
@@ -178,7 +178,7 @@ func filterBytes(prog []unix.SockFilter) []byte {
 }
 
 func newSetup(s *Spec, osRelease string, filter []byte, views bool) *proto.Setup {
-	facts := mounts.Facts{PrivateNet: s.Net.Private, Sysfs: s.Net.Private, Pressure: s.Pressure}
+	facts := mounts.Facts{PrivateNet: s.Net.Private, HostIDs: s.IDs.Host(), Sysfs: s.Net.Private, Pressure: s.Pressure}
 	if views {
 		facts.Views = s.Views
 	}

@@ -14,7 +14,7 @@ import (
 // warnOf warns of what may be meant so and most likely isn't, where a configuration has
 // become so.
 func (m *Manager) warnOf(before, after *spec.Guest) {
-	warnings := credentialWarnings(before, after)
+	warnings := append(privilegedWarnings(before, after), credentialWarnings(before, after)...)
 	var host unix.Sysinfo_t
 	if unix.Sysinfo(&host) == nil {
 		warnings = append(warnings, memoryWarnings(before, after, int64(host.Totalram)*int64(host.Unit))...)

@@ -37,6 +37,7 @@ func guestChecks() []guestCheck {
 		{"processes", checkPids},
 		{"logs", checkLogs},
 		{"protection", checkProtection},
+		{"privileged", checkPrivileged},
 	}
 }
 

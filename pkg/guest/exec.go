@@ -16,6 +16,7 @@ import (
 	"github.com/sysct/sysct/internal/safefs"
 	"github.com/sysct/sysct/pkg/context/caps"
 	"github.com/sysct/sysct/pkg/context/enter"
+	"github.com/sysct/sysct/pkg/context/ns"
 	"github.com/sysct/sysct/pkg/context/seccomp"
 	"github.com/sysct/sysct/pkg/guest/console/terminal"
 	"github.com/sysct/sysct/pkg/guest/control"
@@ -261,7 +262,8 @@ func execEnv(a enter.Account, o ExecOptions) []string {
 }
 
 func (in *inside) start(p *enter.Process) (*enter.Child, error) {
-	policy := seccomp.Policy{Nesting: in.nesting}
+	host := ns.IDRange{Base: in.idBase, Size: in.idSize}.Host()
+	policy := seccomp.Policy{Nesting: in.nesting, Privileged: host}
 	if in.listen != nil {
 		policy.Notify = []string{"sysinfo"}
 	}

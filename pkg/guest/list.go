@@ -116,6 +116,9 @@ func (m *Manager) Info(ctx context.Context, name string) (*Info, error) {
 	m.configured(&info)
 	m.observe(sights[name], boot, true, &info)
 	if run, err := m.status(ctx, name); err == nil {
+		if run != nil && run.Pid != 0 && ranWithHostIDs(run) {
+			info.IDBase, info.IDSize = &run.IDBase, &run.IDSize
+		}
 		info.live(run)
 	} else if errors.Is(err, control.ErrTimeout) {
 		m.opt.Warn("its monitor does not answer; the figures are the kernel's and the last it wrote")

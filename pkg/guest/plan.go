@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	sysctx "github.com/sysct/sysct/pkg/context"
-	"github.com/sysct/sysct/pkg/context/ns"
 	"github.com/sysct/sysct/pkg/guest/monitor"
 	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/guest/state"
@@ -39,6 +38,9 @@ func (m *Manager) monitorPlan(name string) (*monitor.Plan, error) {
 	}
 	cfg, err := m.config(name)
 	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(canBePrivileged(cfg), checkBackend(cfg, id)); err != nil {
 		return nil, err
 	}
 	net, err := vnet.NewPlan(netTypes(cfg))
@@ -74,7 +76,7 @@ func (m *Manager) monitorPlan(name string) (*monitor.Plan, error) {
 		Name: name, Base: place.base, Group: place.group, ScopeCmd: m.scopeCommand(name), RunDir: m.dirs.Run, LogDir: m.dirs.Log, BootID: boot,
 		Context: sysctx.Spec{
 			Name: name, Hostname: hostname(cfg, name), MachineID: id.MachineID,
-			IDs: ns.IDRange{Base: id.IDBase, Size: id.IDSize}, Root: layout,
+			IDs: idRange(cfg, id), Root: layout,
 			Init: initCommand(cfg), Env: cfg.Env, Net: net, TTYs: cfg.Console.TTYs,
 			Views: viewsOf(&cfg.Views), Pressure: cfg.Views.Enabled && cfg.Views.Pressure,
 			Sysinfo: sysinfoOf(&cfg.Views),
@@ -151,6 +153,9 @@ func initCommand(cfg *spec.Guest) []string {
 
 // fitsHost says what of a configuration this host can't give: ErrConfig.
 func fitsHost(cfg *spec.Guest) error {
+	if err := canBePrivileged(cfg); err != nil {
+		return err
+	}
 	if _, err := vnet.NewPlan(netTypes(cfg)); err != nil {
 		return as(ErrConfig, err)
 	}

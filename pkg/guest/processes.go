@@ -96,7 +96,8 @@ func (m *Manager) processesOf(name string, boot time.Time) ([]Process, error) {
 		return nil, err
 	}
 	slices.Sort(pids)
-	s := &procScan{guest: name, base: id.IDBase, size: id.IDSize, boot: boot}
+	ids := m.own(name, id)
+	s := &procScan{guest: name, base: ids.Base, size: ids.Size, boot: boot}
 	for some := range slices.Chunk(pids, procChunk) {
 		if err := s.scan(group, some); err != nil {
 			return nil, err

@@ -39,6 +39,7 @@ type Option struct {
 // Facts are what the plan depends on.
 type Facts struct {
 	PrivateNet bool // the guest has a network namespace of its own
+	HostIDs    bool // it has no user namespace: what the kernel keeps it from else is read-only
 	Sysfs      bool // sysfs can be mounted anew (with a private network); else the host's is handed in as fd "sys"
 	// Views are what is shown in place of the kernel's own: paths as "proc/meminfo" in the
 	// guest, each by its last component in the file system that is handed in as fd "views".
@@ -69,7 +70,8 @@ const ViewTouch = "touch"
 // Plan gives a guest's mounts in their order, the root itself not among them.
 // Masks are cosmetic in a user namespace: any guest root can mount a fresh proc.
 // They keep programs that look around from logging denials; the protection is
-// the kernel's own. Source: systemd's CONTAINER_INTERFACE.
+// the kernel's own. A guest with the host's ids has no other protection than what is
+// read-only here, against accidents, not against a root that mounts a fresh proc. Source: systemd's CONTAINER_INTERFACE.
 func Plan(f Facts) []Op {
 	ops := []Op{
 		{Kind: KindFS, FS: "proc", Target: "proc", Attr: attrClosed},
@@ -78,7 +80,7 @@ func Plan(f Facts) []Op {
 			Options: []Option{{"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}}},
 		{Kind: KindFS, FS: "tmpfs", Target: "dev/shm", Attr: AttrNosuid | AttrNodev, Options: []Option{{"mode", "1777"}}},
 		{Kind: KindFS, FS: "mqueue", Target: "dev/mqueue", Attr: attrClosed},
-		{Kind: KindFS, FS: "proc", Target: Pristine + "/proc", Attr: attrClosed},
+		{Kind: KindFS, FS: "proc", Target: Pristine + "/proc", Attr: f.pristine()},
 	}
 	ops = append(ops, sysOps(f)...)
 	ops = append(ops, Op{Kind: KindFS, FS: "tmpfs", Target: "run", Attr: AttrNosuid | AttrNodev,
@@ -110,13 +112,22 @@ func ViewOps(f Facts) []Op {
 	return ops
 }
 
+// pristine: without a user namespace a proc without anything over it is the host's sysctls,
+// writable.
+func (f Facts) pristine() int {
+	if f.HostIDs {
+		return attrClosed | AttrReadonly
+	}
+	return attrClosed
+}
+
 // sysOps: /sys is read-only, as the contract with systemd wants it, but for the
 // delegated control groups.
 func sysOps(f Facts) []Op {
 	var ops []Op
 	if f.Sysfs {
 		ops = append(ops,
-			Op{Kind: KindFS, FS: "sysfs", Target: Pristine + "/sys", Attr: attrClosed},
+			Op{Kind: KindFS, FS: "sysfs", Target: Pristine + "/sys", Attr: f.pristine()},
 			Op{Kind: KindFS, FS: "sysfs", Target: "sys", Attr: attrClosed | AttrReadonly})
 	} else {
 		ops = append(ops, Op{Kind: KindFD, FD: "sys", Target: "sys", Attr: attrClosed | AttrReadonly})
@@ -130,10 +141,14 @@ func sysOps(f Facts) []Op {
 
 func procOps(f Facts) []Op {
 	var ops []Op
-	for _, p := range []string{"bus", "fs", "irq", "sysrq-trigger"} {
+	closed := []string{"bus", "fs", "irq", "sysrq-trigger"}
+	if f.HostIDs {
+		closed = append(closed, "acpi", "asound", "driver", "dynamic_debug", "mtrr", "tty")
+	}
+	for _, p := range closed {
 		ops = append(ops, Op{Kind: KindReadonly, Target: "proc/" + p, Absent: true})
 	}
-	if !f.PrivateNet {
+	if !f.PrivateNet || f.HostIDs {
 		ops = append(ops, Op{Kind: KindReadonly, Target: "proc/sys"})
 	}
 	for _, p := range []string{"kcore", "keys", "kallsyms", "kpagecount", "kpageflags", "kpagecgroup", "latency_stats",

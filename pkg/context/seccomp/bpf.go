@@ -61,6 +61,12 @@ func ifAtLeast(k uint32, yes, no block) block {
 	return branch(unix.BPF_JGE, k, yes, no)
 }
 
+// ifAnyBit returns the block that goes on with yes if the loaded word has a bit of mask, else
+// with no.
+func ifAnyBit(mask uint32, yes, no block) block {
+	return branch(unix.BPF_JSET, mask, yes, no)
+}
+
 // branch lays yes directly behind the jump, no behind yes. Where yes is longer than a
 // conditional jump reaches, an unconditional one, whose offset has 32 bits, helps out.
 func branch(op uint16, k uint32, yes, no block) block {

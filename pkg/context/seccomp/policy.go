@@ -21,6 +21,10 @@ import (
 type Policy struct {
 	// Nesting allows what managers of containers inside the guest need: the keyring calls.
 	Nesting bool
+	// Privileged is for a guest without a user namespace. Its root file system may be a part
+	// of the host's: options of a whole file system can't be changed, as at the end of a
+	// system that remounts its root read-only. Those of single mounts can.
+	Privileged bool
 	// Notify lists calls by their kernel names (see the syscalls(2) manual page) that
 	// are handed to the listener instead of the kernel. They fail with ENOSYS in
 	// a process whose filter was loaded without a listener. A call that the policy
@@ -67,6 +71,9 @@ func (p Policy) rules() (map[string]block, error) {
 	rules["socket"] = socketRule()
 	// socketpair makes the sockets before it finds that the family has no pairs.
 	rules["socketpair"] = socketRule()
+	if p.Privileged {
+		rules["mount"], rules["fsconfig"] = mountRule(), fsconfigRule()
+	}
 	return rules, p.addNotified(rules)
 }
 
@@ -105,6 +112,18 @@ func rebootRule(ends block) block {
 func ioctlRule() block {
 	allow, deny := ret(unix.SECCOMP_RET_ALLOW), fail(unix.EPERM)
 	return loadArg(1, ifEqual(unix.TIOCSTI, deny, ifEqual(unix.TIOCLINUX, deny, allow)))
+}
+
+// mountRule refuses a remount of the file system: without MS_BIND, with which it is of the
+// mount alone. Source: mount(2).
+func mountRule() block {
+	allow, deny := ret(unix.SECCOMP_RET_ALLOW), fail(unix.EPERM)
+	return loadArg(3, ifAnyBit(unix.MS_REMOUNT, ifAnyBit(unix.MS_BIND, allow, deny), allow))
+}
+
+// fsconfigRule refuses the same of the new calls.
+func fsconfigRule() block {
+	return loadArg(1, ifEqual(unix.FSCONFIG_CMD_RECONFIGURE, fail(unix.EPERM), ret(unix.SECCOMP_RET_ALLOW)))
 }
 
 func socketRule() block {

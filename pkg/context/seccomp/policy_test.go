@@ -121,6 +121,22 @@ func TestNestingAllowsKeyring(t *testing.T) {
 	})
 }
 
+// A privileged guest changes no options of a whole file system; those of a mount it may.
+func TestPrivilegedRemounts(t *testing.T) {
+	eachABI(t, Policy{Privileged: true}, func(t *testing.T, m *machine, a abi) {
+		for _, flags := range []uint64{unix.MS_REMOUNT, unix.MS_REMOUNT | unix.MS_RDONLY, 0xc0ed0000 | unix.MS_REMOUNT} {
+			want(t, m, a, "mount", "EPERM", 0, 0, 0, flags)
+			want(t, m, a, "mount", "allow", 0, 0, 0, flags|unix.MS_BIND)
+		}
+		want(t, m, a, "mount", "allow", unix.MS_REMOUNT, unix.MS_REMOUNT, 0, unix.MS_RDONLY)
+		want(t, m, a, "fsconfig", "EPERM", 0, unix.FSCONFIG_CMD_RECONFIGURE)
+		want(t, m, a, "fsconfig", "EPERM", 0, rubbish|unix.FSCONFIG_CMD_RECONFIGURE)
+		want(t, m, a, "fsconfig", "allow", 0, unix.FSCONFIG_CMD_CREATE)
+		want(t, m, a, "mount_setattr", "allow")
+		want(t, m, a, "bpf", "EPERM")
+	})
+}
+
 // rubbish in the upper half of an int argument is dropped by the kernel.
 const rubbish = 0xdeadbeef << 32
 

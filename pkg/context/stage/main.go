@@ -41,6 +41,7 @@ func steps() []step {
 		{"unshare cgroup namespace", (*stage).unshareCgroup},
 		{"bring up loopback", (*stage).loopback},
 		{"set hostname", (*stage).hostname},
+		{"leave the host's mounts", (*stage).leaveMounts},
 		{proto.HookStep(hooks.PreMount), runHooks(hooks.PreMount)},
 		{"attach root", (*stage).attachRoot},
 		{"mount", (*stage).mount},

@@ -9,13 +9,19 @@ import (
 	"github.com/sysct/sysct/pkg/context/proto"
 )
 
+// leaveMounts keeps what is done to mounts from here on from the host: a mount namespace
+// without a user namespace is a peer of the host's.
+func (s *stage) leaveMounts() error {
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return &mounts.CallError{Call: "mount", Path: "/", Err: err}
+	}
+	return nil
+}
+
 // attachRoot puts the guest's root over "/" of the inherited mount namespace,
 // the one place that surely exists and can be reached by the guest's ids.
 // Targets are from now on taken by the root's fd.
 func (s *stage) attachRoot() error {
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return &mounts.CallError{Call: "mount", Path: "/", Err: err}
-	}
 	root, ok := s.fds[proto.FDRoot]
 	if !ok {
 		return fmt.Errorf("no descriptor %q", proto.FDRoot)

@@ -143,7 +143,7 @@ func (in inside) run(argv []string, timeout time.Duration, kill bool) (st unix.W
 }
 
 func (in inside) start(argv []string) (child *enter.Child, err error) {
-	filter, err := seccomp.Build(seccomp.Policy{Nesting: in.plan.Context.Nesting})
+	filter, err := seccomp.Build(seccomp.Policy{Nesting: in.plan.Context.Nesting, Privileged: in.plan.Context.IDs.Host()})
 	if err != nil {
 		return nil, err
 	}

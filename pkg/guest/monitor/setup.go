@@ -62,6 +62,9 @@ func setup(h *heritage) (*monitor, error) {
 	}
 	m.openStore(h)
 	m.storeDir(h)
+	if err := m.keepWritable(h.again); err != nil {
+		return nil, err
+	}
 	m.keepPlan(h)
 	if err := m.openLife(h); err != nil {
 		return nil, err

@@ -125,14 +125,14 @@ func (g *Guest) check(fail report) {
 	checkRlimits(g.Rlimits, fail)
 	checkRange("oom_score_adj", g.OOMScoreAdj, -maxScore, maxScore, fail)
 	checkDevices(g.Device, g.Privileged, fail)
-	if g.Privileged {
-		fail("privileged", "is not possible yet")
-	}
 	for i, net := range g.Net {
 		if i > 0 {
 			fail(indexPath("net", i), "there can be only one network")
 		}
 		checkWord(indexPath("net", i)+".type", net.Type, []string{"none", "host"}, fail)
+		if g.Privileged && net.Type == "host" {
+			fail(indexPath("net", i)+".type", "a privileged guest can't have the host's network: its root would set it up and take it down")
+		}
 	}
 	g.Console.check(fail)
 }

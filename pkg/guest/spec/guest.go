@@ -80,8 +80,10 @@ type Guest struct {
 	// Change: restart
 	Nesting bool `toml:"nesting"`
 
-	// Whether the guest runs without a user namespace of its own: its root is the host's
-	// root, held by capabilities, the filter and device rules alone.
+	// Whether the guest runs without a user namespace of its own: its ids are the host's, its
+	// root is the host's root. Capabilities, the filter, device rules and read-only mounts
+	// keep it from changing the host by accident; a hostile root they don't keep from taking
+	// the host. Only for software that is trusted like the host's own.
 	// Default: false
 	// Change: restart
 	Privileged bool `toml:"privileged"`

@@ -31,6 +31,10 @@ func explainPermission(err error) error {
 	return err
 }
 
+// InUserNamespace says whether this process is in a user namespace of a host's: the real
+// root is elsewhere.
+func InUserNamespace() bool { return inUserNamespace() }
+
 // inUserNamespace is false only in the initial one, whose map is all ids.
 func inUserNamespace() bool {
 	text, err := os.ReadFile("/proc/self/uid_map")

@@ -32,7 +32,8 @@ func attachMount(fd, target int) error {
 }
 
 // mappedClone returns a detached private mount of the directory at fd in which
-// ids are those of the user namespace userns. attrs are further MOUNT_ATTR_*.
+// ids are those of the user namespace userns, or those on disk: HostIDs. attrs are
+// further MOUNT_ATTR_*.
 // path is for messages.
 func mappedClone(fd, userns int, attrs uint64, path string) (int, error) {
 	clone, err := cloneMount(fd)
@@ -40,11 +41,14 @@ func mappedClone(fd, userns int, attrs uint64, path string) (int, error) {
 		return -1, explainPermission(err)
 	}
 	attr := unix.MountAttr{
-		Attr_set: unix.MOUNT_ATTR_IDMAP | attrs,
+		Attr_set: attrs,
 		// A clone of a shared mount is its peer: without this, what the guest
 		// mounts would show on the host.
 		Propagation: unix.MS_PRIVATE,
-		Userns_fd:   uint64(userns),
+	}
+	if userns != HostIDs {
+		attr.Attr_set |= unix.MOUNT_ATTR_IDMAP
+		attr.Userns_fd = uint64(userns)
 	}
 	if err := unix.MountSetattr(clone, "", unix.AT_EMPTY_PATH, &attr); err != nil {
 		err = explainIDMap(err, clone, path)

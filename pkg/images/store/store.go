@@ -103,9 +103,12 @@ func Create(ctx context.Context, l Layout, image string) error {
 	return nil
 }
 
+// HostIDs stands for the user namespace of a guest that has none: ids are those on disk.
+const HostIDs = -1
+
 // OpenRoot returns a detached mount of the guest's root in which the ids are
 // those of the user namespace usernsFD: what is uid 0 on disk is the
-// namespace's root. The caller closes it. Nothing may be mounted on rootfs/
+// namespace's root; HostIDs: the host's. The caller closes it. Nothing may be mounted on rootfs/
 // then. Device nodes in the tree don't work there. A file system that can't
 // map ids gives an error that names it and the way out; *BusyError if an
 // earlier mount of an overlay root lives on somewhere.
