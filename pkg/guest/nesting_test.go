@@ -179,6 +179,8 @@ func (in *instance) innerLife() {
 		"0\n0:0\n0:0\n0 65536\n2\n1:3")
 	in.want("outer", "sysct ls", "NAME   STATE\ninner  RUNNING")
 	in.want("outer", "sysct exec inner -- sh -c 'unshare -Urmpf sh -c \"mount -t proc proc /proc && echo nested\"'", "nested")
+	in.want("outer", "sysct set inner privileged=true 2>&1; grep -c ^privileged /var/lib/sysct/inner/config.toml",
+		"sysct: set inner: privileged: sysct is in a user namespace here, whose root isn't the host's: it can't have privileged guests\n0")
 	in.want("outer", "sysct clone inner two 2>/dev/null && sysct restart inner 2>/dev/null && sysct start two 2>/dev/null && sysct exec two -- stat -c %u:%g / /bin/busybox", "0:0\n0:0")
 	in.want("outer", "sysct exec inner -- poweroff; sysct wait inner STOPPED && sysct destroy inner && sysct destroy -f two && ls /var/lib/sysct", "")
 }
