@@ -48,9 +48,13 @@ type Device struct {
 	GID  uint32       `json:"gid,omitempty"`
 }
 
-// DeviceRules are what the guest's devices are held to.
+// DeviceRules are what the guest's devices are held to. With the host's ids a node that the
+// guest made would be the host's console: its own is a terminal of its own, with other numbers.
 func (s *Spec) DeviceRules() []devices.Rule {
 	rules := devices.Default()
+	if s.IDs.Host() {
+		rules = slices.DeleteFunc(rules, func(r devices.Rule) bool { return r.Type == devices.Char && r.Major == 5 && r.Minor == 1 })
+	}
 	for _, d := range s.allDevices() {
 		rules = append(rules, d.Rule)
 	}

@@ -91,7 +91,7 @@ func TestPrivileged(t *testing.T) {
 	}
 	unchanged("before")
 
-	in.configure("tiny", "privileged = true\nnesting = true\n[limits]\nmemory = \"64M\"\n")
+	in.configure("tiny", "privileged = true\nnesting = true\n[limits]\nmemory = \"64M\"\n[[device]]\npath = \"/dev/kmsg\"\n")
 	in.start("tiny")
 	in.ready("tiny")
 	if !warned.Load() {
@@ -108,6 +108,15 @@ func TestPrivileged(t *testing.T) {
 	in.heldByMounts()
 	in.ownWorld()
 	unchanged("while it runs")
+	pid := *in.info("tiny").Pid
+	in.killMonitor("tiny")
+	if info := in.info("tiny"); info.State != state.Running || *info.Pid != pid || *info.IDBase != 0 || !*info.Ready {
+		t.Errorf("adopted %+v", info)
+	}
+	in.heldByRules()
+	in.heldByMounts()
+	in.ownWorld()
+	unchanged("with another monitor")
 
 	in.rebootInside("tiny")
 	in.want("tiny", "stat -c %u:%g /root/file", "1000:1000")
@@ -138,11 +147,13 @@ func TestPrivileged(t *testing.T) {
 // heldByRules: devices, calls and capabilities.
 func (in *instance) heldByRules() {
 	in.want("tiny", "awk '{print $1, $2, $3}' /proc/1/uid_map; id -u", "0 0 4294967295\n0")
-	in.want("tiny", `mount -t tmpfs t /mnt && cd /mnt && mknod mem c 1 1 && mknod kmsg c 1 11 && mknod loop b 7 0 && mknod null c 1 3 &&
-		for f in mem kmsg loop null; do (: <$f) 2>/dev/null && echo $f; done; cd / && umount /mnt`, "null")
+	in.want("tiny", `mount -t tmpfs t /mnt && cd /mnt && mknod mem c 1 1 && mknod port c 1 4 && mknod console c 5 1 && mknod loop b 7 0 && mknod null c 1 3 &&
+		for f in mem port console loop null; do (: <$f) 2>/dev/null && echo $f; done; cd / && umount /mnt`, "null")
 	in.want("tiny", "mknod /root/zero c 1 5 && (: </root/zero) 2>/dev/null || echo no; rm /root/zero", "no")
 	in.want("tiny", "mknod /dev/mem c 1 1 && (: </dev/mem) 2>/dev/null || echo no; rm /dev/mem", "no")
 	in.want("tiny", ": </dev/fuse && echo fuse", "fuse")
+	// What no other guest may have; opened only.
+	in.want("tiny", ": >>/dev/kmsg && echo kmsg; (: </dev/console) && echo console", "kmsg\nconsole")
 	in.want("tiny", "date -s \"$(date '+%F %T')\" 2>&1 | grep -o 'not permitted'; dmesg 2>&1 | grep -o 'not permitted'", "not permitted\nnot permitted")
 	// SYS_MODULE and SYS_RAWIO, SYS_TIME, SYSLOG; SYS_ADMIN.
 	in.want("tiny", "c=0x$(awk '/CapBnd/ {print $2}' /proc/self/status); echo $((c >> 16 & 3)) $((c >> 25 & 1)) $((c >> 34 & 1)) $((c >> 21 & 1))", "0 0 0 1")
