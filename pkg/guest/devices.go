@@ -101,7 +101,11 @@ func refuseDangerous(rule devices.Rule) error {
 	if rule.Access&(devices.Read|devices.Write) == 0 {
 		return nil
 	}
-	if what := rule.Dangerous(); what != "" {
+	what, err := rule.Dangerous()
+	if err != nil {
+		return err
+	}
+	if what != "" {
 		return fmt.Errorf("the %s would give it the host: %s\nhint: only a guest with privileged = true can have it", rule, what)
 	}
 	if rule.Type == devices.Char {

@@ -75,6 +75,11 @@ minor = 200
 			t.Errorf("%s: %v", what, err)
 		}
 	}
+	// Its minor number is any: only its class and name tell it.
+	in.configure("tiny", "[[device]]\npath = \"/dev/userfaultfd\"\n")
+	if err := in.Start(ctx, "tiny", guest.StartOptions{}); !errors.Is(err, guest.ErrConfig) || !strings.Contains(err.Error(), "would give it the host") {
+		t.Errorf("/dev/userfaultfd: %v", err)
+	}
 }
 
 // hostNodes are the owners and modes of the host's nodes that guests have too.

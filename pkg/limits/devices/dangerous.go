@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// dangerous are character devices whose holder has the host, or can end it. Source: the
-// kernel's Documentation/admin-guide/devices.txt.
+// dangerous are character devices whose holder has the host, or can end it: those with numbers
+// that are the same everywhere. Source: the kernel's Documentation/admin-guide/devices.txt.
 var dangerous = [...]struct {
 	major, first, last int32
 	what               string
@@ -18,21 +18,36 @@ var dangerous = [...]struct {
 	{1, 12, 12, "the memory of a kernel that crashed"},
 	{4, 0, 63, "the host's consoles"},
 	{7, 0, 255, "the content of the host's consoles"},
-	{10, 130, 130, "the watchdog, which resets the host"},
+	{10, 1, 1, whatInput},
+	{10, 130, 130, whatWatchdog},
 	{10, 144, 144, "the non-volatile memory of the firmware"},
+	{10, 196, 196, whatBus},
+	{10, 203, 203, whatCuse},
 	{10, 223, 223, "input to the host as from a keyboard"},
 	{10, 231, 231, "an image of the host's memory"},
 	{10, 236, 236, "the device mapper"},
-	{21, 0, Any, "raw commands to the host's disks"},
+	{10, 239, 240, "input to the host as from a keyboard"},
+	{13, 0, Any, whatInput},
+	{21, 0, Any, whatDisks},
+	{90, 0, Any, whatFlash},
+	{162, 0, Any, "the host's disks"},
 	{202, 0, Any, "the processors' registers"},
 }
 
-// Dangerous says what r would give away, if anything of it would give a guest the host.
-// Disks aren't judged: which of them the host uses isn't in their numbers.
-func (r Rule) Dangerous() string {
+// Dangerous says what r would give away, if anything of it would give a guest the host, by its
+// numbers and by what the host has at them now. Disks aren't judged: which of them the host
+// uses isn't in their numbers.
+func (r Rule) Dangerous() (string, error) {
 	if r.Type == Block {
-		return ""
+		return "", nil
 	}
+	if what := r.byNumbers(); what != "" {
+		return what, nil
+	}
+	return r.byClass("/")
+}
+
+func (r Rule) byNumbers() string {
 	for _, d := range dangerous {
 		if r.Major != Any && r.Major != d.major {
 			continue
