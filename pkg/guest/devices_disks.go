@@ -17,8 +17,8 @@ type disk struct {
 }
 
 // hostDisks lists the block devices that are mounted or swapped to on the host, with those
-// that they are made of or are a part of: who writes to one of them writes to the host's
-// files. Source: proc_pid_mountinfo(5), the kernel's sysfs-block.
+// that they are made of or are a part of, and all that others are made of: who writes to one
+// of them writes to the host's files. Source: proc_pid_mountinfo(5), the kernel's sysfs-block.
 func hostDisks() ([]disk, error) {
 	text, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -44,7 +44,8 @@ func hostDisks() ([]disk, error) {
 			all = below(all, node.Numbers(), "it is a swap space", 0)
 		}
 	}
-	return all, nil
+	held, err := heldDisks("/sys")
+	return append(all, held...), err
 }
 
 // maxStack bounds how deep devices are made of devices.
@@ -58,9 +59,11 @@ func below(all []disk, numbers, use string, depth int) []disk {
 		return all
 	}
 	all = append(all, disk{devices.Rule{Type: devices.Block, Major: major, Minor: minor}, use})
-	if _, err := os.Stat(dir + "/partition"); err == nil {
+	if isPartition(dir) {
 		if target, err := filepath.EvalSymlinks(dir); err == nil {
-			all = append(all, numbered(filepath.Dir(target), use)...)
+			if whole, ok := blockRule(filepath.Dir(target)); ok {
+				all = append(all, disk{whole, use + ", a part of it"})
+			}
 		}
 	}
 	slaves, err := os.ReadDir(dir + "/slaves")
@@ -73,17 +76,4 @@ func below(all []disk, numbers, use string, depth int) []disk {
 		}
 	}
 	return all
-}
-
-// numbered is the block device whose directory in sysfs that is.
-func numbered(dir, use string) []disk {
-	text, err := os.ReadFile(filepath.Join(dir, "dev"))
-	var major, minor int32
-	if err != nil {
-		return nil
-	}
-	if _, err := fmt.Sscanf(string(text), "%d:%d", &major, &minor); err != nil {
-		return nil
-	}
-	return []disk{{devices.Rule{Type: devices.Block, Major: major, Minor: minor}, use + ", a part of it"}}
 }
