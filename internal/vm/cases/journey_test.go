@@ -96,7 +96,7 @@ func same(t *testing.T, after, before string) {
 // killing kills the guest's monitor 50 times, and takes each time what a command in the guest says for a sign of the next monitor. Meanwhile
 // the guest floods its console, and two loops run commands in it.
 const killing = `
-sysct exec web -- systemd-run -q --unit=flood sh -c 'n=0; trap "echo \$n >/run/flood; exit" TERM; while :; do n=$((n+1)); echo "flood $n." >/dev/console; [ $((n%40)) != 0 ] || sleep 0.1; done'
+sysct exec web -- systemd-run -q --unit=flood sh -c 'n=0; trap "echo \$n >/run/flood; exit 0" TERM; while :; do n=$((n+1)); echo "flood $n." >/dev/console; [ $((n%40)) != 0 ] || sleep 0.1; done'
 for loop in 1 2; do
     while ! test -e /run/killed; do
         out=$(sysct exec web -- echo well 2>&1) && test "$out" = well && echo well || echo "exec: $out"
