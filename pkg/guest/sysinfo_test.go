@@ -22,11 +22,16 @@ func TestSysinfo(t *testing.T) {
 	in.ready("tiny")
 	const want = "98304\n"
 	for what, script := range map[string]string{
-		"entered": total, "nested": "unshare -Urpf --mount-proc sh -c " + quoted(total), "nobody": "su -s /bin/sh nobody -c " + quoted(total),
+		"entered": total, "nested": "unshare -Urpf sh -c " + quoted(total), "nobody": "su -s /bin/sh nobody -c " + quoted(total),
 	} {
 		if out, status := in.run("tiny", "sh", "-c", script); status != 0 || !strings.HasPrefix(out, want[:5]) {
 			t.Errorf("%s: %q, status %d", what, out, status)
 		}
+	}
+	// A /proc of its own has no views: the total goes with its figures.
+	script := "test `free | awk '/^Mem/{print $2, ($3 < $2)}' | tr ' ' -` = $(awk '/^MemTotal/{print $2}' /proc/meminfo)-1"
+	if out, status := in.run("tiny", "unshare", "-Urpf", "--mount-proc", "sh", "-c", script+" && cat /proc/meminfo"); status != 0 || strings.Contains(out, want) {
+		t.Errorf("nested with a /proc of its own: status %d\n%s", status, out)
 	}
 	in.run("tiny", "sh", "-c", "for i in 1 2 3 4 5 6 7 8; do (for j in $(seq 30); do "+total+"; done >/out$i 2>&1; echo >/done$i)& done")
 	for range 6 {

@@ -14,7 +14,7 @@ import (
 	"github.com/sysct/sysct/pkg/views"
 )
 
-// Options are what a Server asks of its owner. All but Rest and Failpoint are needed. They are called
+// Options are what a Server asks of its owner. All but Init, Rest and Failpoint are needed. They are called
 // in the worker's goroutine, and must not wait for the owner's.
 type Options struct {
 	// Figures gives what sysinfo(2) answers; an error: the kernel answers.
@@ -22,6 +22,8 @@ type Options struct {
 	// Other takes any other call; false: the kernel is to carry it out. A call that was
 	// taken waits for Continue. It isn't asked while maxTaken wait for that.
 	Other func(own bool, n *seccomp.Notification) bool
+	// Init is the process of the guest's init, as the host numbers it; 0: it isn't known.
+	Init func() int
 	// Unused says that no process is left that could call on a listener.
 	Unused func(number int)
 	// Watch has the owner call Check every CheckAfter until that says false.
@@ -87,6 +89,9 @@ func New(memory []byte, o Options) (*Server, error) {
 	}
 	if o.Rest == nil {
 		o.Rest = func() time.Duration { return 0 }
+	}
+	if o.Init == nil {
+		o.Init = func() int { return 0 }
 	}
 	if o.Failpoint == nil {
 		o.Failpoint = func(string) error { return nil }

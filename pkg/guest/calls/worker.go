@@ -18,6 +18,7 @@ type worker struct {
 	pid    atomic.Uint32 // whose
 	hangs  atomic.Bool
 	writer writer
+	kin    kin
 	budget budget
 	spent  int // of it, and not told yet
 	buf    [size64]byte
@@ -172,7 +173,7 @@ func (w *worker) pass(l *listener, n *seccomp.Notification) {
 // the kernel, which fails where it would have failed.
 func (w *worker) answer(l *listener, n *seccomp.Notification) {
 	f, ok := w.s.sysinfo()
-	if !ok || n.Pid == 0 || w.s.stuck.Load() >= maxStuck {
+	if !ok || n.Pid == 0 || w.s.stuck.Load() >= maxStuck || w.kin.other(&w.writer, n.Pid, w.s.o.Init()) {
 		w.pass(l, n)
 		return
 	}

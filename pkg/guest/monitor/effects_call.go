@@ -77,6 +77,7 @@ func (m *monitor) newCallServer() (*calls.Server, error) {
 	return calls.New(memory, calls.Options{
 		Figures: m.sysinfo,
 		Other:   m.called,
+		Init:    func() int { return int(m.calls.init.Load()) },
 		Unused:  func(number int) { m.loop.Post(func() { m.unlisten(number) }) },
 		Watch: func() {
 			m.loop.Post(func() { m.calls.checkAt = now().Mono + calls.CheckAfter })
