@@ -17,7 +17,7 @@ import (
 type readings struct {
 	Reads   [8]int // of each reader, without failure
 	Times   int    // reads of /proc/stat that showed no time before that of the last one
-	Aborted int    // reads that failed because the connection had ended, or found the kernel's own file meanwhile
+	Aborted int    // reads that failed because the connection had ended
 	Failed  int    // all others that did
 	Why     string // the first of these
 }
@@ -27,6 +27,7 @@ type readings struct {
 func viewReader(path string) int {
 	var mu sync.Mutex
 	var r readings
+	beneath := nothingBetween()
 	for i := range r.Reads {
 		go func() {
 			runtime.LockOSThread()
@@ -40,7 +41,7 @@ func viewReader(path string) int {
 				switch {
 				case err == nil:
 					r.Reads[i]++
-				case errors.Is(err, unix.ENOTCONN) || errors.Is(err, unix.ECONNABORTED) || i == direct && errors.Is(err, unix.EINVAL):
+				case errors.Is(err, unix.ENOTCONN) || errors.Is(err, unix.ECONNABORTED) || errors.Is(err, errKernels) && !beneath:
 					r.Aborted++
 				case r.Failed == 0:
 					r.Why = fmt.Sprintf("reader %d: %v", i, err)
@@ -58,7 +59,7 @@ func viewReader(path string) int {
 			next, err := timesOfCPUs()
 			mu.Lock()
 			switch {
-			case err != nil && (errors.Is(err, unix.ENOTCONN) || errors.Is(err, unix.ECONNABORTED)):
+			case err != nil && (errors.Is(err, unix.ENOTCONN) || errors.Is(err, unix.ECONNABORTED) || errors.Is(err, errKernels) && !beneath):
 				r.Aborted++
 			case err != nil || next[0] < last[0] || next[1] < last[1] || next[2] < last[2] || next[3] < last[3]:
 				r.Failed++
@@ -81,8 +82,20 @@ func viewReader(path string) int {
 	}
 }
 
-// timesOfCPUs are the first figures of /proc/stat: user, nice, system, idle. What the
-// kernel's own file says while nothing is mounted over it doesn't count.
+// errKernels says that it was the kernel's own file that was read.
+var errKernels = errors.New("the kernel's own file is read")
+
+// nothingBetween says whether the kernel can put one mount beneath another (Linux 6.5): then
+// nobody ever sees what lies under them.
+func nothingBetween() bool {
+	var u unix.Utsname
+	var major, minor int
+	unix.Uname(&u)
+	fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major, &minor)
+	return major > 6 || major == 6 && minor >= 5
+}
+
+// timesOfCPUs are the first figures of /proc/stat: user, nice, system, idle.
 func timesOfCPUs() (t [4]uint64, err error) {
 	data, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -92,7 +105,7 @@ func timesOfCPUs() (t [4]uint64, err error) {
 		_, err = fmt.Sscanf(string(data), "cpu %d %d %d %d", &t[0], &t[1], &t[2], &t[3])
 		return t, err
 	}
-	return t, unix.ENOTCONN
+	return t, errKernels
 }
 
 // direct is the reader that goes past the page cache, which the kernel's own file refuses.
@@ -112,7 +125,9 @@ func readView(path string, way int, held *int) error {
 	fd := *held
 	if fd < 0 {
 		var err error
-		if fd, err = unix.Open(path, flags, 0); err != nil {
+		if fd, err = unix.Open(path, flags, 0); err == unix.EINVAL && way == direct {
+			return errKernels
+		} else if err != nil {
 			return err
 		}
 	} else if _, err := unix.Seek(fd, 0, 0); err != nil {

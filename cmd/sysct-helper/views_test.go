@@ -63,12 +63,22 @@ func TestViewsNeverBreak(t *testing.T) {
 	helper := buildFailing(t)
 	w := failing(t, helper)
 	g := &viewGuest{guest: w.guest("web", `trap 'poweroff -f' USR2
+toggle() {
+	busybox umount /sys/devices/system 2> /dev/null && return
+	mount -t tmpfs none /sys/devices/system
+	busybox ln -s /tmp /sys/devices/system/cpu
+}
+trap toggle USR1
 /sbin/reader views /proc/meminfo &
 cd /
 unshare -U -r -m cat /proc/meminfo > /inner 2>&1
 unshare -U -r -m -p -f --mount-proc cat /proc/1/comm > /nested 2>&1
 cat /proc/meminfo > /from-here
-while :; do sleep 0.05; done
+while :; do
+	cat /sys/devices/system/cpu/online > /online.new 2>&1
+	busybox mv /online.new /online
+	sleep 0.05
+done
 `)}
 	exe, err := os.Executable()
 	if err != nil {
@@ -76,7 +86,7 @@ while :; do sleep 0.05; done
 	}
 	copyFile(t, exe, w.top+"/web/rootfs/sbin/reader")
 	os.Symlink("busybox", w.top+"/web/rootfs/bin/unshare")
-	g.plan.Context.Views = []string{"proc/meminfo", "proc/stat", "proc/uptime", "sys/devices/system/cpu"}
+	g.plan.Context.Views = []string{"sys/devices/system/cpu", "proc/meminfo", "proc/stat", "proc/uptime"}
 	g.start()
 	g.unharmed("the start")
 	g.until("the nested namespaces", func() error { return want(g.file("nested"), "cat\n") })
@@ -138,8 +148,11 @@ func (g *viewGuest) untouched(helper string) {
 	g.unharmed("a kill of a stopped monitor")
 }
 
-// cutOff ends the connection, on the host and in the guest: it is mounted anew.
+// cutOff ends the connection, on the host and in the guest: it is mounted anew. One of the
+// places is out of reach meanwhile.
 func (g *viewGuest) cutOff() {
+	online := g.file("online")
+	g.toggled("No such file")
 	g.abort()
 	for before, f := g.seen, (readings{}); g.seen.Aborted == before.Aborted || f.Aborted > 0; { // also of files that were open
 		if f = g.progress(); f.Failed > 0 {
@@ -149,6 +162,20 @@ func (g *viewGuest) cutOff() {
 	g.unharmed("what was mounted anew")
 	g.killMonitor()
 	g.unharmed("a kill of the one that mounted anew")
+	g.toggled(online) // what was put in its place later
+}
+
+// toggled has the guest hide a place of the views, or show it again, and waits until it reads
+// the list of its CPUs so.
+func (g *viewGuest) toggled(online string) {
+	g.t.Helper()
+	kill(g.t, g.status().Pid, unix.SIGUSR1)
+	g.until("the list of CPUs", func() error {
+		if got := g.file("online"); !strings.Contains(got, online) {
+			return fmt.Errorf("%q", got)
+		}
+		return nil
+	})
 }
 
 // abort ends the connection of the guest's views by the kernel's own file for it.

@@ -2,7 +2,7 @@
 // system's connection has ended: a process of its own, for that alone. It isn't for
 // starting guests; there package stage does it.
 //
-//	monitor ──▶ sysct-helper mend: mount, namespace ──▶ setns ──▶ dead ones off, new ones on
+//	monitor ──▶ sysct-helper mend: mount, namespace ──▶ setns ──▶ new ones in, dead ones off
 //
 // It is a process because a guest's root can have a path of its tree lead into a file
 // system that never answers, and whoever waits there can't be killed. It keeps the host's
@@ -15,7 +15,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -52,69 +51,42 @@ func run(args []string) error {
 		return err
 	}
 	runtime.LockOSThread() // only this thread goes there
-	old, err := enter()
+	var new unix.Statx_t
+	if err := statx(MountFD, &new); err != nil {
+		return err
+	}
+	self, err := enter()
 	if err != nil {
 		return err
 	}
-	dead := mountPoints(old, "fuse."+a.Source, mounts.ViewOps(mounts.Facts{Views: a.Views}))
-	for _, path := range dead {
-		// Whatever the path leads to is the guest's.
-		if err := unix.Unmount("/"+path, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil {
-			return fmt.Errorf("umount2 /%s: %w", path, err)
-		}
-	}
+	defer unix.Close(self)
 	root, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("open /: %w", err)
 	}
-	applier := mounts.Applier{Root: root, FD: func(string) (int, error) { return MountFD, nil }}
-	for _, op := range mounts.ViewOps(mounts.Facts{Views: a.Views}) {
-		if err := applier.Apply(op); err != nil {
-			return err
-		}
-	}
-	return nil
+	s := site{self: self, root: root, fstype: "fuse." + a.Source, dev: fmt.Sprintf("%d:%d", new.Dev_major, new.Dev_minor)}
+	return s.mend(mounts.ViewOps(mounts.Facts{Views: a.Views}))
 }
 
-// enter goes into the guest's mount namespace, and gives its list of mounts.
-func enter() (mountinfo string, err error) {
+// enter goes into the guest's mount namespace. What it gives is this thread's directory of
+// the host's /proc, by which it sees the mounts there.
+func enter() (self int, err error) {
 	if err := unix.Unshare(unix.CLONE_FS); err != nil { // else setns refuses a process with threads
-		return "", os.NewSyscallError("unshare", err)
+		return -1, os.NewSyscallError("unshare", err)
 	}
-	self, err := unix.Open("/proc/thread-self", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	self, err = unix.Open("/proc/thread-self", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return "", err
+		return -1, os.NewSyscallError("open", err)
 	}
-	defer unix.Close(self)
 	if err := unix.Setns(NamespaceFD, unix.CLONE_NEWNS); err != nil {
-		return "", os.NewSyscallError("setns", err)
+		unix.Close(self)
+		return -1, os.NewSyscallError("setns", err)
 	}
-	// Of this thread, so of the new namespace, by the host's /proc.
-	fd, err := unix.Openat(self, "mountinfo", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return "", err
-	}
-	f := os.NewFile(uintptr(fd), "mountinfo")
-	defer f.Close()
-	var b strings.Builder
-	_, err = f.WriteTo(&b)
-	return b.String(), err
+	return self, nil
 }
 
-// mountPoints finds those of the ops' targets that have a file system of the type mounted
-// at them, one as often as it is there, in the order in which they come off.
-func mountPoints(mountinfo, fstype string, ops []mounts.Op) []string {
-	targets := map[string]bool{}
-	for _, op := range ops {
-		targets["/"+op.Target] = true
-	}
-	var found []string
-	for line := range strings.Lines(mountinfo) {
-		mount, super, _ := strings.Cut(line, " - ")
-		m, s := strings.Fields(mount), strings.Fields(super)
-		if len(m) > 4 && len(s) > 0 && s[0] == fstype && targets[m[4]] {
-			found = append([]string{m[4][1:]}, found...)
-		}
-	}
-	return found
+// statx asks for where a file is, and never its file system's server.
+func statx(fd int, st *unix.Statx_t) error {
+	err := unix.Statx(fd, "", unix.AT_EMPTY_PATH|unix.AT_STATX_DONT_SYNC|unix.AT_NO_AUTOMOUNT, unix.STATX_MNT_ID, st)
+	return os.NewSyscallError("statx", err)
 }

@@ -12,8 +12,10 @@ import (
 type Applier struct {
 	Root int                            // the guest's root directory, attached
 	FD   func(name string) (int, error) // a detached mount that was handed in, by name
-	mask int                            // a detached empty directory, made when first needed
-	have bool
+	// Place, if set, puts an op's mount at its target, which is open; else it goes on top.
+	Place func(op Op, mount, target int) error
+	mask  int // a detached empty directory, made when first needed
+	have  bool
 }
 
 // Close releases what Apply made for itself.
@@ -49,8 +51,13 @@ func (a *Applier) Apply(op Op) error {
 		return err
 	}
 	defer unix.Close(mount)
-	if err := Attach(mount, target); err != nil {
-		return failed("move_mount", op.Target, err)
+	if a.Place != nil {
+		err = a.Place(op, mount, target)
+	} else {
+		err = failed("move_mount", op.Target, Attach(mount, target))
+	}
+	if err != nil {
+		return err
 	}
 	if op.Target == ViewRoot {
 		list(mount) // in one go, instead of a question for each of its files

@@ -46,6 +46,7 @@ func (m *monitor) takeOver(h *heritage) {
 	} else if f.Alive && h.life.Phase == PhaseUp {
 		m.mendViews() // the one before was killed while it did
 	}
+	m.takePlacing(h)
 	for _, s := range m.screens {
 		if fd, ok := h.take(s.name); ok {
 			m.inherit(s.name, fd)

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -59,23 +61,15 @@ func (m *monitor) mountAnew() {
 	}
 	m.views.mendFails = false
 	m.keep(fdViews, dev)
+	m.keep(fdMend, mount)
+	m.views.placing = &placing{mount: mount}
 	m.serveViews(dev, false)
-	pid, pidfd := m.core.Life.Pid, m.pidfd
-	m.background(func() func() {
-		err := placeAnew(pid, pidfd, mount, m.plan.Context.Views)
-		unix.Close(mount)
-		return func() {
-			if err != nil {
-				m.log.say("cannot mount the guest's views anew: " + err.Error())
-				return
-			}
-			m.log.say("the connection of the guest's views had ended: they are mounted anew")
-		}
-	})
+	m.placeIfDue(now().Mono)
 }
 
 // placeAnew runs in a job's goroutine.
 func placeAnew(pid, pidfd, mount int, views []string) error {
+	defer unix.Close(mount)
 	ns, err := unix.Open("/proc/"+strconv.Itoa(pid)+"/ns/mnt", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("cannot open mount namespace: %w", err)
@@ -93,16 +87,27 @@ func placeAnew(pid, pidfd, mount int, views []string) error {
 		return fmt.Errorf("cannot open /dev/null: %w", err)
 	}
 	defer unix.Close(null)
+	var words [2]int // what it says
+	if err := unix.Pipe2(words[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return os.NewSyscallError("pipe2", err)
+	}
+	defer unix.Close(words[0])
 	child := -1
 	own, err := syscall.ForkExec("/proc/self/exe", []string{"sysct-helper", "mend", string(args)}, &syscall.ProcAttr{
-		Dir: "/", Env: []string{"GOMAXPROCS=1"}, Files: []uintptr{uintptr(null), uintptr(null), 2, uintptr(mount), uintptr(ns)},
+		Dir: "/", Env: []string{"GOMAXPROCS=1"}, Files: []uintptr{uintptr(null), uintptr(null), uintptr(words[1]), uintptr(mount), uintptr(ns)},
 		Sys: &syscall.SysProcAttr{Setsid: true, PidFD: &child},
 	})
+	unix.Close(words[1])
 	if err != nil {
 		return err
 	}
 	defer unix.Close(child)
-	return awaitChild(own, child, mendTimeout)
+	if err := awaitChild(own, child, mendTimeout); err != nil {
+		var text [maxCheckWords]byte
+		n, _ := unix.Read(words[0], text[:])
+		return fmt.Errorf("%w; it says %q", err, strings.TrimSpace(printable(string(text[:max(n, 0)]))))
+	}
+	return nil
 }
 
 // awaitChild waits for a child's end, kills it if that takes too long, and waits no longer
@@ -126,7 +131,7 @@ func awaitChild(pid, pidfd int, timeout time.Duration) error {
 		case late:
 			return fmt.Errorf("process %d hung in the guest's file systems and was killed", pid)
 		case st != 0:
-			return fmt.Errorf("wait status %#x; its words are above", int(st))
+			return fmt.Errorf("wait status %#x", int(st))
 		}
 		return nil
 	}

@@ -27,7 +27,8 @@ type viewServer struct {
 	mending bool          // a new connection is made in a moment
 	mended  time.Duration // when that was done last, monotonic; 0: never
 
-	mendFails bool // it failed then
+	mendFails bool     // it failed then
+	placing   *placing // the new one that isn't in its places yet; nil: there is none
 }
 
 // serveViews begins to answer. adopted: another monitor has done so before.
@@ -134,6 +135,7 @@ func (m *monitor) viewsChanged() {
 func (m *monitor) dropViews() {
 	v := &m.views
 	m.drop(fdViews)
+	m.placed()
 	if v.dev < 0 {
 		return
 	}

@@ -150,6 +150,9 @@ func (m *monitor) timeout() time.Duration {
 	if m.views.restUntil > 0 {
 		soonest(m.views.restUntil - t.Mono)
 	}
+	if p := m.views.placing; p != nil && p.at > 0 {
+		soonest(p.at - t.Mono)
+	}
 	for _, s := range m.screens {
 		if at := s.tty.Deadline(); !at.IsZero() {
 			soonest(at.Sub(t.Wall))
@@ -179,6 +182,7 @@ func (m *monitor) tick() {
 	m.askUnheard(t.Mono)
 	m.checkCalls(t.Mono)
 	m.hearAgain(t.Mono, m.answerViews)
+	m.placeIfDue(t.Mono)
 	m.upgradeIfDue(t.Mono)
 	m.renewIfDue(t.Mono)
 }
