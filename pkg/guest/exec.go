@@ -58,6 +58,8 @@ type inside struct {
 	group   limits.Group // whose the joins are; nil: they are the exec's own
 	root    *safefs.Root
 
+	handing   *handing           // of that listener; nil: there is none
+	crowded   bool               // the monitor has no room for a listener
 	listen    func(listener int) // takes the listener of the command's filter; nil: it needs none
 	resources *control.Resources // nil: the caller's own
 }
@@ -73,6 +75,9 @@ func (m *Manager) Exec(ctx context.Context, name string, o ExecOptions) (int, er
 	p, err := in.process(o)
 	if err != nil {
 		return 0, err
+	}
+	if in.crowded {
+		m.opt.Warn("too many programs that exec or shell have started still run in the guest: sysinfo(2) tells this one of the host's memory and load")
 	}
 	null, err := os.OpenFile("/dev/null", os.O_RDWR, 0)
 	if err != nil {
@@ -145,8 +150,9 @@ func (m *Manager) initPidfd(ctx context.Context, name string, in *inside) error 
 	}
 	in.pidfd, in.idBase, in.idSize, in.nesting = fds[0], resp.Run.IDBase, max(resp.Run.IDSize, idledger.Size), resp.Run.Nesting
 	in.resources = resp.Resources
+	in.crowded = resp.Crowded
 	if resp.Listening {
-		in.listen = func(listener int) { go m.giveListener(ctx, name, listener) }
+		in.listen = func(listener int) { in.handing = m.giveListener(ctx, name, listener) }
 	}
 	if len(fds) > 1 {
 		in.leaf, in.joins = fds[1], fds[2:]
@@ -187,6 +193,7 @@ func (in *inside) findGroup(m *Manager, name string) (err error) {
 }
 
 func (in *inside) close() {
+	in.handing.wait()
 	if in.root != nil {
 		in.root.Close()
 	}

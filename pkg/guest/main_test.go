@@ -48,6 +48,8 @@ type instance struct {
 	t    *testing.T
 	dirs spec.Dirs
 	host string // the host's state before
+
+	warned warnings
 }
 
 func testCache() string {
@@ -65,7 +67,10 @@ func newInstance(t *testing.T) *instance {
 	}
 	in := &instance{t: t, host: hostState(t, top)}
 	in.dirs = spec.Dirs{State: top + "/lib", Run: top + "/run", Log: top + "/log", Cache: testCache()}
-	in.Manager, err = guest.Open(guest.Options{Dirs: in.dirs, Helper: helper, Warn: func(s string) { t.Log("warning:", s) }})
+	in.Manager, err = guest.Open(guest.Options{Dirs: in.dirs, Helper: helper, Warn: func(s string) {
+		t.Log("warning:", s)
+		in.warned.add(s)
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}

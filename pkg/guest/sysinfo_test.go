@@ -47,6 +47,52 @@ func TestSysinfo(t *testing.T) {
 		t.Errorf("answers while monitors died:\n%s", out)
 	}
 	in.nothingListens("tiny")
+	in.manyEnter(want)
+}
+
+// manyEnter: of so many that have been let in and stay all are answered, also by the next
+// monitor; who comes when there is no room for more is told.
+func (in *instance) manyEnter(want string) {
+	const many = 70
+	monitor := *in.info("tiny").MonitorPid
+	for i := range many {
+		in.run("tiny", "sh", "-c", fmt.Sprintf("(until [ -e /go ]; do sleep 0.2; done; %s > /many%d; echo > /over%d) > /dev/null 2>&1 &", total, i, i))
+		// At once: the program that let it in may end now.
+		if n := strings.Count(descriptors(in.t, monitor), "seccomp notify"); n < i+2 {
+			in.t.Fatalf("%d have been let in, and the monitor has %d listeners with the guest's own", i+1, n)
+		}
+	}
+	if text := in.warned.String(); text != "" {
+		in.t.Errorf("%d programs are too many: %s", many, text)
+	}
+	in.killMonitor("tiny")
+	// So that the next one has no room for more than there are.
+	monitor = *in.info("tiny").MonitorPid
+	var limit unix.Rlimit
+	if err := unix.Prlimit(monitor, unix.RLIMIT_NOFILE, nil, &limit); err != nil {
+		in.t.Fatal(err)
+	}
+	few := unix.Rlimit{Cur: 4 * many, Max: limit.Max}
+	if err := unix.Prlimit(monitor, unix.RLIMIT_NOFILE, &few, nil); err != nil {
+		in.t.Fatal(err)
+	}
+	if out, _ := in.run("tiny", "sh", "-c", total); out == want || strings.Count(in.warned.String(), "too many programs") != 1 {
+		in.t.Errorf("one too many sees %q of memory, and is told %q", out, in.warned.String())
+	}
+	if err := unix.Prlimit(monitor, unix.RLIMIT_NOFILE, &limit, nil); err != nil {
+		in.t.Fatal(err)
+	}
+	in.run("tiny", "touch", "/go")
+	eventually(in.t, "all have been answered", func() error {
+		if out, _ := in.run("tiny", "sh", "-c", "ls /over* | wc -l"); out != fmt.Sprintln(many) {
+			return fmt.Errorf("only %s", out)
+		}
+		return nil
+	})
+	if out, _ := in.run("tiny", "sh", "-c", "cat /many* | sort | uniq -c"); strings.Join(strings.Fields(out), " ") != fmt.Sprint(many, " ", strings.TrimSpace(want)) {
+		in.t.Errorf("many see\n%s", out)
+	}
+	in.nothingListens("tiny")
 }
 
 // nothingListens: the monitor lets go of the listeners of what entered and has ended.

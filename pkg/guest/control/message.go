@@ -122,6 +122,8 @@ type Response struct {
 
 	// Listening says that OpListen may follow: status with Enter.
 	Listening bool `json:"listening,omitempty"`
+	// Crowded says that it may not for lack of room.
+	Crowded bool `json:"crowded,omitempty"`
 
 	// Program is the version of the server's program; "": it is of before version 2.
 	Program string `json:"program,omitempty"`

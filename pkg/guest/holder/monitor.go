@@ -12,7 +12,7 @@ import (
 
 // maxKept is how many descriptors one monitor may leave, as systemd's
 // FileDescriptorStoreMax is set for it.
-const maxKept = 64
+const maxKept = 256
 
 // Backoff of restarts: a monitor that died within quickDeath of its start
 // more than freeDeaths times in a row waits, at most maxDelay, so that a guest

@@ -70,7 +70,8 @@ func (h *holder) manager(m *monitor) string {
 		Revive   []string
 		Watchdog time.Duration
 		Death    string
-	}{os.Getpid(), h.conf.args(modeEnsure), h.watchdog(), m.death})
+		Store    int
+	}{os.Getpid(), h.conf.args(modeEnsure), h.watchdog(), m.death, maxKept})
 	if err != nil {
 		return ""
 	}

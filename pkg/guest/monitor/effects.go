@@ -144,7 +144,9 @@ func (m *monitor) reply(a Reply) {
 	if p == nil {
 		return
 	}
-	a.Resp.Listening = a.Enter && m.listening()
+	if a.Enter {
+		a.Resp.Listening, a.Resp.Crowded = m.listening()
+	}
 	if !a.Pidfd || m.pidfd < 0 {
 		m.answer(p, a.Resp)
 		return

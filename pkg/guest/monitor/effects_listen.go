@@ -17,13 +17,33 @@ import (
 // over; it is kept and served like the guest's own, until no process has that filter any
 // more.
 
-// maxEntered is how many listeners are kept beside the guest's own: the store for
-// descriptors has room for 64.
-const maxEntered = 24
+const (
+	// spareKept is how much room in the store listeners leave for other descriptors.
+	spareKept = 8
+	// lateListeners is how many may be handed over that were promised a place by the same
+	// answer.
+	lateListeners = 8
+)
 
-// listening says whether a listener may be handed over.
-func (m *monitor) listening() bool {
-	return m.calls.number > 0 && m.plan.Context.Sysinfo && len(m.calls.entered) < maxEntered
+// listening says whether a listener may be handed over, and if not, whether that is for lack
+// of room.
+func (m *monitor) listening() (may, full bool) {
+	if m.calls.number == 0 || !m.plan.Context.Sysinfo {
+		return false, false
+	}
+	full = m.roomToKeep() <= spareKept+lateListeners
+	return !full, full
+}
+
+// roomToKeep is how many more descriptors can be kept: by the service manager, and by this
+// process, which has them two or three times at its next execution.
+func (m *monitor) roomToKeep() int {
+	most := m.manager.room()
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err == nil && limit.Cur/4 < uint64(most) {
+		most = int(limit.Cur / 4)
+	}
+	return most - len(m.kept)
 }
 
 // askedListen takes a listener over.
@@ -32,7 +52,7 @@ func (m *monitor) askedListen(p *peer, fds []int) {
 	switch {
 	case len(fds) != 1 || !isListener(fds[0]):
 		bad = control.Errorf(control.KindInvalid, "a listener of system calls is wanted")
-	case m.calls.number == 0 || len(m.calls.entered) >= 2*maxEntered: // several may have come in at once
+	case m.calls.number == 0 || m.roomToKeep() <= spareKept:
 		bad = control.Errorf(control.KindState, "no listener of system calls is taken now")
 	}
 	if bad == nil {

@@ -116,23 +116,31 @@ func closeRow(first, n int) {
 	}
 }
 
-// Where the kept descriptors go for an execution, by turns: in one of the two places
-// they may be from the one before.
-const (
-	place1 = 128
-	place2 = 256
-)
+// placeStep is where the kept descriptors may begin for an execution, and its multiples: the
+// numbers below are the runtime's as well, which polls one of them at any time.
+const placeStep = 128
 
-// lineUp duplicates descriptors to numbers in a row that nobody uses, and has
-// none of the others but the standard ones left open across an execution. The numbers
-// below are the runtime's as well: it polls one of them at any time.
-func lineUp(kept []fdstore.Stored) (first int, names []string, err error) {
-	first = place1
-	for _, s := range kept {
-		if s.FD >= place1 && s.FD < place2 {
-			first = place2
+// freeRow finds n numbers in a row that nobody uses.
+func freeRow(n int) (first int) {
+	for first = placeStep; ; first += placeStep {
+		used := func(fd int) bool {
+			_, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+			return err == nil
+		}
+		fd := first
+		for fd < first+n && !used(fd) {
+			fd++
+		}
+		if fd == first+n {
+			return first
 		}
 	}
+}
+
+// lineUp duplicates descriptors to numbers in a row that nobody uses, and has
+// none of the others but the standard ones left open across an execution.
+func lineUp(kept []fdstore.Stored) (first int, names []string, err error) {
+	first = freeRow(len(kept))
 	if err := unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return 0, nil, os.NewSyscallError("close_range", err)
 	}

@@ -54,6 +54,24 @@ type manager struct {
 	// Watchdog is within what time it wants a sign of life; 0: it doesn't.
 	Watchdog time.Duration
 	Death    string // how the monitor before this one died, if it knows
+	Store    int    // how many descriptors it keeps; 0: it doesn't say
+}
+
+// How many descriptors a service manager keeps that doesn't say.
+const (
+	roomOfUnit   = 256 // FileDescriptorStoreMax= of sysct@.service; systemd says from 254 on
+	roomOfHolder = 64  // of before it said
+)
+
+// room is how many descriptors it keeps.
+func (m *manager) room() int {
+	switch {
+	case m.Store > 0:
+		return m.Store
+	case len(m.Revive) > 0:
+		return roomOfHolder
+	}
+	return roomOfUnit
 }
 
 // newHeritage sorts descriptors by name. Of several with one name the last was
@@ -93,6 +111,9 @@ func readManager() manager {
 	m.Notify = os.Getenv("NOTIFY_SOCKET")
 	if usec, err := strconv.ParseUint(os.Getenv("WATCHDOG_USEC"), 10, 40); err == nil {
 		m.Watchdog = time.Duration(usec) * time.Microsecond
+	}
+	if n, err := strconv.ParseUint(os.Getenv("FDSTORE"), 10, 16); err == nil && len(m.Revive) == 0 {
+		m.Store = int(n)
 	}
 	for _, kv := range os.Environ() {
 		key, _, _ := strings.Cut(kv, "=")
