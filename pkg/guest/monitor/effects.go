@@ -53,6 +53,7 @@ func (m *monitor) do(a Action) {
 	case Note:
 		m.note(a.Event)
 	case Inform:
+		m.awaitNotes()
 		m.notifyManager(a.Pairs...)
 	case Record:
 		m.record(a)
@@ -194,6 +195,7 @@ func (m *monitor) tell(a Tell) {
 		r.Error = newFailure(a.Err)
 		r.Error.Console = m.consoleTail(reportLines)
 	}
+	m.awaitNotes()
 	r.send(m.report)
 	m.report, m.warned = -1, nil
 }

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// noteGrace is how long the guest waits for an event to be written, so that who is told
-	// that it runs finds that in the log. A disk that is slower isn't waited for.
+	// noteGrace is how long who is answered waits for an event to be written, so that who is
+	// told that a guest runs finds that in the log. A disk that is slower isn't waited for.
 	noteGrace = 20 * time.Millisecond
 	// notePatience is how long another that writes is waited for.
 	notePatience = 5 * time.Second
@@ -24,11 +24,12 @@ const (
 type noteQueue struct {
 	waiting []*events.Event
 	busy    chan struct{} // closed when what is being written is; nil: nothing is
+	waited  bool          // for that, before an answer
 	lost    int64         // since the last that was written
 	failed  bool          // and it was said
 }
 
-// note has an event written, and never fails or waits long.
+// note has an event written, and never fails or waits.
 func (m *monitor) note(e events.Event) {
 	n := &m.notes
 	e.Guest, e.BootID = m.plan.Name, m.plan.BootID
@@ -47,14 +48,22 @@ func (m *monitor) note(e events.Event) {
 		return // who writes goes on with it
 	}
 	m.writeNotes()
-	await(n.busy, noteGrace)
+}
+
+// awaitNotes waits a moment for what is being written, before somebody is answered.
+func (m *monitor) awaitNotes() {
+	n := &m.notes
+	if n.busy != nil && !n.waited {
+		n.waited = true
+		await(n.busy, noteGrace)
+	}
 }
 
 // writeNotes writes what waits, beside the loop.
 func (m *monitor) writeNotes() {
 	n := &m.notes
 	batch, done := n.waiting, make(chan struct{})
-	n.waiting, n.busy = nil, done
+	n.waiting, n.busy, n.waited = nil, done, false
 	batch[0].Lost, n.lost = n.lost, 0
 	dir := m.plan.LogDir
 	m.background(func() func() {

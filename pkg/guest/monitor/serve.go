@@ -116,6 +116,7 @@ func (m *monitor) adoptedBy(p *peer, req *control.Request) {
 // answer sends an answer. A client that doesn't take it is dropped when it is
 // next heard of.
 func (m *monitor) answer(p *peer, resp control.Response, fds ...int) {
+	m.awaitNotes()
 	if err := p.Reply(&resp, fds...); err != nil && !errors.Is(err, unix.EPIPE) {
 		m.log.say(err.Error())
 	}
