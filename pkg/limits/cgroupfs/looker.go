@@ -2,6 +2,7 @@ package cgroupfs
 
 import (
 	"io/fs"
+	"maps"
 
 	"golang.org/x/sys/unix"
 
@@ -12,13 +13,17 @@ import (
 // is wanted: a walk to a file from the mount costs more than the file.
 type looker struct {
 	name string
-	room *int // how many more files may stay open
+	room *int   // how many more files may stay open
+	has  string // the controllers that its v2 group had when it was last looked at
 	v2   glance
 	v1   []*glance
 }
 
 func (l *looker) look(all *bases, want limits.Want) (s limits.Sight, err error) {
 	l.v2.room = l.room
+	if want != limits.WantNothing {
+		l.newControllers()
+	}
 	text, err := l.v2.read("cgroup.events")
 	if err != nil {
 		return s, err
@@ -33,6 +38,18 @@ func (l *looker) look(all *bases, want limits.Want) (s limits.Sight, err error) 
 		s.Stats = &stats
 	}
 	return s, nil
+}
+
+// newControllers has files looked for again that there weren't before the group got other
+// controllers.
+func (l *looker) newControllers() {
+	if len(l.v2.kept) == 0 {
+		return // nothing was looked for
+	}
+	if has, err := l.v2.read("cgroup.controllers"); err == nil && has != l.has {
+		l.has = has
+		maps.DeleteFunc(l.v2.kept, func(_ string, fd int) bool { return fd < 0 })
+	}
 }
 
 // reader reads the guest's group in a v1 hierarchy; nil if base is.
