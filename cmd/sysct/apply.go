@@ -26,7 +26,9 @@ it; a refused one is one that this host can't give the guest, with the reason. I
 or nothing: with a refused key nothing is changed. A limit below what the guest uses is
 said before anything is done.
 
-set, unset and edit do by themselves what apply does.`
+set, unset and edit do by themselves what apply does, before they write config.toml: of one
+that is killed in between the guest has what the file hasn't, until apply or a restart, and
+apply --plan shows it.`
 
 const applyExample = `  sysct apply --plan web
   sysct apply web

@@ -64,7 +64,7 @@ func (s *Source) readCPUs() {
 		c.have = append(c.have, 0) // no machine has none
 	}
 	c.shown = len(c.have)
-	if quota := s.quota(); !s.config.AllCPUs && quota < uint64(c.shown) {
+	if quota := s.quota(); quota < uint64(c.shown) {
 		c.shown = max(1, int(quota))
 	}
 	s.shot.CPUs = c.have[:c.shown]

@@ -17,8 +17,6 @@ type Config struct {
 	// Offset is the guest's boottime less the host's, as in the time namespace's
 	// offsets (views.ParseTimeOffsets): below zero.
 	Offset time.Duration
-	// AllCPUs shows all of the cpuset's CPUs where a quota would show fewer.
-	AllCPUs bool
 	// State is what an earlier Source of this boot of the guest knew; nil if none was.
 	State *State
 }
