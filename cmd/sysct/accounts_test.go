@@ -27,6 +27,7 @@ func TestAccounts(t *testing.T) {
 	t.Run("df", func(t *testing.T) { testDiskUse(t, sysct) })
 	t.Run("metrics", func(t *testing.T) { testMetrics(t, sysct) })
 	t.Run("metrics on a socket", func(t *testing.T) { testMetricsServed(t, top) })
+	t.Run("metrics by TCP", func(t *testing.T) { testMetricsByTCP(t, top) })
 	t.Run("top without guests", func(t *testing.T) { testTopEmpty(t) })
 }
 

@@ -29,7 +29,9 @@ begin with sysct_guest_, units are seconds and bytes; the label guest is the nam
 that node-exporter's textfile collector reads. --listen serves it by HTTP at /metrics
 until a signal comes: on unix:PATH, a socket for root alone; on ADDR:PORT, where no address
 is the loopback one; or on systemd, the socket that systemd hands over. There is no
-encryption and no password: put a proxy before it to have others than this host read it.`
+encryption and no password: at ADDR:PORT whoever can reach it reads it, on the loopback
+address every user of this host and the guests that have the host's network. A unix socket
+is root's alone; put a proxy before it to have others read it.`
 
 const metricsExample = `  sysct metrics
   sysct metrics --textfile /var/lib/prometheus/node-exporter
@@ -74,7 +76,7 @@ func runMetrics(ctx context.Context, a *app, o *metricsOptions) error {
 	defer meter.Close()
 	switch {
 	case listen != nil:
-		return listen.serve(ctx, s)
+		return listen.serve(ctx, s, a.warn)
 	case o.textfile != "":
 		return s.writeFile(ctx, o.textfile)
 	}

@@ -17,7 +17,8 @@ import (
 const (
 	maxAskers  = 16               // connections at a time
 	maxRequest = 16 << 10         // bytes of a request's head
-	askTime    = 10 * time.Second // for a request and its answer
+	headTime   = time.Second      // for a request's head
+	askTime    = 10 * time.Second // for its answer
 )
 
 // response is an answer to be.
@@ -32,12 +33,12 @@ func plainResponse(status, text string) response {
 
 // answer reads a request and answers it. A connection that says nothing in time is closed.
 func answer(ctx context.Context, conn net.Conn, s *scraper) {
-	if conn.SetDeadline(time.Now().Add(askTime)) != nil {
+	if conn.SetDeadline(time.Now().Add(headTime)) != nil {
 		return
 	}
 	in := bufio.NewReader(&limitedReader{conn, maxRequest})
 	method, target, accept, err := readRequest(in)
-	if err != nil {
+	if err != nil || conn.SetDeadline(time.Now().Add(askTime)) != nil {
 		return
 	}
 	r := respond(ctx, s, method, target, accept)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -86,8 +87,11 @@ func inheritedListener() (net.Listener, error) {
 	return listener, nil
 }
 
+// acceptPause is how long nobody is accepted after that failed, as for lack of descriptors.
+const acceptPause = time.Second
+
 // serve answers until the context ends.
-func (l *listenAddress) serve(ctx context.Context, s *scraper) error {
+func (l *listenAddress) serve(ctx context.Context, s *scraper, warn func(string)) error {
 	listener, err := l.listen()
 	if err != nil {
 		return err
@@ -95,14 +99,27 @@ func (l *listenAddress) serve(ctx context.Context, s *scraper) error {
 	defer context.AfterFunc(ctx, func() { listener.Close() })()
 	defer listener.Close()
 	slots := make(chan struct{}, maxAskers)
+	said := ""
 	for {
 		conn, err := listener.Accept()
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err != nil {
+		if errors.Is(err, unix.EINVAL) || errors.Is(err, net.ErrClosed) {
 			return fmt.Errorf("cannot accept a connection: %w", err)
 		}
+		if err != nil {
+			if text := err.Error(); text != said {
+				said = text
+				warn("cannot accept a connection, trying again: " + text)
+			}
+			select {
+			case <-time.After(acceptPause):
+			case <-ctx.Done():
+			}
+			continue
+		}
+		said = ""
 		select {
 		case slots <- struct{}{}:
 		case <-ctx.Done():
