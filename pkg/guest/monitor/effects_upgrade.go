@@ -161,6 +161,8 @@ func (m *monitor) upgradeIfDue(mono time.Duration) {
 }
 
 // whyBusy says what an upgrade waited for in vain. hanging: the process that a call hangs in.
+// The monitor isn't killed then, for another to take over: a thread that hangs so may not end
+// by that, and until it does the monitor hasn't.
 func whyBusy(busy bool, hanging int) error {
 	if !busy && hanging > 0 {
 		return fmt.Errorf("process %d of the guest keeps a thread of its monitor: it has sysinfo(2) answered into memory that doesn't respond; end that process, then upgrade again", hanging)
