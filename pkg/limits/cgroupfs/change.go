@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"slices"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sysct/sysct/pkg/limits"
 )
 
@@ -112,7 +114,8 @@ func replace(knobs []placed, last func() error) error {
 	var done []placed
 	undo := func(err error) error {
 		for _, p := range slices.Backward(done) {
-			if undoErr := p.write(); undoErr != nil {
+			// A disk that isn't there, or has gone meanwhile, has no limit to be taken back.
+			if undoErr := p.write(); undoErr != nil && !errors.Is(undoErr, unix.ENODEV) {
 				err = errors.Join(err, fmt.Errorf("cannot set %s back to %s: %w", p.File, p.Value, undoErr))
 			}
 		}
@@ -178,7 +181,11 @@ func (g *group) cpus(from, to *limits.Limits, on limits.Controllers) (*choice, e
 	case to.CPUSet != "":
 		return nil, checkThere(*to, above, file)
 	}
-	// A group with processes takes no empty set: it gets all that there are now.
+	if own == g.guest {
+		return nil, nil // v2: all, see [placed.write]
+	}
+	// v1 takes no empty set for a group with processes, nor one that the group above hasn't:
+	// it gets all that there are now.
 	there, err := above.cpus(file)
 	to.CPUSet = there.String()
 	return nil, err

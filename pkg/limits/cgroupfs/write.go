@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"strconv"
 	"strings"
 
@@ -64,11 +65,25 @@ func write(knobs []placed) error {
 }
 
 func (p *placed) write() error {
-	value := p.Value
-	if value == "" {
-		value = "\n" // the kernel isn't told of a write of nothing
+	if p.Value != "" {
+		return p.dir.write(p.File, p.Value)
 	}
-	return p.dir.write(p.File, value)
+	err := p.dir.write(p.File, "\n") // the kernel isn't told of a write of nothing
+	if errors.Is(err, unix.ENOSPC) && p.File == "cpuset.cpus" {
+		return p.writeAllCPUs()
+	}
+	return err
+}
+
+// writeAllCPUs gives a cpuset of v2 with processes, which the kernel lets nobody empty, all
+// that the host could ever have. What it gets is what the group above it has of them, also
+// of CPUs that come online later. Source: cpuset_is_populated in kernel/cgroup/cpuset.c.
+func (p *placed) writeAllCPUs() error {
+	text, err := os.ReadFile("/sys/devices/system/cpu/possible")
+	if err != nil {
+		return fmt.Errorf("cannot read which CPUs there may be: %w", err)
+	}
+	return p.dir.write(p.File, strings.TrimSpace(string(text)))
 }
 
 // cannot says what the kernel lacks or refuses, with the key of the configuration.

@@ -154,6 +154,45 @@ func testCPUCount(t *testing.T, h Host) {
 			t.Error("it isn't on CPU 0")
 		}
 	}
+	if h.mountOf("cpuset") == "" {
+		h.testUnbound(t, g, one, c.Process.Pid, all.Count())
+	}
+}
+
+// testUnbound takes the limit off a guest, and a change back, while less CPUs are there than
+// later, here because of the base's: it has to get those too. v1 can't.
+func (h Host) testUnbound(t *testing.T, g limits.Group, from limits.Limits, pid, all int) {
+	t.Helper()
+	base := h.V2 + "/" + Base() + "/cpuset.cpus"
+	steps := []struct {
+		what   string
+		change func() error
+	}{
+		{"taken off", func() error { return g.Change(from, limits.Limits{}) }},
+		{"put on and taken back", func() error {
+			const nobody = 4444
+			err := g.Change(limits.Limits{}, limits.Limits{CPUSet: "0", IO: limits.IO{Devices: []limits.IODevice{{Major: 8, Minor: nobody, ReadBPS: 1 << 20}}}})
+			if err == nil || strings.Contains(err.Error(), "back to") {
+				return fmt.Errorf("a disk that isn't there: %w", err)
+			}
+			return nil
+		}},
+	}
+	for _, step := range steps {
+		if err := os.WriteFile(base, []byte("0\n"), 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := step.change(); err != nil {
+			t.Errorf("%s: %v", step.what, err)
+		}
+		few := affinity(t, pid)
+		if err := os.WriteFile(base, []byte(fmt.Sprintf("0-%d\n", all-1)), 0); err != nil {
+			t.Fatal(err)
+		}
+		if many := affinity(t, pid); few.Count() != 1 || many.Count() != all {
+			t.Errorf("%s: it has %d CPUs of 1, and %d of %d", step.what, few.Count(), many.Count(), all)
+		}
+	}
 }
 
 func affinity(t *testing.T, pid int) (set unix.CPUSet) {
