@@ -11,8 +11,9 @@ import (
 
 const dfLong = `Show how much guests have on disk, all of them if none is named.
 
-USED and FILES are the guest's own: on overlay what it has changed of its image, on dir
-and btrfs its whole tree, with the blocks that it shares with others. SIZE and AVAIL are
+USED and FILES are the guest's own: on overlay what it has changed of its image, and what
+the containers in a guest with nesting have; on dir and btrfs its whole tree, with the blocks
+that it shares with others. SIZE and AVAIL are
 those of the file system that it lies on. Each file is looked at: a Debian of 10,000 files
 takes a tenth of a second, more if the disk has to be read.`
 

@@ -121,6 +121,10 @@ func TestNestingIsTurnedOnLater(t *testing.T) {
 		strings.TrimSpace(strings.Repeat("1048575:70000\n", 3)))
 	in.want("tiny", `cd /var/lib/containers && mkdir l u w m && echo low >l/a && echo low >l/b && unshare -m sh -c '
 		mount -t overlay -o lowerdir=l,upperdir=u,workdir=w,userxattr overlay m && rm m/a && cat m/b; ls m'; rm -rf l u w m`, "low\nb")
+	in.want("tiny", "dd if=/dev/zero of=/var/lib/docker/image bs=1M count=3 2>/dev/null; sync /var/lib/docker/image; echo", "")
+	if use, err := in.DiskUse(ctx, "tiny"); err != nil || use[0].Used == nil || *use[0].Used < 3<<20 {
+		t.Errorf("3 MiB of a container's image aren't counted: %+v, %v", use, err)
+	}
 	// What holds the guest still does, looked at through a fresh proc in a nested user namespace too.
 	in.want("tiny", `unshare -Urmpf sh -c 'mount -t proc proc /proc && (echo 1 >/proc/sysrq-trigger) 2>/dev/null || echo no;
 		head -c1 /proc/kcore 2>/dev/null; (echo 1 >/proc/sys/kernel/sysrq) 2>/dev/null || echo no; mount -t tmpfs t /mnt && mknod /mnt/mem c 1 1 2>/dev/null || echo no'`, "no\nno\nno")

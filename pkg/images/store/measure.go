@@ -25,20 +25,36 @@ type Measure struct {
 // busier, and the host has other work.
 const measurers = 4
 
-// MeasureGuest walks through what is the guest's own: upper/ of an overlay, elsewhere
-// rootfs/. It costs a system call for each file. Blocks that other guests share (reflinks,
-// snapshots of btrfs) count as if they were this one's. It follows no link and crosses no
-// mount, and what the guest removes meanwhile is passed over.
+// MeasureGuest walks through what is the guest's own: upper/ of an overlay and what it keeps
+// beside it (see [OpenNested]), elsewhere rootfs/. It costs a system call for each file. Blocks
+// that other guests share (reflinks, snapshots of btrfs) count as if they were this one's. It
+// follows no link and crosses no mount, and what the guest removes meanwhile is passed over.
 func MeasureGuest(ctx context.Context, l Layout) (Measure, error) {
 	g, err := openGuestDir(l.GuestDir)
 	if err != nil {
 		return Measure{}, err
 	}
 	defer g.close()
-	name := rootfsName
-	if l.Backend == Overlay {
-		name = "upper"
+	if l.Backend != Overlay {
+		return g.measure(ctx, rootfsName)
 	}
+	sum, err := g.measure(ctx, "upper")
+	if err != nil {
+		return Measure{}, err
+	}
+	nested, err := g.measure(ctx, nestedName)
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return sum, nil
+	case err != nil:
+		return Measure{}, err
+	}
+	sum.Bytes, sum.Files, sum.Partial = sum.Bytes+nested.Bytes, sum.Files+nested.Files, sum.Partial || nested.Partial
+	return sum, nil
+}
+
+// measure walks through one tree of the guest.
+func (g *guestDir) measure(ctx context.Context, name string) (Measure, error) {
 	// A running guest's root is mounted on rootfs/: it is the same tree.
 	top, err := openBeneath(g.fd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOATIME, 0, 0)
 	if err != nil {
