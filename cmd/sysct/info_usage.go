@@ -15,6 +15,7 @@ func usageRows(u *guest.Usage, row func(label, value string)) {
 	}
 	row("CPU use", cpuText(u))
 	row("CPU limit", cpuLimit(u))
+	row("CPU weight", optional(u.CPUWeight))
 	row("CPUs", optional(u.CPUs))
 	row("CPU throttled", throttledText(u))
 	row("Memory use", sizeText(u.Memory))
@@ -27,9 +28,12 @@ func usageRows(u *guest.Usage, row func(label, value string)) {
 		row("Swap use", bytesText(*u.Swap))
 	}
 	row("Swap limit", sizeText(u.SwapMax))
+	hugepagesRows(u.Hugepages, row)
 	row("Processes", pidsText(u))
 	row("Forks refused", positive(u.PidsHits))
 	ioRows(u.IO, row)
+	row("I/O weight", optional(u.IOWeight))
+	ioLimitRows(u.IOLimits, row)
 	if p := u.Pressure; p != nil {
 		row("CPU pressure", stallLine(p.CPU))
 		row("Memory pressure", stallLine(p.Memory))
@@ -130,16 +134,46 @@ func ioRows(io *guest.IOUsage, row func(label, value string)) {
 		return
 	}
 	for _, d := range io.Devices {
-		name := d.Name
-		if name == "" {
-			name = d.Device
-		}
-		row("I/O "+escape(name), ioLine(d.IOCount))
+		row("I/O "+escape(deviceText(d.Device, d.Name)), ioLine(d.IOCount))
 	}
 }
 
 func ioLine(c guest.IOCount) string {
 	return fmt.Sprintf("read %s in %d operations, written %s in %d", bytesText(c.ReadBytes), c.ReadOps, bytesText(c.WriteBytes), c.WriteOps)
+}
+
+// ioLimitRows has a line for each disk: what the guest may do with it in a second.
+func ioLimitRows(all []guest.DeviceLimits, row func(label, value string)) {
+	for _, d := range all {
+		var parts []string
+		add := func(word, text string, n int64) {
+			if n > 0 {
+				parts = append(parts, word+" "+text+"/s")
+			}
+		}
+		add("read", bytesText(d.Read), d.Read)
+		add("write", bytesText(d.Write), d.Write)
+		add("read", counted(d.ReadOps, "operation", "operations"), d.ReadOps)
+		add("write", counted(d.WriteOps, "operation", "operations"), d.WriteOps)
+		row("I/O limit "+escape(deviceText(d.Device, d.Name)), strings.Join(parts, ", "))
+	}
+}
+
+func deviceText(id, name string) string {
+	if name == "" {
+		return id
+	}
+	return name
+}
+
+func hugepagesRows(all []guest.HugepagesUsage, row func(label, value string)) {
+	for _, p := range all {
+		text := bytesText(p.Used)
+		if p.Max != nil {
+			text += " of " + bytesText(*p.Max)
+		}
+		row("Huge pages "+p.Size, text)
+	}
 }
 
 // stallLine is empty as long as nobody has waited.

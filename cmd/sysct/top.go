@@ -86,7 +86,7 @@ func runTop(ctx context.Context, a *app, o *topOptions) error {
 	}
 	want := limits.WantAll
 	if !o.json {
-		want &^= limits.WantDetail | limits.WantQuota | limits.WantCPUs
+		want &^= limits.WantDetail | limits.WantQuota | limits.WantCPUs | limits.WantHugepages | limits.WantBounds
 	}
 	meter, err := m.Meter(want)
 	if err != nil {

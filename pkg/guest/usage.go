@@ -46,6 +46,29 @@ type Usage struct {
 
 	IO       *IOUsage  `json:"io"`
 	Pressure *Pressure `json:"pressure"`
+
+	CPUWeight *int64           `json:"cpu_weight"` // nil: the usual 100
+	IOWeight  *int64           `json:"io_weight"`  // nil: the usual 100
+	IOLimits  []DeviceLimits   `json:"io_limits"`
+	Hugepages []HugepagesUsage `json:"hugepages"` // of each size that there is a limit or use of
+}
+
+// DeviceLimits is what a guest may use of a block device in a second, in bytes and
+// operations; 0 is no limit.
+type DeviceLimits struct {
+	Device   string `json:"device"` // its numbers, as 8:0
+	Name     string `json:"name"`   // the kernel's, as sda; empty if it is gone
+	Read     int64  `json:"read"`
+	Write    int64  `json:"write"`
+	ReadOps  int64  `json:"read_ops"`
+	WriteOps int64  `json:"write_ops"`
+}
+
+// HugepagesUsage is memory in huge pages of one size, in bytes.
+type HugepagesUsage struct {
+	Size string `json:"size"` // the kernel's name of it, as 2MB
+	Used int64  `json:"used"`
+	Max  *int64 `json:"max"`
 }
 
 // IOUsage is what was read from and written to block devices.
@@ -113,14 +136,31 @@ func newUsage(stats *limits.Stats) *Usage {
 	if io := stats.IO; io != nil {
 		u.IO = &IOUsage{IOCount: IOCount(io.IOCount), Devices: []DeviceUsage{}}
 		for _, d := range io.Devices {
-			id := strconv.FormatUint(uint64(d.Major), 10) + ":" + strconv.FormatUint(uint64(d.Minor), 10)
+			id := deviceID(d.Major, d.Minor)
 			u.IO.Devices = append(u.IO.Devices, DeviceUsage{Device: id, Name: deviceName(id), IOCount: IOCount(d.IOCount)})
 		}
 	}
 	if p := stats.Pressure; p != nil {
 		u.Pressure = &Pressure{CPU: newStall(p.CPU), Memory: newStall(p.Memory), IO: newStall(p.IO)}
 	}
+	u.bounds(stats)
 	return u
+}
+
+// bounds are the limits that no other figure has.
+func (u *Usage) bounds(stats *limits.Stats) {
+	for _, p := range stats.Hugepages {
+		u.Hugepages = append(u.Hugepages, HugepagesUsage{p.Size, p.Current, p.Max})
+	}
+	b := stats.Bounds
+	if b == nil {
+		return
+	}
+	u.CPUWeight, u.IOWeight = b.CPUWeight, b.IO.Weight
+	for _, d := range b.IO.Devices {
+		id := deviceID(d.Major, d.Minor)
+		u.IOLimits = append(u.IOLimits, DeviceLimits{id, deviceName(id), d.ReadBPS, d.WriteBPS, d.ReadIOPS, d.WriteIOPS})
+	}
 }
 
 func (u *Usage) cpu(c *limits.CPU) {
@@ -166,6 +206,10 @@ func newStall(s *limits.Stall) *Stall {
 		return StallShare{s.Avg10, s.Avg60, s.Avg300, *seconds(&s.Total)}
 	}
 	return &Stall{share(s.Some), share(s.Full)}
+}
+
+func deviceID(major, minor uint32) string {
+	return strconv.FormatUint(uint64(major), 10) + ":" + strconv.FormatUint(uint64(minor), 10)
 }
 
 // deviceName is the kernel's name of a block device. Source: sysfs(5), /sys/dev/block.

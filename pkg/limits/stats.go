@@ -16,6 +16,9 @@ type Stats struct {
 	IO       *IOStats
 	Pids     *Pids
 	Pressure *Pressure
+	Bounds   *Bounds
+	// Hugepages are those that the guest has a limit or some of.
+	Hugepages []Hugepages
 }
 
 // Want says which figures are to be read: each costs some files a guest.
@@ -23,14 +26,16 @@ type Want uint
 
 // What there is to be wanted.
 const (
-	WantCPU      Want = 1 << iota // time, and how the quota held it up
-	WantMemory                    // use, limits, and how often they were met
-	WantDetail                    // what the memory is used for (the dearest to read)
-	WantIO                        // bytes and operations
-	WantPids                      // processes and threads
-	WantPressure                  // stall times
-	WantQuota                     // what CPU time it may use
-	WantCPUs                      // which CPUs it may use
+	WantCPU       Want = 1 << iota // time, and how the quota held it up
+	WantMemory                     // use, limits, and how often they were met
+	WantDetail                     // what the memory is used for (the dearest to read)
+	WantIO                         // bytes and operations
+	WantPids                       // processes and threads
+	WantPressure                   // stall times
+	WantQuota                      // what CPU time it may use
+	WantCPUs                       // which CPUs it may use
+	WantHugepages                  // use of huge pages, and limits
+	WantBounds                     // shares, and limits of disks
 
 	WantNothing Want = 0
 	WantAll     Want = 1<<iota - 1
@@ -47,6 +52,8 @@ type Files struct {
 	V2 ReadFunc
 	// V1 gives the reader for a controller that is on v1, nil for one that isn't.
 	V1 func(controller string) ReadFunc
+	// PageSizes are those of huge pages that the host has, as "2MB".
+	PageSizes []string
 }
 
 // of is the reader for a controller's files, and whether they are those of v1.
@@ -71,6 +78,8 @@ func (f Files) Read(want Want) (s Stats, err error) {
 		{WantIO, func() (err error) { s.IO, err = f.io(); return err }},
 		{WantPids, func() (err error) { s.Pids, err = f.pids(); return err }},
 		{WantPressure, func() (err error) { s.Pressure, err = f.pressure(); return err }},
+		{WantHugepages, func() (err error) { s.Hugepages, err = f.hugepages(); return err }},
+		{WantBounds, func() (err error) { s.Bounds, err = f.bounds(); return err }},
 	} {
 		if want.Has(part.want) {
 			if err := part.read(); err != nil {

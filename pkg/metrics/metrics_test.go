@@ -32,7 +32,8 @@ func guests() []guest.Info {
 			Pids: ptr(int64(12)), PidsPeak: ptr(int64(16384)), PidsMax: ptr(int64(16384)), PidsHits: ptr(int64(3)),
 			IO: &guest.IOUsage{IOCount: guest.IOCount{ReadBytes: 1 << 53, WriteBytes: 2}, Devices: []guest.DeviceUsage{
 				{Device: "8:0", Name: "sda", IOCount: guest.IOCount{ReadBytes: 1 << 53, WriteBytes: 2, ReadOps: 3, WriteOps: 4}}, {Device: "7:1"}}},
-			Pressure: &guest.Pressure{CPU: stall, Memory: stall, IO: stall},
+			Hugepages: []guest.HugepagesUsage{{Size: "2MB", Used: 2 << 20, Max: ptr(int64(4 << 20))}, {Size: "1GB", Used: 1 << 30}},
+			Pressure:  &guest.Pressure{CPU: stall, Memory: stall, IO: stall},
 		},
 	}
 	hostile := guest.Info{Name: "a\"b\\c\nd\xff", State: "RUNNING", Template: ptr("x\"} 1\nsysct_guest_evil 1"), Usage: &guest.Usage{Memory: ptr(int64(1))}}

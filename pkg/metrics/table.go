@@ -44,6 +44,8 @@ func otherFamilies() []family {
 		one("sysct_guest_pids_peak", "", gauge, "The most processes and threads that the guest has had.", func(u *guest.Usage) *int64 { return u.PidsPeak }),
 		one("sysct_guest_pids_limit", "", gauge, "The most processes and threads that the guest may have; none if there is no limit.", func(u *guest.Usage) *int64 { return u.PidsMax }),
 		one("sysct_guest_pids_limit_hits", "", counter, "Forks that failed because of the limit.", func(u *guest.Usage) *int64 { return u.PidsHits }),
+		hugepages("sysct_guest_hugepages_bytes", "Memory of the guest in huge pages, by the size of the pages.", func(p guest.HugepagesUsage) *int64 { return &p.Used }),
+		hugepages("sysct_guest_hugepages_limit_bytes", "The most memory in huge pages that the guest may use; none if there is no limit.", func(p guest.HugepagesUsage) *int64 { return p.Max }),
 		devices("sysct_guest_io_read_bytes", "bytes", "Bytes that the guest read from a block device.", func(c guest.IOCount) int64 { return c.ReadBytes }),
 		devices("sysct_guest_io_written_bytes", "bytes", "Bytes that the guest wrote to a block device.", func(c guest.IOCount) int64 { return c.WriteBytes }),
 		devices("sysct_guest_io_reads", "", "Reads of the guest from a block device.", func(c guest.IOCount) int64 { return c.ReadOps }),
@@ -51,6 +53,18 @@ func otherFamilies() []family {
 		stalls("sysct_guest_pressure_waiting_seconds", "Time for which some process of the guest waited for a resource.", func(s *guest.Stall) float64 { return s.Some.Total }),
 		stalls("sysct_guest_pressure_stalled_seconds", "Time for which all processes of the guest that could run waited for a resource.", func(s *guest.Stall) float64 { return s.Full.Total }),
 	}
+}
+
+// hugepages is a gauge for each size of pages.
+func hugepages(name, help string, of func(guest.HugepagesUsage) *int64) family {
+	return family{name: name, unit: "bytes", kind: gauge, help: help, of: func(i *guest.Info) (all []sample) {
+		for _, p := range i.Use().Hugepages {
+			if n := of(p); n != nil {
+				all = append(all, sample{[]label{{"size", p.Size}}, float64(*n)})
+			}
+		}
+		return all
+	}}
 }
 
 // devices is a counter for each block device.

@@ -147,7 +147,7 @@ func readEvents(fd int) (string, error) {
 
 // Stats implements limits.Group.
 func (g *group) Stats() (limits.Stats, error) {
-	s, err := limits.Files{V2: g.guest.read, V1: g.reader}.Read(limits.WantAll)
+	s, err := limits.Files{V2: g.guest.read, V1: g.reader, PageSizes: pageSizes()}.Read(limits.WantAll)
 	if err != nil {
 		return limits.Stats{}, fmt.Errorf("cannot read figures of %q: %w", g.name, err)
 	}

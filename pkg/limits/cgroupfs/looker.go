@@ -34,7 +34,7 @@ func (l *looker) look(all *bases, want limits.Want) (s limits.Sight, err error) 
 	}
 	// An error is of a guest that ends just now: what was seen is still true.
 	v1 := func(controller string) limits.ReadFunc { return l.reader(all.v1[controller]) }
-	if stats, err := (limits.Files{V2: l.v2.read, V1: v1}).Read(want); err == nil {
+	if stats, err := (limits.Files{V2: l.v2.read, V1: v1, PageSizes: all.pageSizes}).Read(want); err == nil {
 		s.Stats = &stats
 	}
 	return s, nil

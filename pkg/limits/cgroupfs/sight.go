@@ -59,6 +59,9 @@ func (w *watch) Sights(names []string, want limits.Want) (map[string]limits.Sigh
 	if want != limits.WantNothing {
 		all.openV1(w.tree, w.base)
 	}
+	if want.Has(limits.WantHugepages) {
+		all.pageSizes = pageSizes()
+	}
 	w.keep(names)
 	for _, name := range names {
 		if checkComponent(name) != nil {
@@ -113,8 +116,9 @@ func (w *watch) look(all *bases, name string, want limits.Want) (limits.Sight, e
 
 // bases are the directories that all guests of an instance are in.
 type bases struct {
-	v2 *dir
-	v1 map[string]*dir // by controller
+	v2        *dir
+	v1        map[string]*dir // by controller
+	pageSizes []string
 }
 
 // openV1 opens what there is: a hierarchy without the base has none of the guests.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -104,6 +105,7 @@ func testKnobs(t *testing.T, h Host) {
 				}
 				h.check(t, step.what, k, contents, step.want)
 			}
+			h.checkBounds(t, g, k.to)
 		})
 	}
 }
@@ -131,6 +133,34 @@ func (h Host) refuses(t *testing.T, k knob, lacking bool) bool {
 		}
 	}
 	return true
+}
+
+// checkBounds reads limits back that no other figure stands beside, of the guest's own group
+// and in the look at all.
+func (h Host) checkBounds(t *testing.T, g limits.Group, l limits.Limits) {
+	t.Helper()
+	own, err := g.Stats()
+	if err != nil {
+		t.Fatal(err)
+	}
+	sights, err := h.Backend.Sights(Base(), []string{"one"}, limits.WantHugepages|limits.WantBounds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := []limits.Stats{own}
+	if s := sights["one"].Stats; s != nil {
+		all = append(all, *s)
+	}
+	for _, s := range all {
+		got := limits.Limits{CPUWeight: s.Bounds.CPUWeight, IO: s.Bounds.IO}
+		for _, p := range s.Hugepages {
+			got.Hugepages = map[string]int64{p.Size: *p.Max}
+		}
+		want := limits.Limits{CPUWeight: l.CPUWeight, IO: l.IO, Hugepages: l.Hugepages}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("what is read back: %+v, not %+v", got, want)
+		}
+	}
 }
 
 func (h Host) check(t *testing.T, when string, k knob, contents []content, want func(content) string) {
