@@ -11,18 +11,20 @@ func TestEventText(t *testing.T) {
 	at := time.Date(2026, 11, 23, 0, 41, 7, 5e8, time.Local)
 	limit, tasks, code, in := int64(512<<20), int64(400), 3, 2.0
 	for want, e := range map[string]events.Event{
-		"web  oom  2 processes killed, 512M limit":                       {Kind: events.OOM, Count: 2, Limit: &limit},
-		"web  oom  1 process killed":                                     {Kind: events.OOM, Count: 1},
-		"web  pids  1 fork refused, limit of 400 processes":              {Kind: events.Pids, Count: 1, Limit: &tasks},
-		"web  stop  poweroff":                                            {Kind: events.Stop, Reason: "poweroff"},
-		"web  stop  oom":                                                 {Kind: events.Stop, Reason: "oom", Signal: "SIGKILL"},
-		"web  stop  signal (SIGSEGV)":                                    {Kind: events.Stop, Reason: "signal", Signal: "SIGSEGV"},
-		"web  restart  exited (status 3), started again in 2 s":          {Kind: events.Restart, Reason: "exited", Code: &code, Seconds: &in},
-		"web  start  init is process 77, boot 2":                         {Kind: events.Start, Pid: 77, Boot: 2},
-		"web  ready":                                                     {Kind: events.Ready},
-		"web  adopt  its monitor died":                                   {Kind: events.Adopt},
-		"web  adopt  its monitor died: killed":                           {Kind: events.Adopt, Message: "killed"},
-		"web  change  limits.memory, limits.pids":                        {Kind: events.Change, Keys: []string{"limits.memory", "limits.pids"}},
+		"web  oom  2 processes killed, 512M limit":              {Kind: events.OOM, Count: 2, Limit: &limit},
+		"web  oom  1 process killed":                            {Kind: events.OOM, Count: 1},
+		"web  pids  1 fork refused, limit of 400 processes":     {Kind: events.Pids, Count: 1, Limit: &tasks},
+		"web  stop  poweroff":                                   {Kind: events.Stop, Reason: "poweroff"},
+		"web  stop  oom":                                        {Kind: events.Stop, Reason: "oom", Signal: "SIGKILL"},
+		"web  stop  signal (SIGSEGV)":                           {Kind: events.Stop, Reason: "signal", Signal: "SIGSEGV"},
+		"web  restart  exited (status 3), started again in 2 s": {Kind: events.Restart, Reason: "exited", Code: &code, Seconds: &in},
+		"web  start  init is process 77, boot 2":                {Kind: events.Start, Pid: 77, Boot: 2},
+		"web  ready":                                            {Kind: events.Ready},
+		"web  adopt  its monitor died":                          {Kind: events.Adopt},
+		"web  adopt  its monitor died: killed":                  {Kind: events.Adopt, Message: "killed"},
+		"web  change  limits.memory, limits.pids":               {Kind: events.Change, Keys: []string{"limits.memory", "limits.pids"}},
+		"web  change  limits.memory: 64M -> 1G, limits.pids: none -> 9": {Kind: events.Change, Keys: []string{"limits.memory", "limits.pids"},
+			Values: []events.Value{{Key: "limits.memory", From: "64M", To: "1G"}, {Key: "limits.pids", To: "9"}}},
 		`web  fail  a\x1b[2J  (3 events before it could not be written)`: {Kind: events.Fail, Message: "a\x1b[2J", Lost: 3},
 	} {
 		e.Time, e.Guest = at, "web"

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,13 +50,32 @@ func eventDetail(e *events.Event) string {
 		}
 		return text
 	case events.Change:
-		return strings.Join(e.Keys, ", ")
+		return changeText(e)
 	case events.Adopt:
 		return strings.TrimSuffix("its monitor died: "+e.Message, ": ")
 	case events.Upgrade:
 		return after("to version ", e.Version)
 	}
 	return e.Message
+}
+
+// changeText has keys with their values, where these are known.
+func changeText(e *events.Event) string {
+	parts := slices.Clone(e.Keys)
+	for i, key := range parts {
+		if at := slices.IndexFunc(e.Values, func(v events.Value) bool { return v.Key == key }); at >= 0 {
+			v := e.Values[at]
+			parts[i] += ": " + orNone(v.From) + " -> " + orNone(v.To)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func orNone(text string) string {
+	if text == "" {
+		return "none"
+	}
+	return text
 }
 
 func startText(e *events.Event) string {

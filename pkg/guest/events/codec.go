@@ -19,14 +19,18 @@ func Encode(e *Event) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(&short); err != nil {
-		return nil, fmt.Errorf("cannot write event: %w", err)
-	}
-	if b.Len() > maxLine { // quotes and backslashes take two bytes each
-		short.Keys, short.Message = nil, ""
+	for _, cut := range []func(){
+		func() {},
+		func() { short.Values = nil },
+		func() { short.Keys, short.Message = nil, "" }, // quotes and backslashes take two bytes each
+	} {
+		cut()
 		b.Reset()
 		if err := enc.Encode(&short); err != nil {
 			return nil, fmt.Errorf("cannot write event: %w", err)
+		}
+		if b.Len() <= maxLine {
+			break
 		}
 	}
 	return b.Bytes(), nil

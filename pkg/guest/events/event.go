@@ -29,7 +29,7 @@ const (
 	OOM     Kind = "oom"     // processes were killed for lack of memory; Count, Limit
 	Pids    Kind = "pids"    // forks were refused; Count, Limit
 	Adopt   Kind = "adopt"   // its monitor died, another one took over; Message: of what
-	Change  Kind = "change"  // limits were changed while it ran; Keys
+	Change  Kind = "change"  // limits were changed while it ran; Keys, Values
 	Upgrade Kind = "upgrade" // its monitor executed another program; Version
 )
 
@@ -58,11 +58,19 @@ type Event struct {
 	Count   int64    `json:"count,omitempty"`
 	Limit   *int64   `json:"limit,omitempty"` // bytes or processes
 	Keys    []string `json:"keys,omitempty"`
+	Values  []Value  `json:"values,omitempty"` // of keys; missing for some of them, or all, if unknown or too many
 	Version string   `json:"version,omitempty"`
 	Message string   `json:"message,omitempty"`
 
 	// Lost is how many events before this one the same process couldn't write.
 	Lost int64 `json:"lost,omitempty"`
+}
+
+// Value is what a key of the configuration was and is, as get prints it; empty: it isn't set.
+type Value struct {
+	Key  string `json:"key"`
+	From string `json:"from,omitempty"`
+	To   string `json:"to,omitempty"`
 }
 
 // About says whether e is of a guest of one of the names, now or before a rename; no
@@ -86,9 +94,10 @@ func (e *Event) check() error {
 
 // Bounds of what goes into one line, in bytes.
 const (
-	maxText = 400
-	maxWord = 100
-	maxKeys = 20
+	maxText   = 400
+	maxWord   = 100
+	maxKeys   = 20
+	maxValues = 6
 )
 
 // bounded is e with what may be long cut, and without what isn't printable: messages may
@@ -102,6 +111,11 @@ func (e Event) bounded() Event {
 	e.Keys = nil
 	for _, key := range keys {
 		e.Keys = append(e.Keys, plain(key, maxWord))
+	}
+	values := e.Values[:min(len(e.Values), maxValues)]
+	e.Values = nil
+	for _, v := range values {
+		e.Values = append(e.Values, Value{plain(v.Key, maxWord), plain(v.From, maxWord), plain(v.To, maxWord)})
 	}
 	e.Time = e.Time.UTC().Round(0)
 	return e

@@ -214,6 +214,7 @@ func TestLongTextsFit(t *testing.T) {
 		Version: long, Message: long}
 	for range 1000 {
 		e.Keys = append(e.Keys, long)
+		e.Values = append(e.Values, Value{long, long, long})
 	}
 	text, err := Encode(e)
 	if err != nil || len(text) > maxLine || strings.Count(string(text), "\n") != 1 || strings.Contains(string(text), "\x1b") {

@@ -3,6 +3,7 @@ package monitor
 import (
 	"errors"
 	"io/fs"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -26,13 +27,25 @@ func (c *Core) askedApply(client int, change *Change) {
 	}
 }
 
+// changeEvent has the values of limits only: no secret is among those.
+func changeEvent(values []events.Value) events.Event {
+	e := events.Event{Kind: events.Change}
+	for _, v := range values {
+		e.Keys = append(e.Keys, v.Key)
+		if strings.HasPrefix(v.Key, "limits.") {
+			e.Values = append(e.Values, v)
+		}
+	}
+	return e
+}
+
 func (c *Core) applied(ev Applied) {
 	c.applying = false
 	var field *limits.FieldError
 	switch {
 	case ev.Err == nil:
 		c.say("the guest's limits were changed")
-		c.happened(events.Event{Kind: events.Change, Keys: ev.Keys})
+		c.happened(changeEvent(ev.Values))
 		c.replyRun(ev.Client)
 	case errors.As(ev.Err, &field):
 		c.refuse(ev.Client, control.KindInvalid, ev.Err)

@@ -3,10 +3,12 @@ package monitor
 import (
 	"errors"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/sysct/sysct/pkg/guest/control"
+	"github.com/sysct/sysct/pkg/guest/events"
 )
 
 // showPlan answers a client with the plan as it is kept.
@@ -47,10 +49,10 @@ func (m *monitor) apply(a Apply) {
 		m.emit(Applied{Client: a.Client, Err: err})
 		return
 	}
-	changed := changedKeys(old.Config, next.Config)
+	changed := changedValues(old.Config, next.Config)
 	if group == nil { // between two boots: the next one makes the groups
 		m.commit(next, fd)
-		m.emit(Applied{Client: a.Client, Keys: changed})
+		m.emit(Applied{Client: a.Client, Values: changed})
 		return
 	}
 	m.job(func() func() {
@@ -65,26 +67,26 @@ func (m *monitor) apply(a Apply) {
 				unix.Close(fd)
 				m.take(fdNext)
 			}
-			m.emit(Applied{Client: a.Client, Err: err, Keys: changed})
+			m.emit(Applied{Client: a.Client, Err: err, Values: changed})
 		}
 	})
 }
 
-// changedKeys are those whose values differ, sorted.
-func changedKeys(old, next map[string]string) []string {
-	var keys []string
+// changedValues are those of keys that differ, in the order of the keys.
+func changedValues(old, next map[string]string) []events.Value {
+	var values []events.Value
 	for key, value := range next {
 		if was, ok := old[key]; !ok || was != value {
-			keys = append(keys, key)
+			values = append(values, events.Value{Key: key, From: was, To: value})
 		}
 	}
-	for key := range old {
+	for key, was := range old {
 		if _, ok := next[key]; !ok {
-			keys = append(keys, key)
+			values = append(values, events.Value{Key: key, From: was})
 		}
 	}
-	slices.Sort(keys)
-	return keys
+	slices.SortFunc(values, func(a, b events.Value) int { return strings.Compare(a.Key, b.Key) })
+	return values
 }
 
 // announce leaves the plan that is to be with the service manager, beside the one that

@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sysct/sysct/pkg/guest/control"
+	"github.com/sysct/sysct/pkg/guest/events"
 	"github.com/sysct/sysct/pkg/limits"
 )
 
@@ -113,7 +114,7 @@ type (
 	Applied struct {
 		Client int
 		Err    error
-		Keys   []string // of the configuration, whose values are others now
+		Values []events.Value // of the configuration, that are others now
 	}
 
 	// Undone ends what Facts.Undoing says is under way.
