@@ -56,6 +56,9 @@ func (m *Manager) Config(_ context.Context, name, key string) ([]ConfigValue, er
 		if err := list[i].decide(name); err != nil {
 			return nil, err
 		}
+		if err := m.decideDevice(text, &list[i]); err != nil {
+			return nil, err
+		}
 	}
 	return list, nil
 }
@@ -72,6 +75,32 @@ func (v *ConfigValue) decide(name string) error {
 			return err
 		}
 		v.Value, v.Text = pids, fmt.Sprint(pids)
+	}
+	return nil
+}
+
+// decideDevice fills in the defaults of a device's node, as it gets them.
+func (m *Manager) decideDevice(text *spec.Text, v *ConfigValue) error {
+	entry, key, ok := strings.Cut(v.Key, "].")
+	if !ok || v.Text != "" || !strings.HasPrefix(entry, "device[") {
+		return nil
+	}
+	switch key {
+	case "access":
+		v.Text = spec.DeviceAccess
+	case "mode":
+		v.Text = spec.DeviceMode
+	case "target":
+		paths, err := m.layers().Values(text.Data, text.Name, entry+"].path")
+		if err != nil {
+			return as(ErrConfig, err)
+		}
+		for _, path := range paths {
+			v.Text = path.Text
+		}
+	}
+	if v.Text != "" {
+		v.Value = v.Text
 	}
 	return nil
 }

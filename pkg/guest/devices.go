@@ -88,7 +88,7 @@ func numberOf(n *int64) int32 {
 
 func accessOf(letters string) (a devices.Access) {
 	if letters == "" {
-		letters = "rwm"
+		letters = spec.DeviceAccess
 	}
 	for _, c := range letters {
 		a |= map[rune]devices.Access{'r': devices.Read, 'w': devices.Write, 'm': devices.Mknod}[c]

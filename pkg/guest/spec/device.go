@@ -83,6 +83,12 @@ const (
 	maxGuestID = 1<<16 - 1
 )
 
+// What a device has that says nothing else.
+const (
+	DeviceAccess = "rwm"
+	DeviceMode   = "0660"
+)
+
 // Name is where in the guest's /dev the node is; empty: it has none.
 func (d *Device) Name() string {
 	target := d.Target

@@ -257,7 +257,15 @@ func TestOnlyThese(t *testing.T) {
 
 // An entry of a list is made by some of its keys; the others aren't changed by that.
 func TestEditMakesAnEntry(t *testing.T) {
-	text, err := Edit(nil, "f", changesOf([]string{"limits.io.device[0].path=/x", "limits.io.device[0].read=1M"}))
+	checkEntry(t, "limits.io.device[0].path=/x", "limits.io.device[0].read=1M")
+	checkEntry(t, "device[0].path=/dev/net/tun")
+	checkEntry(t, "device[0].path=/dev/net/tun", "device[0].uid=7", "device[0].optional=true")
+}
+
+// checkEntry makes and removes an entry with these keys.
+func checkEntry(t *testing.T, pairs ...string) {
+	t.Helper()
+	text, err := Edit(nil, "f", changesOf(pairs))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,11 +277,27 @@ func TestEditMakesAnEntry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"limits.io.device[0].path", "limits.io.device[0].read"}
+	var want []string
+	for _, pair := range pairs {
+		key, _, _ := strings.Cut(pair, "=")
+		want = append(want, key)
+	}
 	if got := Diff(before, after); !slices.Equal(got, want) {
 		t.Errorf("made: %q", got)
 	}
-	if got := Diff(after, before); !slices.Equal(got, want) {
-		t.Errorf("removed: %q", got)
+	removed := Diff(after, before)
+	if slices.Sort(want); !slices.Equal(removed, want) {
+		t.Errorf("removed: %q", removed)
+	}
+	for _, from := range []*Guest{before, after} {
+		for _, to := range []*Guest{before, after} {
+			var keys []string
+			for _, d := range Differences(Texts(from), to) {
+				keys = append(keys, d.Key)
+			}
+			if slices.Sort(keys); from != to && !slices.Equal(keys, want) || from == to && keys != nil {
+				t.Errorf("noted: %q, not %q", keys, want)
+			}
+		}
 	}
 }

@@ -45,11 +45,17 @@ func Differences(noted map[string]string, now *Guest) []Difference {
 	for _, v := range allValues(now) {
 		before, had := was[v.Key]
 		delete(was, v.Key)
+		if isBlank(v.Field, v.Key, v.Text) && (!had || before == v.Text) {
+			continue
+		}
 		if had != (v.Value != nil) || before != v.Text {
 			list = append(list, Difference{Key: v.Key, Change: v.Field.Change, From: before, To: v.Text, Secret: v.Secret})
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(was)) {
+		if _, field, err := resolve(key, GuestFields()); err == nil && isBlank(field, key, was[key]) {
+			continue
+		}
 		list = append(list, Difference{Key: key, Change: ChangeOf(key), From: was[key], Secret: strings.HasPrefix(key, "credentials.")})
 	}
 	return list

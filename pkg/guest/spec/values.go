@@ -202,7 +202,10 @@ func Diff(a, b *Guest) []string {
 	at := map[string]string{}
 	for i, g := range []*Guest{a, b} {
 		for _, v := range allValues(g) {
-			is := v.Value != nil // an entry of a list has keys without values
+			if v.Value == nil || isBlank(v.Field, v.Key, v.Text) {
+				v.Value, v.Text = nil, "" // an entry of a list has keys without values
+			}
+			is := v.Value != nil
 			switch text, was := at[v.Key]; {
 			case i == 1 && (was != is || text != v.Text):
 				keys = append(keys, v.Key)
@@ -215,6 +218,12 @@ func Diff(a, b *Guest) []string {
 		}
 	}
 	return append(keys, slices.Sorted(maps.Keys(at))...)
+}
+
+// isBlank tells a number or a truth value that an entry of a list has without anybody having
+// said so: it is no change of the configuration when the entry comes or goes.
+func isBlank(field Field, key, text string) bool {
+	return strings.Contains(key, "[") && (field.Type == "integer" && text == "0" || field.Type == "true or false" && text == "false")
 }
 
 // keysOf returns the keys of all values that a configuration has.
