@@ -34,6 +34,9 @@ type Options struct {
 	// must not wait, and whoever serves them does so from then on. pid is the process that
 	// becomes the guest's init. nil: the guest gets none.
 	ServeViews func(dev, pid int)
+	// Memory is the most that the guest may use, in bytes: it bounds the tmpfs that the guest
+	// begins with. 0: no bound but the host's own memory.
+	Memory int64
 	// Warn takes what the guest has to do without, in any goroutine; nil: nobody does.
 	Warn func(text string)
 	// Failpoint, if set, runs before each named step; an error stands in for the step's.

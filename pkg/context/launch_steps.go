@@ -145,7 +145,7 @@ func (l *launch) setup() error {
 	if err != nil {
 		return err
 	}
-	m := proto.Message{Kind: proto.KindSetup, Setup: newSetup(l.spec, hostRelease(), filterBytes(prog), l.views >= 0)}
+	m := proto.Message{Kind: proto.KindSetup, Setup: newSetup(l.spec, hostRelease(), filterBytes(prog), l.views >= 0, l.opt.Memory)}
 	m.FDs = []string{proto.FDRoot, proto.FDDev}
 	fds := []int{l.root, l.dev}
 	if l.sys >= 0 {
@@ -177,8 +177,17 @@ func filterBytes(prog []unix.SockFilter) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(&prog[0])), len(prog)*8)
 }
 
-func newSetup(s *Spec, osRelease string, filter []byte, views bool) *proto.Setup {
-	facts := mounts.Facts{PrivateNet: s.Net.Private, HostIDs: s.IDs.Host(), Sysfs: s.Net.Private, Pressure: s.Pressure}
+// lessMemory is a limit of memory, in bytes, if it is one: what is above the host's is none.
+func lessMemory(limit int64) int64 {
+	var host unix.Sysinfo_t
+	if unix.Sysinfo(&host) == nil && uint64(limit) >= uint64(host.Totalram)*uint64(host.Unit) {
+		return 0
+	}
+	return limit
+}
+
+func newSetup(s *Spec, osRelease string, filter []byte, views bool, memory int64) *proto.Setup {
+	facts := mounts.Facts{Memory: lessMemory(memory), PrivateNet: s.Net.Private, HostIDs: s.IDs.Host(), Sysfs: s.Net.Private, Pressure: s.Pressure}
 	if views {
 		facts.Views = s.Views
 	}

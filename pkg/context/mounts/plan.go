@@ -1,6 +1,9 @@
 package mounts
 
-import "path"
+import (
+	"path"
+	"strconv"
+)
 
 // Kind is what an Op does.
 type Kind string
@@ -45,6 +48,8 @@ type Facts struct {
 	// guest, each by its last component in the file system that is handed in as fd "views".
 	Views    []string
 	Pressure bool // /proc/pressure is the guest's own
+	// Memory is the most that the guest may use, in bytes; 0: as much as the host has.
+	Memory int64
 }
 
 // Attributes of struct mount_attr, linux/mount.h.
@@ -78,15 +83,34 @@ func Plan(f Facts) []Op {
 		{Kind: KindFD, FD: "dev", Target: "dev"},
 		{Kind: KindFS, FS: "devpts", Target: "dev/pts", Attr: AttrNosuid | AttrNoexec,
 			Options: []Option{{"ptmxmode", "0666"}, {"mode", "0620"}, {"gid", "5"}}},
-		{Kind: KindFS, FS: "tmpfs", Target: "dev/shm", Attr: AttrNosuid | AttrNodev, Options: []Option{{"mode", "1777"}}},
+		{Kind: KindFS, FS: "tmpfs", Target: "dev/shm", Attr: AttrNosuid | AttrNodev, Options: []Option{{"mode", "1777"}, {"size", shmSize(f.Memory)}}},
 		{Kind: KindFS, FS: "mqueue", Target: "dev/mqueue", Attr: attrClosed},
 		{Kind: KindFS, FS: "proc", Target: Pristine + "/proc", Attr: f.pristine()},
 	}
 	ops = append(ops, sysOps(f)...)
 	ops = append(ops, Op{Kind: KindFS, FS: "tmpfs", Target: "run", Attr: AttrNosuid | AttrNodev,
-		Options: []Option{{"mode", "0755"}, {"size", "20%"}, {"nr_inodes", "800k"}}})
+		Options: []Option{{"mode", "0755"}, {"size", runSize(f.Memory)}, {"nr_inodes", "800k"}}})
 	ops = append(ops, procOps(f)...)
 	return append(ops, ViewOps(f)...)
+}
+
+// shmSize is half of the memory that the guest may use, as the kernel's default is half of
+// the host's: what is in a tmpfs can't be taken back, and counts as the guest's.
+func shmSize(memory int64) string {
+	if memory == 0 {
+		return "50%" // of the host's, see tmpfs(5)
+	}
+	return strconv.FormatInt(memory/2, 10)
+}
+
+// runSize is a fifth, as systemd has it, but no less than half of a guest that has little:
+// systemd takes no daemon-reload with less than 16 MiB free in /run.
+func runSize(memory int64) string {
+	const enough = 32 << 20
+	if memory == 0 {
+		return "20%"
+	}
+	return strconv.FormatInt(max(memory/5, min(memory/2, enough)), 10)
 }
 
 // ViewOps are those mounts that show the guest's own figures. The file system that they come

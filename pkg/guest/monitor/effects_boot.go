@@ -47,6 +47,7 @@ func (m *monitor) launchJob() func() func() {
 						m.serveViews(dev, false)
 					})
 				},
+				Memory:    m.plan.memory(),
 				Warn:      m.warnLater,
 				Failpoint: failpoint,
 			}))
@@ -62,6 +63,14 @@ func (m *monitor) launchJob() func() func() {
 			m.emit(Launched{err})
 		}
 	}
+}
+
+// memory is the most that the guest may use, in bytes; 0: there is no limit.
+func (p *Plan) memory() int64 {
+	if p.Limits.Memory == nil {
+		return 0
+	}
+	return *p.Limits.Memory
 }
 
 // makeGroup is in a job's goroutine.
