@@ -31,6 +31,7 @@ func guestChecks() []guestCheck {
 		{"init", checkInit},
 		{"monitor", checkMonitor},
 		{"unit", checkUnit},
+		{"views", checkViews},
 		{"last boot", checkBoot},
 		{"system", checkSystem},
 		{"memory", checkMemory},

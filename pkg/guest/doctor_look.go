@@ -45,6 +45,7 @@ type patient struct {
 	system    string
 	units     []FailedUnit
 	unit      unitFacts
+	views     []string // that a running guest should have and hasn't
 }
 
 // unitFacts are what the host's systemd thinks of a guest's unit, where it has one.
@@ -133,6 +134,9 @@ func (m *Manager) lookInside(ctx context.Context, p *patient) {
 			p.errAsk = ErrState
 		}
 		return
+	}
+	if run != nil && run.Pid > 0 {
+		p.views = m.missingViews(ctx, p.name, run.Pid)
 	}
 	if run != nil && run.State == state.Running {
 		p.system, p.units = m.askSystemd(ctx, p.name)

@@ -37,6 +37,7 @@ func TestGuestChecks(t *testing.T) {
 	}{
 		{"well", func(p *patient) {}},
 		{"well and running", running},
+		{"views unmounted", func(p *patient) { running(p); p.views = []string{"proc/meminfo", "proc/stat"} }},
 		{"no identity", func(p *patient) {
 			p.id, p.errID = nil, errors.New("cannot read state.json: the file is empty\nhint: x")
 		}},
