@@ -83,8 +83,11 @@ func (f Files) quota(c *CPU) error {
 	read, v1 := f.of("cpu")
 	if v1 {
 		var quota, period *int64
-		err := figures(read, figure{"cpu.cfs_quota_us", &quota}, figure{"cpu.cfs_period_us", &period})
-		if err == nil && quota != nil && *quota > 0 && period != nil {
+		if err := figures(read, figure{"cpu.cfs_quota_us", &quota}); err != nil || quota == nil || *quota <= 0 {
+			return err
+		}
+		err := figures(read, figure{"cpu.cfs_period_us", &period})
+		if err == nil && period != nil {
 			c.Quota = &CPUQuota{Quota: *quota, Period: *period}
 		}
 		return err

@@ -17,13 +17,18 @@ func (f Files) hugepages() (all []Hugepages, err error) {
 	}
 	for _, size := range f.PageSizes {
 		var used, most *int64
-		err := figures(read, figure{"hugetlb." + size + "." + limit, &most}, figure{"hugetlb." + size + "." + current, &used})
-		if err != nil {
+		if err := figures(read, figure{"hugetlb." + size + "." + current, &used}); err != nil {
+			return nil, err
+		}
+		if used == nil {
+			return all, nil // no such controller; to ask for each file costs some time
+		}
+		if err := figures(read, figure{"hugetlb." + size + "." + limit, &most}); err != nil {
 			return nil, err
 		}
 		// v1's figure of no limit is shown on v2, too, for sizes that don't divide it.
 		most = limited(most)
-		if used != nil && (*used > 0 || most != nil) {
+		if *used > 0 || most != nil {
 			all = append(all, Hugepages{size, *used, most})
 		}
 	}

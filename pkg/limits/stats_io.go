@@ -48,9 +48,9 @@ func (f Files) io() (*IOStats, error) {
 		if err != nil {
 			return nil, fmt.Errorf("cannot parse %s: %w", file, err)
 		}
-	}
-	if v1 && len(found) == 0 {
-		return nil, nil
+		if v1 && len(found) == 0 {
+			return nil, nil // the other file has none either
+		}
 	}
 	return found.sum(), nil
 }

@@ -72,27 +72,43 @@ func memoryV1(read ReadFunc, want Want) (*Memory, error) {
 		return nil, err
 	}
 	m := &Memory{Current: *current}
-	var both, bothMax *int64 // memory and swap together
 	err = figures(read, figure{"memory.limit_in_bytes", &m.Max}, figure{"memory.max_usage_in_bytes", &m.Peak},
-		figure{"memory.failcnt", &m.MaxHits}, figure{"memory.memsw.usage_in_bytes", &both})
+		figure{"memory.failcnt", &m.MaxHits})
 	if err != nil {
 		return nil, err
 	}
-	if m.Max = limited(m.Max); m.Max != nil && both != nil {
-		if err := figures(read, figure{"memory.memsw.limit_in_bytes", &bothMax}); err != nil {
+	m.Max = limited(m.Max)
+	if want.Has(WantDetail) {
+		if err := m.detailV1(read); err != nil {
 			return nil, err
 		}
 	}
-	// Two files can't be read at one moment.
-	m.Swap, m.SwapMax = lessOf(both, current), lessOf(limited(bothMax), m.Max)
+	if err := m.swapV1(read); err != nil {
+		return nil, err
+	}
 	control, err := keys(read, "memory.oom_control")
 	if err != nil {
 		return nil, err
 	}
-	if m.OOMKills, err = control.value("oom_kill"); err != nil || !want.Has(WantDetail) {
-		return m, err
+	m.OOMKills, err = control.value("oom_kill")
+	return m, err
+}
+
+// swapV1 reads what isn't known of swap yet. v1 has files for memory and swap together.
+func (m *Memory) swapV1(read ReadFunc) error {
+	var both, bothMax *int64
+	if m.Swap == nil {
+		if err := figures(read, figure{"memory.memsw.usage_in_bytes", &both}); err != nil {
+			return err
+		}
+		m.Swap = lessOf(both, &m.Current) // two files can't be read at one moment
 	}
-	return m, m.detailV1(read)
+	if m.Swap == nil || m.Max == nil {
+		return nil
+	}
+	err := figures(read, figure{"memory.memsw.limit_in_bytes", &bothMax})
+	m.SwapMax = lessOf(limited(bothMax), m.Max)
+	return err
 }
 
 func (m *Memory) detailV1(read ReadFunc) error {
@@ -104,7 +120,7 @@ func (m *Memory) detailV1(read ReadFunc) error {
 	if i := strings.Index(stat.text, "\ntotal_"); i >= 0 {
 		stat.text = stat.text[i+1:]
 	}
-	m.Anon, m.File = stat.get("total_rss"), stat.get("total_cache")
+	m.Anon, m.File, m.Swap = stat.get("total_rss"), stat.get("total_cache"), stat.get("total_swap")
 	return figures(read, figure{"memory.kmem.usage_in_bytes", &m.Kernel})
 }
 

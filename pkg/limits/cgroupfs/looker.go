@@ -13,14 +13,19 @@ import (
 // is wanted: a walk to a file from the mount costs more than the file.
 type looker struct {
 	name string
-	room *int   // how many more files may stay open
+	room *int // how many more files may stay open
+	buf  *buffer
 	has  string // the controllers that its v2 group had when it was last looked at
 	v2   glance
 	v1   []*glance
 }
 
+// buffer has what one read gives, which is all of most of these files. All guests share
+// one: a fresh one for each file would cost more than the file.
+type buffer [4096]byte
+
 func (l *looker) look(all *bases, want limits.Want) (s limits.Sight, err error) {
-	l.v2.room = l.room
+	l.v2.room, l.v2.buf = l.room, l.buf
 	if want != limits.WantNothing {
 		l.newControllers()
 	}
@@ -62,7 +67,7 @@ func (l *looker) reader(base *dir) limits.ReadFunc {
 			return g.read
 		}
 	}
-	g := &glance{room: l.room}
+	g := &glance{room: l.room, buf: l.buf}
 	if err := g.openPath(base, l.name); err != nil {
 		return func(string) (string, error) { return "", err }
 	}
@@ -83,6 +88,7 @@ type glance struct {
 	fd              int    // 0: not open
 	room            *int
 	kept            map[string]int // files that stay open; -1 is one that there isn't
+	buf             *buffer
 }
 
 // openPath opens a group some levels down, all of them root's own. No link is followed.
@@ -125,8 +131,10 @@ func (g *glance) read(name string) (string, error) {
 	if fd < 0 {
 		return "", fs.ErrNotExist
 	}
-	// One read has all of most of these files.
-	var buf [4096]byte
+	if g.buf == nil {
+		g.buf = new(buffer)
+	}
+	buf := g.buf
 	var n int
 	err := again(func() (err error) { n, err = unix.Pread(fd, buf[:], 0); return err })
 	if err != nil {

@@ -40,6 +40,7 @@ type watch struct {
 	tree    Tree
 	base    string
 	lookers map[string]*looker
+	buf     buffer
 	room    int // how many more files may be kept open
 }
 
@@ -101,7 +102,7 @@ func (w *watch) look(all *bases, name string, want limits.Want) (limits.Sight, e
 		}
 		w.forget(name)
 	}
-	l := &looker{name: name, room: &w.room}
+	l := &looker{name: name, room: &w.room, buf: &w.buf}
 	if err := l.v2.openPath(all.v2, name+"/guest"); err != nil {
 		return limits.Sight{}, err
 	}
