@@ -34,7 +34,7 @@ func (o *afterStart) run(ctx context.Context, a *app, m *guest.Manager, name str
 		return a.attach(ctx, m, name, consoleOptions{escape: defaultEscape})
 	case o.wait:
 		patience := o.timeout.or(startPatience)
-		return notReady(hintWhy(name, m.Wait(ctx, name, guest.WaitOptions{Ready: true, Timeout: &patience})))
+		return notReady(hintWhy(name, m.Wait(ctx, name, guest.WaitOptions{Ready: true, Started: true, Timeout: &patience})))
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 type WaitOptions struct {
 	Ready   bool
 	States  []state.State
+	Started bool // the guest was started just now: without a monitor it has stopped since
 	Timeout *time.Duration // nil: as long as ctx lasts; 0: it is looked once
 }
 
@@ -63,6 +64,9 @@ func (m *Manager) waitOnce(ctx context.Context, name string, o WaitOptions) (boo
 			return false, nil
 		case info.Error != nil:
 			return false, as(ErrBroken, errors.New(*info.Error))
+		}
+		if populated, _ := m.populated(name); o.Started && !populated {
+			return false, stateError("the guest has stopped") // as its monitor would have said
 		}
 		return false, m.noMonitor(name)
 	}
