@@ -17,7 +17,7 @@ import (
 type WaitOptions struct {
 	Ready   bool
 	States  []state.State
-	Started bool // the guest was started just now: without a monitor it has stopped since
+	Started bool           // the guest was started just now: without a monitor it has stopped since
 	Timeout *time.Duration // nil: as long as ctx lasts; 0: it is looked once
 }
 
