@@ -105,7 +105,7 @@ func (m *Manager) applying(ctx context.Context, name string, cfg *spec.Guest) (*
 	if a.plan, err = m.runningPlan(ctx, name); err != nil {
 		return nil, err
 	}
-	lim, err := guestLimits(cfg)
+	lim, err := m.guestLimits(cfg)
 	refused := m.refusals(cfg, err)
 	a.compare(cfg, lim, refused)
 	if a.change != nil {

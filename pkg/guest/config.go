@@ -195,7 +195,7 @@ func (m *Manager) newConfig(name string, changes []spec.Change) ([]byte, error) 
 	if err := m.fitsOthers(name, spec.Default(), cfg); err != nil {
 		return nil, err
 	}
-	if err := fitsHost(cfg); err != nil {
+	if err := m.fitsHost(cfg); err != nil {
 		return nil, err
 	}
 	m.warnOf(spec.Default(), cfg)
@@ -227,7 +227,7 @@ func (m *Manager) replaceConfig(ctx context.Context, dir int, name string, old *
 		before = spec.Default() // what was wrong is mended
 	}
 	// What a start would refuse is refused here, unless it was as wrong before.
-	if err := fitsHost(after); err != nil && fitsHost(before) == nil {
+	if err := m.fitsHost(after); err != nil && m.fitsHost(before) == nil {
 		return nil, err
 	}
 	if err := m.fitsOthers(name, before, after); err != nil {

@@ -98,7 +98,7 @@ func (m *Manager) pidsOf(name string) int64 {
 	if err != nil {
 		return 0
 	}
-	lim, err := guestLimits(cfg)
+	lim, err := m.guestLimits(cfg)
 	if err != nil || lim.Pids == nil {
 		return 0
 	}

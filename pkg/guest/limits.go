@@ -19,7 +19,7 @@ import (
 
 // guestLimits are the limits of a configuration on this host. What it doesn't have is
 // ErrConfig.
-func guestLimits(cfg *spec.Guest) (limits.Limits, error) {
+func (m *Manager) guestLimits(cfg *spec.Guest) (limits.Limits, error) {
 	c := &cfg.Limits
 	l := limits.Limits{
 		Memory: number(c.Memory), Swap: number(c.Swap), MemoryHigh: number(c.MemoryHigh), MemoryMin: number(c.MemoryMin),
@@ -34,7 +34,7 @@ func guestLimits(cfg *spec.Guest) (limits.Limits, error) {
 			l.CPUQuota.Burst = int64(*c.CPUBurst)
 		}
 	}
-	for _, fill := range []func(*spec.Guest, *limits.Limits) error{checkCPUs, fillPids, fillHugepages, fillDisks, canKeep, checkOpenFiles, checkRaised} {
+	for _, fill := range []func(*spec.Guest, *limits.Limits) error{checkCPUs, fillPids, fillHugepages, fillDisks, m.canKeep, checkOpenFiles, checkRaised} {
 		if err := fill(cfg, &l); err != nil {
 			return l, err
 		}
@@ -161,13 +161,17 @@ func rlimits(cfg *spec.Guest) []sysctx.Rlimit {
 }
 
 // canKeep says which limit no control group of this host can keep.
-func canKeep(_ *spec.Guest, l *limits.Limits) error {
+func (m *Manager) canKeep(_ *spec.Guest, l *limits.Limits) error {
 	tree, err := detect.Find()
 	if err != nil {
 		return nil // a start says what is wrong
 	}
+	backend := cgroupfs.New(tree)
+	if m.units {
+		backend = cgroupfs.NewDelegated(tree)
+	}
 	var field *limits.FieldError
-	if err := cgroupfs.New(tree).Check(*l); errors.As(err, &field) {
+	if err := backend.Check(*l); errors.As(err, &field) {
 		return as(ErrConfig, field)
 	}
 	return nil

@@ -47,7 +47,7 @@ func (m *Manager) monitorPlan(name string) (*monitor.Plan, error) {
 	if err != nil {
 		return nil, as(ErrConfig, err)
 	}
-	lim, err := guestLimits(cfg)
+	lim, err := m.guestLimits(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +152,7 @@ func initCommand(cfg *spec.Guest) []string {
 }
 
 // fitsHost says what of a configuration this host can't give: ErrConfig.
-func fitsHost(cfg *spec.Guest) error {
+func (m *Manager) fitsHost(cfg *spec.Guest) error {
 	if err := canBePrivileged(cfg); err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func fitsHost(cfg *spec.Guest) error {
 	if _, err := guestDevices(cfg); err != nil {
 		return err
 	}
-	_, err := guestLimits(cfg)
+	_, err := m.guestLimits(cfg)
 	return err
 }
 

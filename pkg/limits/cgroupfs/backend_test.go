@@ -4,6 +4,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/sysct/sysct/pkg/limits"
 	"github.com/sysct/sysct/pkg/limits/cgroupfs"
 	"github.com/sysct/sysct/pkg/limits/limitstest"
 )
@@ -36,6 +37,22 @@ func TestDelegated(t *testing.T) {
 	}
 	backend := limitstest.Scoped{Backend: cgroupfs.NewDelegated(cgroupfs.Tree{V2: mounts}), V2: mounts}
 	limitstest.RunLimits(t, limitstest.Host{Backend: backend, Controllers: limitstest.Delegated(), V2: mounts})
+}
+
+// TestCheckKnowsWhatIsNeverDelegated before the service manager has made any group.
+func TestCheckKnowsWhatIsNeverDelegated(t *testing.T) {
+	tree := cgroupfs.Tree{V2: mounts}
+	if !pureV2() {
+		tree.V2 += "/unified"
+	}
+	l := limits.Limits{Hugepages: map[string]int64{"2MB": 0}}
+	if err := cgroupfs.New(tree).Check(l); err != nil {
+		t.Errorf("where groups are made by writing: %v", err)
+	}
+	err := cgroupfs.NewDelegated(tree).Check(l)
+	if want := "limits.hugepages: the host's service manager delegates no hugetlb controller"; err == nil || err.Error() != want {
+		t.Errorf("where they are delegated: %v, want %s", err, want)
+	}
 }
 
 // TestWithoutControllers is the v2 tree of a hybrid host alone. A pure one has all

@@ -36,9 +36,11 @@ func (b *Backend) Make(base, name string, l limits.Limits, owner uint32, warn fu
 }
 
 // Check says which of the limits no group of this host could keep, by a *FieldError, and
-// makes nothing. What a service manager may not delegate isn't known before it has.
+// makes nothing. Of what a service manager may delegate it is known which controllers never
+// are.
 func (b *Backend) Check(l limits.Limits) error {
 	m := &maker{Backend: &Backend{tree: b.tree}, base: "none", name: "none", limits: l}
+	m.on.Delegated = b.delegated
 	defer m.close()
 	return m.check()
 }
@@ -97,7 +99,11 @@ func (m *maker) check() (err error) {
 	if m.on.V2, err = top.words("cgroup.controllers"); err != nil {
 		return err
 	}
-	m.on.Delegated = m.delegated
+	if m.delegated {
+		m.on.Delegated = true
+	} else if m.on.Delegated {
+		m.on.V2 = limits.Enabled(m.on) // the group, which would tell, isn't there yet
+	}
 	for controller := range m.tree.V1 {
 		m.on.V1 = append(m.on.V1, controller)
 	}
