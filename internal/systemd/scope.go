@@ -3,6 +3,8 @@ package systemd
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
 
 	"github.com/godbus/dbus/v5"
 	"golang.org/x/sys/unix"
@@ -16,10 +18,20 @@ type Scope struct {
 	Before      []string // units that are stopped before it
 	Pid         int      // the process that is moved into it
 
-	// What systemd sets on the scope itself, see systemd.resource-control(5); nil is the
-	// default.
-	CPUWeight, IOWeight, MemoryMin *int64
+	Shares
 }
+
+// Shares are what systemd sets on a scope itself, see systemd.resource-control(5); nil is
+// the default.
+type Shares struct{ CPUWeight, IOWeight, MemoryMin *int64 }
+
+// shareProperties are their names.
+func shareProperties() []string { return []string{"CPUWeight", "IOWeight", "MemoryMin"} }
+
+func (s Shares) values() []*int64 { return []*int64{s.CPUWeight, s.IOWeight, s.MemoryMin} }
+
+// defaults are what systemd takes for none, in the same order.
+func defaults() []uint64 { return []uint64{math.MaxUint64, math.MaxUint64, 0} }
 
 type property struct {
 	Name  string
@@ -62,13 +74,26 @@ func (c *Conn) startScope(ctx context.Context, s Scope) error {
 	if len(s.Before) > 0 {
 		list = append(list, property{"Before", dbus.MakeVariant(s.Before)})
 	}
-	for _, p := range []struct {
-		name  string
-		value *int64
-	}{{"CPUWeight", s.CPUWeight}, {"IOWeight", s.IOWeight}, {"MemoryMin", s.MemoryMin}} {
-		if p.value != nil {
-			list = append(list, property{p.name, dbus.MakeVariant(uint64(*p.value))})
+	for i, value := range s.values() {
+		if value != nil {
+			list = append(list, property{shareProperties()[i], dbus.MakeVariant(uint64(*value))})
 		}
 	}
 	return c.job(ctx, s.Name, "StartTransientUnit", s.Name, "fail", list, []aux{})
+}
+
+// SetShares has systemd give a scope that is there other shares, as long as it is there.
+func (c *Conn) SetShares(ctx context.Context, scope string, s Shares) error {
+	var list []property
+	for i, value := range s.values() {
+		number := defaults()[i]
+		if value != nil {
+			number = uint64(*value)
+		}
+		list = append(list, property{shareProperties()[i], dbus.MakeVariant(number)})
+	}
+	if err := c.call(ctx, "SetUnitProperties", scope, true, list).Err; err != nil {
+		return fmt.Errorf("cannot set properties of %s: %w", scope, err)
+	}
+	return nil
 }

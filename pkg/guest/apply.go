@@ -122,6 +122,9 @@ func (m *Manager) applyAll(ctx context.Context, a *Applying) error {
 	// Whoever interrupts now would not learn whether it was made.
 	err := m.change(context.WithoutCancel(ctx), a.Name, a.change)
 	a.Applied = err == nil
+	if a.Applied && a.change.Limits != nil {
+		m.tellShares(ctx, a.plan, &a.plan.Limits, a.change.Limits)
+	}
 	return err
 }
 
@@ -135,6 +138,9 @@ func (m *Manager) undo(ctx context.Context, a *Applying) error {
 		config = map[string]string{}
 	}
 	err := m.change(context.WithoutCancel(ctx), a.Name, &monitor.Change{Limits: &a.plan.Limits, Config: config})
+	if err == nil && a.change.Limits != nil {
+		m.tellShares(ctx, a.plan, a.change.Limits, &a.plan.Limits)
+	}
 	if err != nil {
 		return fmt.Errorf("cannot take the change of the running guest back: %w", err)
 	}

@@ -145,7 +145,7 @@ func (m *Manager) Scope(ctx context.Context, name string, in io.Reader, out io.W
 		Name: scopeName(name), Description: "Guest " + name, Slice: guestSlice,
 		Before: []string{UnitName(name)}, Pid: os.Getpid(),
 		// The monitor writes them too, but systemd would take them for changes by somebody else.
-		CPUWeight: cfg.Limits.CPUWeight, IOWeight: cfg.Limits.IO.Weight, MemoryMin: number(cfg.Limits.MemoryMin),
+		Shares: systemd.Shares{CPUWeight: cfg.Limits.CPUWeight, IOWeight: cfg.Limits.IO.Weight, MemoryMin: number(cfg.Limits.MemoryMin)},
 	})
 	if err != nil {
 		return err
