@@ -2,6 +2,7 @@ package systemd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/godbus/dbus/v5"
@@ -18,7 +19,11 @@ func (e *JobError) Error() string {
 	return fmt.Sprintf("systemd's job for %s ended as %q", e.Unit, e.Result)
 }
 
-// Start starts a unit and waits until it is active. A *[JobError] if it fails. When ctx
+// ErrMasked is a unit that an administrator has forbidden to start.
+var ErrMasked = errors.New("the unit is masked")
+
+// Start starts a unit and waits until it is active. [ErrMasked] if it may not be, a *[JobError] if
+// it fails. When ctx
 // ends, the job goes on.
 func (c *Conn) Start(ctx context.Context, unit string) error {
 	return c.job(ctx, unit, "StartUnit", unit, "replace")
@@ -50,6 +55,9 @@ func (c *Conn) job(ctx context.Context, unit, method string, args ...any) error 
 	}
 	var job dbus.ObjectPath
 	if err := c.call(ctx, method, args...).Store(&job); err != nil {
+		if isError(err, service+".UnitMasked") {
+			return ErrMasked
+		}
 		return fmt.Errorf("cannot ask systemd for %s: %w", unit, err)
 	}
 	for {

@@ -169,6 +169,9 @@ func (m *Manager) startUnitCheck(ctx context.Context, name string) error {
 
 // unitFailure says why a job failed: by the record that the monitor has made.
 func (m *Manager) unitFailure(name string, began time.Time, err error) error {
+	if errors.Is(err, systemd.ErrMasked) {
+		return maskedError(name)
+	}
 	var job *systemd.JobError
 	if !errors.As(err, &job) {
 		return err
@@ -176,13 +179,10 @@ func (m *Manager) unitFailure(name string, began time.Time, err error) error {
 	if job.Result == "canceled" {
 		return stateError("it was stopped while it started")
 	}
-	if b, rerr := m.readBoot(name); rerr == nil && b != nil && !b.EndedAt.Before(began) && b.Failure != nil {
-		f := b.Failure
-		cause := errors.New(strings.TrimSpace(f.Message))
-		if f.Errno != 0 && unix.Errno(f.Errno).Error() == f.Message {
-			cause = unix.Errno(f.Errno)
+	if b, rerr := m.readBoot(name); rerr == nil && b != nil && !b.EndedAt.Before(began) {
+		if err := bootFailure(name, b); err != nil {
+			return err
 		}
-		return &StartError{Step: f.Step, Call: f.Call, Path: f.Path, Err: cause, Console: b.Console}
 	}
 	if run, serr := m.status(context.Background(), name); serr == nil && run != nil && run.State == state.Running {
 		// The monitor died before the guest was ready; another one has it.
@@ -190,4 +190,23 @@ func (m *Manager) unitFailure(name string, began time.Time, err error) error {
 		return m.Wait(context.Background(), name, WaitOptions{Ready: true, Timeout: &ready})
 	}
 	return fmt.Errorf("%w\nhint: journalctl -e -u %s", err, UnitName(name))
+}
+
+// bootFailure says how a boot went wrong before the guest was ready; nil: it didn't.
+func bootFailure(name string, b *state.Boot) error {
+	if f := b.Failure; f != nil {
+		cause := errors.New(strings.TrimSpace(f.Message))
+		if f.Errno != 0 && unix.Errno(f.Errno).Error() == f.Message {
+			cause = unix.Errno(f.Errno)
+		}
+		return &StartError{Step: f.Step, Call: f.Call, Path: f.Path, Err: cause, Console: b.Console}
+	}
+	if b.Exit == nil || b.Ready {
+		return nil
+	}
+	text := "its init ended before the guest was ready"
+	if b.Exit.Reason == state.ReasonOOM {
+		text = "its init was killed for lack of memory before the guest was ready"
+	}
+	return errors.New(text + "\nhint: sysct why " + name)
 }

@@ -67,10 +67,14 @@ func (m *Manager) notMasked(ctx context.Context, name string) error {
 	return m.withSystemd(ctx, func(conn *systemd.Conn) error {
 		masked, err := conn.Masked(ctx, UnitName(name))
 		if err == nil && masked {
-			err = stateError("its unit %s is masked, so systemd won't start it\nhint: systemctl unmask %s", UnitName(name), UnitName(name))
+			err = maskedError(name)
 		}
 		return err
 	})
+}
+
+func maskedError(name string) error {
+	return stateError("its unit %s is masked, so systemd won't start it\nhint: systemctl unmask %s", UnitName(name), UnitName(name))
 }
 
 // mirror is what is to be done for the links to follow the configurations.
