@@ -32,6 +32,15 @@ func (m *Manager) Stop(ctx context.Context, name string, o StopOptions) error {
 	if err := m.check(name); err != nil {
 		return err
 	}
+	starting := !o.NoWait && m.unready(name)
+	err := m.stop(ctx, name, o)
+	if starting && err == nil {
+		m.forgive(ctx, name)
+	}
+	return err
+}
+
+func (m *Manager) stop(ctx context.Context, name string, o StopOptions) error {
 	if o.Kill {
 		return m.kill(ctx, name, o.again)
 	}
