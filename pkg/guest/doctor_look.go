@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -123,12 +124,22 @@ func (m *Manager) look(ctx context.Context, info *Info, used []idledger.Entry) *
 	return p
 }
 
+// comesAndGoes is how long a guest may be without a monitor: until the next one is there, or
+// its own end is noted.
+const comesAndGoes = time.Second
+
 // lookInside asks the monitor and the system of a running guest.
 func (m *Manager) lookInside(ctx context.Context, p *patient) {
 	if p.info.State == state.Stopped {
 		return
 	}
 	run, err := m.status(ctx, p.name)
+	for end := time.Now().Add(comesAndGoes); errors.Is(err, control.ErrNoMonitor) && time.Now().Before(end); run, err = m.status(ctx, p.name) {
+		if populated, look := m.populated(p.name); !populated && look == nil {
+			return // it has ended since
+		}
+		time.Sleep(poll)
+	}
 	if p.errAsk = err; err != nil {
 		if errors.Is(err, control.ErrNoMonitor) {
 			p.errAsk = ErrState
