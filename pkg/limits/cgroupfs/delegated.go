@@ -79,9 +79,13 @@ func (b *Backend) Enter(base, name string) error {
 	return entry.write("cgroup.procs", "0")
 }
 
-// Leave removes the group that Enter has made, if no process is in it any more.
+// Leave removes the group that Enter has made, if no process is in it any more. That the
+// service manager has removed all of it is no error.
 func (b *Backend) Leave(base, name string) error {
 	group, err := openGroup(b.tree.V2, base, name)
+	if gone(err) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
