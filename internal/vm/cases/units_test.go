@@ -51,7 +51,7 @@ func TestUnits(t *testing.T) {
 	soon(t, "! systemctl is-active sysct@tiny sysct-tiny.scope")
 }
 
-// TestStartThatFails: the verb says why, systemd doesn't try again, and the next start succeeds.
+// TestStartThatFails: the verb says why, systemd doesn't try again, and the next start succeeds. doctor tells of units what is so.
 func TestStartThatFails(t *testing.T) {
 	tiny(t)
 	sh(t, `sysct set tiny 'init.cmd=["/nothing"]'`)
@@ -69,6 +69,35 @@ func TestStartThatFails(t *testing.T) {
 	sh(t, "sysct kill -s KILL tiny; sysct start tiny && kill -9 $(sysct info --json tiny | sed -n 's/.*\"pid\": \\([0-9]*\\),/\\1/p')")
 	soon(t, "test $(systemctl is-failed sysct@tiny) = failed")
 	want(t, "systemctl show -P NRestarts sysct@tiny", "0")
+
+	sh(t, `sysct set tiny limits.memory=48M 'init.cmd=["/usr/bin/tail", "/dev/zero"]'`)
+	out, status = try(t, "sysct start tiny")
+	if status != 1 || !strings.Contains(out, "its init was killed for lack of memory before the guest was ready\nhint: sysct why tiny") {
+		t.Errorf("start of an init that takes too much: %d, %s", status, out)
+	}
+	want(t, "sysct events -n 2 | cut -d' ' -f4-", "tiny  oom  1 process killed, 48M limit\ntiny  stop  oom")
+	sh(t, "sysct why tiny | grep 'was killed for lack of memory'")
+	sh(t, "sysct doctor tiny | grep 'its unit sysct@tiny.service has failed'")
+
+	sh(t, `sysct unset tiny init.cmd && sysct set tiny 'init.ready_cmd=["false"]'`)
+	out, status = try(t, "sysct start -T 3 tiny")
+	if status != 6 || !strings.Contains(out, "it is not ready after 3s, and systemd goes on starting it\nhint: sysct wait tiny ready, or sysct stop tiny") {
+		t.Errorf("start -T of a guest that is never ready: %d, %s", status, out)
+	}
+	soon(t, "test $(sysct ls -1 --running) = tiny")
+	sh(t, "sysct stop tiny")
+	want(t, "systemctl is-active sysct@tiny; systemctl is-system-running", "inactive\nrunning")
+
+	sh(t, "sysct unset tiny init.ready_cmd && systemctl mask --quiet sysct@tiny")
+	for _, verb := range []string{"start", "enable"} {
+		out, status = try(t, "sysct "+verb+" tiny")
+		if status != 2 || !strings.Contains(out, "its unit sysct@tiny.service is masked, so systemd won't start it\nhint: systemctl unmask sysct@tiny.service") {
+			t.Errorf("%s of a masked unit: %d, %s", verb, status, out)
+		}
+	}
+	sh(t, "sysct doctor tiny | grep 'its unit sysct@tiny.service is masked'")
+	sh(t, "systemctl unmask --quiet sysct@tiny && sysct start tiny")
+	want(t, "sysct doctor tiny | sed '1,/^guest tiny/d' | grep -v '^0 problems'", "  ok       guest: running")
 }
 
 // TestWithoutDBus: guests run on and are ruled while no bus is there.
