@@ -39,6 +39,6 @@ func targets() []target {
 		{Package: "pkg/guest/fdstore"},
 		{Package: "pkg/views/fuse"},
 		{Package: "pkg/guest", Tests: "^(TestBusyboxFromCreateToDestroy|TestGuestReboots|TestKillAndRestart|TestLimitsOfTheConfiguration|" +
-			"TestTwentyKillsOfTheMonitor|TestHolderDiesAlone|TestBothKilled)$"},
+			"TestTwentyKillsOfTheMonitor|TestHolderDiesAlone|TestBothKilled|TestDevices|TestNestingIsTurnedOnLater|TestViewsAgree)$"},
 	}
 }
