@@ -64,12 +64,12 @@ func newLs(a *app) *cobra.Command {
 	f.BoolVar(&o.running, "running", false, "only guests that run")
 	f.BoolVar(&o.frozen, "frozen", false, "only guests that are frozen")
 	f.BoolVar(&o.stopped, "stopped", false, "only guests that are stopped")
-	f.BoolVar(&o.json, "json", false, "everything, as a JSON array")
+	f.BoolVar(&o.json, "json", false, "everything, as a JSON array, with -f or without")
 	completeFlag(cmd, "columns", completeColumns)
 	completeFlag(cmd, "sort", completeColumn)
 	completeFlag(cmd, "filter", completeFilter)
 	completeFlag(cmd, "group", a.completeGroups)
-	for _, other := range []string{"one", "fancy", "columns", "no-header"} {
+	for _, other := range []string{"one", "columns", "no-header"} { // -f asks for less than the JSON has
 		exclusive(cmd, "json", other)
 	}
 	exclusive(cmd, "one", "fancy", "columns")
