@@ -119,6 +119,7 @@ func (m *monitor) commit(next *Plan, fd int) {
 	m.take(fdPlan)
 	_ = failpoint("replace plan")
 	m.plan = next
+	m.effort.bound(&next.Limits)
 	m.keep(fdPlan, fd)
 	m.barrier()
 	_ = failpoint("end change")

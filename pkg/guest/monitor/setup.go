@@ -36,6 +36,7 @@ func setup(h *heritage) (*monitor, error) {
 		return nil, err
 	}
 	m := &monitor{plan: plan, backend: backendOf(plan, h.tree), report: h.report, manager: h.manager, peers: map[int]*peer{}, guestDir: -1, pidfd: -1, notify: -1, views: viewServer{dev: -1}, version: h.version}
+	m.effort.bound(&plan.Limits)
 	if err := m.lockDir(h); err != nil {
 		return nil, err
 	}
