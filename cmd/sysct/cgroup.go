@@ -8,10 +8,11 @@ import (
 
 const cgroupLong = `Read or write a file of a running guest's control group, by its name as the kernel has it.
 
-It is the group with the guest's limits: on control groups v2 its own, on a hybrid host
-the one in the v1 hierarchy that has the file, as memory.limit_in_bytes. What is written
-here is not in the guest's configuration and doesn't outlast a reboot of the guest: set
-limits.memory and its like are for that. Files that hold the guest together, as
+It is the group with the guest's limits: on control groups v2 its own, for the weights
+(cpu.weight, io.weight) the one above it, where other guests' are beside it; on a hybrid
+host the one in the v1 hierarchy that has the file, as memory.limit_in_bytes. What is
+written here is not in the guest's configuration and doesn't outlast a reboot of the
+guest: set limits.memory and its like are for that. Files that hold the guest together, as
 cgroup.procs and cgroup.subtree_control, can be read only; freeze, thaw and stop -k do
 what cgroup.freeze and cgroup.kill would.`
 

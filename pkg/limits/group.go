@@ -51,9 +51,10 @@ type Group interface {
 	// of memory, not the guest's, wakes nobody, but is counted.
 	Alarm() (Alarm, error)
 	// ReadFile reads a file of the group, as memory.max, in v2 or in the v1 hierarchy that
-	// has it; fs.ErrNotExist if none has.
+	// has it; fs.ErrNotExist if none has. One that limits are written to is the one that
+	// they are written to, see Places.
 	ReadFile(name string) (string, error)
-	// WriteFile writes one, if it is one of a controller's: see CheckFile.
+	// WriteFile writes one, in all its places, if it is one of a controller's: see CheckFile.
 	WriteFile(name, value string) error
 	// Pids lists the processes of the guest, in no order.
 	Pids() ([]int, error)

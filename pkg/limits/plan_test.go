@@ -206,3 +206,16 @@ func TestDefaultPids(t *testing.T) {
 		t.Errorf("this host: %d, %v", n, err)
 	}
 }
+
+// TestPlaces: a file that limits are written to is where they are written, any other one is
+// with most of them.
+func TestPlaces(t *testing.T) {
+	for file, want := range map[string][]Place{
+		"cpu.weight": {Beside}, "io.weight": {Beside}, "io.bfq.weight": {Beside}, "memory.min": {Beside, InGuest, InPayload},
+		"memory.max": {InGuest}, "cpu.max": {InGuest}, "hugetlb.2MB.max": {InGuest}, "io.max": {InGuest}, "cpu.stat": {InGuest},
+	} {
+		if got := Places(file); !slices.Equal(got, want) {
+			t.Errorf("%s is in %v, want %v", file, got, want)
+		}
+	}
+}

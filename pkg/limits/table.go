@@ -1,6 +1,7 @@
 package limits
 
 import (
+	"slices"
 	"strconv"
 )
 
@@ -123,4 +124,22 @@ func orElse(n *int64, none string) string {
 		return none
 	}
 	return strconv.FormatInt(*n, 10)
+}
+
+// Places says in which of a guest's groups of v2 a file is that limits are written to, as
+// memory.min on every level; those above come first. All other files are of InGuest.
+func Places(file string) []Place {
+	places := map[Place]bool{}
+	for _, r := range rows() {
+		for _, k := range r.v2(&Limits{}) {
+			if k.File == file {
+				places[k.Place] = true
+			}
+		}
+	}
+	all := slices.DeleteFunc([]Place{Beside, InGuest, InPayload}, func(p Place) bool { return !places[p] })
+	if len(all) == 0 {
+		return []Place{InGuest}
+	}
+	return all
 }

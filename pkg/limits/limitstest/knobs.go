@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"reflect"
 	"strings"
 	"testing"
@@ -106,7 +107,37 @@ func testKnobs(t *testing.T, h Host) {
 				h.check(t, step.what, k, contents, step.want)
 			}
 			h.checkBounds(t, g, k.to)
+			h.checkFiles(t, g, k, contents)
 		})
+	}
+}
+
+// checkFiles reads and writes a limit's files by their names: they are those that the limit is
+// kept in.
+func (h Host) checkFiles(t *testing.T, g limits.Group, k knob, contents []content) {
+	t.Helper()
+	for _, c := range contents {
+		name, to := path.Base(c.file), c.to
+		if text, err := g.ReadFile(name); err != nil || strings.TrimSuffix(text, "\n") != to {
+			t.Errorf("%s reads as %q (%v), not %q", name, text, err, to)
+		}
+	}
+	if k.field == "limits.swap" {
+		return // two files that have to fit each other at each moment
+	}
+	written := map[string]bool{} // once for all places
+	for _, c := range contents {
+		name := path.Base(c.file)
+		if c.from == "" {
+			continue // it has no words for no line
+		}
+		if !written[name] {
+			written[name] = true
+			if err := g.WriteFile(name, c.from); err != nil {
+				t.Error(err)
+			}
+		}
+		h.check(t, "written", k, []content{c}, func(c content) string { return c.from })
 	}
 }
 
