@@ -3,12 +3,15 @@ package guest
 import (
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/sysct/sysct/pkg/guest/spec"
+	"github.com/sysct/sysct/pkg/limits/detect"
+	"github.com/sysct/sysct/pkg/limits/disks"
 )
 
 // warnOf warns of what may be meant so and most likely isn't, where a configuration has
@@ -23,6 +26,7 @@ func (m *Manager) warnOf(before, after *spec.Guest) {
 	if online, err := onlineCPUs(); err == nil {
 		warnings = append(warnings, quotaWarnings(before, after, len(online))...)
 	}
+	warnings = append(warnings, weightWarnings(before, after, heedsWeights)...)
 	for _, w := range warnings {
 		m.opt.Warn(w)
 	}
@@ -55,6 +59,38 @@ func quotaWarnings(before, after *spec.Guest, cpus int) []string {
 	}
 	n := strconv.FormatFloat(float64(*now)/spec.CPUPeriod, 'f', -1, 64)
 	return []string{fmt.Sprintf("limits.cpu_quota: %s is %s CPUs, and the host has %d: one and a half are 150%% or 1.5", now, n, cpus)}
+}
+
+// defaultWeight is what every guest has.
+const defaultWeight = 100
+
+// weightWarnings are of a share of disks where none is shared so. heeded says whether any is,
+// and if not what it takes.
+func weightWarnings(before, after *spec.Guest, heeded func() (yes bool, takes string)) []string {
+	now, was := after.Limits.IO.Weight, before.Limits.IO.Weight
+	if now == nil || *now == defaultWeight || was != nil && *was == *now {
+		return nil
+	}
+	yes, takes := heeded()
+	if yes {
+		return nil
+	}
+	return []string{fmt.Sprintf("limits.io.weight: %d, but no disk of the host is shared by weights: it takes %s", *now, takes)}
+}
+
+// heedsWeights is of this host. What can't be known is taken for heeded: no warning is wrong.
+func heedsWeights() (yes bool, takes string) {
+	tree, err := detect.Find()
+	if err != nil {
+		return true, "" // a start says what is wrong
+	}
+	costs, takes := "", "the scheduler bfq"
+	if _, v1 := tree.V1["blkio"]; !v1 {
+		text, _ := os.ReadFile(tree.V2 + "/io.cost.qos") // not every kernel has it
+		costs, takes = string(text), "the scheduler bfq, or io.cost"
+	}
+	yes, err = disks.HeedWeights(costs)
+	return yes || err != nil, takes
 }
 
 // roughly is a size in MiB, or GiB from ten on.

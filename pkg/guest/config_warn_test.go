@@ -88,6 +88,34 @@ func TestQuotaAndSwapThatTheHostLacks(t *testing.T) {
 	}
 }
 
+func TestWeightThatNoDiskHeeds(t *testing.T) {
+	with := func(weight int64) *spec.Guest {
+		g := spec.Default()
+		g.Limits.IO.Weight = &weight
+		return g
+	}
+	none := spec.Default()
+	const want = "limits.io.weight: 200, but no disk of the host is shared by weights: it takes the scheduler bfq"
+	for name, when := range map[string]struct {
+		before, after *spec.Guest
+		heeded        bool
+		want          string
+	}{
+		"unheeded":    {none, with(200), false, want},
+		"changed":     {with(50), with(200), false, want},
+		"heeded":      {none, with(200), true, ""},
+		"none":        {none, none, false, ""},
+		"the default": {none, with(100), false, ""},
+		"as it was":   {with(200), with(200), false, ""},
+		"taken away":  {with(200), none, false, ""},
+	} {
+		heeded := func() (bool, string) { return when.heeded, "the scheduler bfq" }
+		if got := strings.Join(weightWarnings(when.before, when.after, heeded), "\n"); got != when.want {
+			t.Errorf("%s: %q, want %q", name, got, when.want)
+		}
+	}
+}
+
 func TestSysinfoGoesWithMeminfo(t *testing.T) {
 	v := spec.Default().Views
 	if !sysinfoOf(&v) {
