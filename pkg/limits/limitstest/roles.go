@@ -28,6 +28,10 @@ func Main(m *testing.M) {
 		}
 	case "stuck":
 		err = stuck(argument)
+	case "write":
+		if err = write(argument); err == nil {
+			os.Exit(0)
+		}
 	}
 	fmt.Fprintln(os.Stderr, role, err)
 	os.Exit(1)

@@ -63,6 +63,7 @@ func RunLimits(t *testing.T, h Host) {
 		{"cpu", testCPU},
 		{"cpuset", testCPUSet},
 		{"cpus", testCPUCount},
+		{"disk", testDisk},
 		{"knobs", testKnobs},
 		{"change undone", testChangeUndone},
 		{"shrink", testShrink},
