@@ -20,6 +20,20 @@ type readings struct {
 	Aborted int    // reads that failed because the connection had ended
 	Failed  int    // all others that did
 	Why     string // the first of these
+	Sysinfo int    // answers of sysinfo(2) with the guest's own memory
+	Longest took   // the longest that a read, or an answer of sysinfo(2), has taken
+}
+
+// took is how long something took.
+type took struct {
+	What string
+	Time time.Duration
+}
+
+func (l *took) note(begun time.Time, what string) {
+	if d := time.Since(begun); d > l.Time {
+		*l = took{what, d}
+	}
 }
 
 // viewReader is a program in a guest: eight readers of a view at once, each in a way of its
@@ -36,8 +50,10 @@ func viewReader(path string) int {
 			}
 			held := -1
 			for ; ; time.Sleep(time.Millisecond) {
+				begun := time.Now()
 				err := readView(path, i, &held)
 				mu.Lock()
+				r.Longest.note(begun, fmt.Sprint("reader ", i))
 				switch {
 				case err == nil:
 					r.Reads[i]++
@@ -54,14 +70,16 @@ func viewReader(path string) int {
 		}()
 	}
 	go func() {
-		var last [4]uint64
+		var last [5]uint64
 		for ; ; time.Sleep(time.Millisecond) {
+			begun := time.Now()
 			next, err := timesOfCPUs()
 			mu.Lock()
+			r.Longest.note(begun, "the reader of the times of CPUs")
 			switch {
 			case err != nil && (errors.Is(err, unix.ENOTCONN) || errors.Is(err, unix.ECONNABORTED) || errors.Is(err, errKernels) && !beneath):
 				r.Aborted++
-			case err != nil || next[0] < last[0] || next[1] < last[1] || next[2] < last[2] || next[3] < last[3]:
+			case err != nil || next[0] < last[0] || next[1] < last[1] || next[2] < last[2] || next[3] < last[3] || next[4] < last[4]:
 				r.Failed++
 				r.Why = fmt.Sprintf("times of CPUs: %v after %v, %v", next, last, err)
 			default:
@@ -69,6 +87,22 @@ func viewReader(path string) int {
 			}
 			if err == nil {
 				last = next
+			}
+			mu.Unlock()
+		}
+	}()
+	go func() {
+		for ; ; time.Sleep(time.Millisecond) {
+			var info unix.Sysinfo_t
+			begun := time.Now()
+			err := unix.Sysinfo(&info)
+			mu.Lock()
+			r.Longest.note(begun, "sysinfo(2)")
+			if total := info.Totalram * uint64(info.Unit); err == nil && total == viewMemory {
+				r.Sysinfo++
+			} else {
+				r.Failed++
+				r.Why = fmt.Sprintf("sysinfo: %d bytes, %v", total, err)
 			}
 			mu.Unlock()
 		}
@@ -81,6 +115,9 @@ func viewReader(path string) int {
 		os.Rename("/readings.new", "/readings")
 	}
 }
+
+// viewMemory is the limit of memory of a guest with readers.
+const viewMemory = 512 << 20
 
 // errKernels says that it was the kernel's own file that was read.
 var errKernels = errors.New("the kernel's own file is read")
@@ -95,15 +132,18 @@ func nothingBetween() bool {
 	return major > 6 || major == 6 && minor >= 5
 }
 
-// timesOfCPUs are the first figures of /proc/stat: user, nice, system, idle.
-func timesOfCPUs() (t [4]uint64, err error) {
+// timesOfCPUs are the first figures of /proc/stat: user, nice, system, idle; and how many
+// processes there were.
+func timesOfCPUs() (t [5]uint64, err error) {
 	data, err := os.ReadFile("/proc/stat")
 	if err != nil {
 		return t, err
 	}
 	if strings.Contains(string(data), "\nctxt 0") {
+		_, rest, _ := strings.Cut(string(data), "\nprocesses ")
 		_, err = fmt.Sscanf(string(data), "cpu %d %d %d %d", &t[0], &t[1], &t[2], &t[3])
-		return t, err
+		_, perr := fmt.Sscan(rest, &t[4])
+		return t, errors.Join(err, perr)
 	}
 	return t, errKernels
 }

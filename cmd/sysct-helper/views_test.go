@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/sysct/sysct/internal/proctest"
 	"github.com/sysct/sysct/pkg/guest/control"
+	"github.com/sysct/sysct/pkg/limits"
 )
 
 // viewGuest is a guest with readers in it.
@@ -39,6 +41,9 @@ func (g *viewGuest) progress() (failed readings) {
 		}
 		if r.Times < before.Times+5 {
 			return fmt.Errorf("the times of CPUs were read %d times, before %d; %d have failed: %s", r.Times, before.Times, r.Failed, r.Why)
+		}
+		if r.Sysinfo < before.Sysinfo+5 {
+			return fmt.Errorf("sysinfo(2) was answered %d times, before %d; %d have failed: %s", r.Sysinfo, before.Sysinfo, r.Failed, r.Why)
 		}
 		g.seen = r
 		return nil
@@ -87,6 +92,10 @@ done
 	copyFile(t, exe, w.top+"/web/rootfs/sbin/reader")
 	os.Symlink("busybox", w.top+"/web/rootfs/bin/unshare")
 	g.plan.Context.Views = []string{"sys/devices/system/cpu", "proc/meminfo", "proc/stat", "proc/uptime"}
+	g.plan.Context.Sysinfo = true
+	memory := int64(viewMemory)
+	g.plan.Limits = limits.Limits{Memory: &memory}
+	machine := machineTime(t)
 	g.start()
 	g.unharmed("the start")
 	g.until("the nested namespaces", func() error { return want(g.file("nested"), "cat\n") })
@@ -94,6 +103,7 @@ done
 		t.Errorf("in a nested namespace it reads %q", s)
 	}
 	g.killedByTurns(once)
+	g.noneHung(machine())
 	g.untouched(helper)
 	g.cutOff()
 	g.stop()
@@ -122,6 +132,58 @@ func (g *viewGuest) killedByTurns(once string) {
 		})
 		g.unharmed("a kill with a request in hand")
 	}
+}
+
+// noneHung says that all reads and all answers of sysinfo(2) up to now came within two
+// seconds, of which the holder waits for one before it replaces monitors that die again and
+// again. A successor is two processes that follow each other: what the control took, of a
+// single one at the same time, is the machine's doing, twice. It is to be asked before a
+// monitor or the guest is stopped on purpose.
+func (g *viewGuest) noneHung(machine time.Duration) {
+	g.t.Helper()
+	most := 2*time.Second + 2*machine
+	long := g.seen.Longest
+	g.t.Logf("%s took %v at most; a program of the host that reads a file of the kernel %v", long.What, long.Time, machine)
+	if long.Time == 0 || machine == 0 || long.Time > most {
+		g.t.Errorf("%s took %v, %v at most are wanted", long.What, long.Time, most)
+	}
+}
+
+// machineTime runs a program on the host, again and again, that reads a file of the kernel in
+// which no monitor has a part, until it is asked for the longest that it took. A read that
+// outlives its monitor waits for just that: a Go program of this size that is executed
+// anew. Where the machine stands still, or has no CPU to give, the control takes as long.
+func machineTime(t *testing.T) (longest func() time.Duration) {
+	const rest = 20 * time.Millisecond
+	ended, most := make(chan struct{}), make(chan time.Duration, 1)
+	go func() {
+		var long time.Duration
+		for last := time.Now(); ; {
+			select {
+			case <-t.Context().Done():
+				return
+			case <-ended:
+				most <- long
+				return
+			case <-time.After(rest):
+			}
+			if err := exec.Command("/proc/self/exe", "plain").Run(); err != nil {
+				most <- 0 // which no control takes
+				return
+			}
+			now := time.Now()
+			long, last = max(long, now.Sub(last)-rest), now
+		}
+	}()
+	return func() time.Duration { close(ended); return <-most }
+}
+
+// plain is what the control runs.
+func plain() int {
+	if text, err := os.ReadFile("/proc/version"); err != nil || len(text) == 0 {
+		return 1
+	}
+	return 0
 }
 
 // untouched does to the monitor what isn't its death, and freezes the guest.

@@ -36,6 +36,8 @@ func TestMain(m *testing.M) {
 			os.Exit(listened(os.Args[2:]))
 		case "views":
 			os.Exit(viewReader(os.Args[2]))
+		case "plain":
+			os.Exit(plain())
 		case "init":
 			os.Exit(talkativeInit())
 		case "enter":
