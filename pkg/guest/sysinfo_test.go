@@ -1,12 +1,16 @@
 package guest_test
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/pkg/guest"
 )
 
 // total is what busybox's free, which calls sysinfo(2), has for all memory, in KiB.
@@ -109,20 +113,59 @@ func (in *instance) nothingListens(name string) {
 
 func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// TestSysinfoOff: with the key turned off the kernel answers.
-func TestSysinfoOff(t *testing.T) {
+// TestViewsOff: with a key turned off the kernel answers, for the whole host; the others
+// stay the guest's own, until all are turned off.
+func TestViewsOff(t *testing.T) {
 	in := newInstance(t)
 	in.create("tiny", "busybox", "overlay")
-	in.configure("tiny", "[limits]\nmemory = \"96M\"\n[views]\nsysinfo = false\n")
+	in.configure("tiny", "[limits]\nmemory = \"96M\"\ncpus = 1\n[views]\nsysinfo = false\ncpuinfo = false\ndiskstats = false\ncpus = false\n")
 	in.start("tiny")
 	in.ready("tiny")
 	var host unix.Sysinfo_t
 	if err := unix.Sysinfo(&host); err != nil {
 		t.Fatal(err)
 	}
-	if out, _ := in.run("tiny", "sh", "-c", total); !strings.HasPrefix(out, fmt.Sprint(uint64(host.Totalram)*uint64(host.Unit)>>10)) {
-		t.Errorf("the host has %d bytes, the guest %s KiB", host.Totalram, out)
+	hostKiB := fmt.Sprint(uint64(host.Totalram) * uint64(host.Unit) >> 10)
+	if out, _ := in.run("tiny", "sh", "-c", total); !strings.HasPrefix(out, hostKiB) {
+		t.Errorf("the host has %s KiB, the guest by sysinfo(2) %s", hostKiB, out)
 	}
+	in.want("tiny", memTotal, "98304")
+	in.want("tiny", "grep -c '^cpu[0-9]' /proc/stat", "1")
+	in.want("tiny", cpuFiles, hosts(t, cpuFiles))
+	eventually(t, "the disks are the host's", func() error { // of which other tests make some meanwhile
+		want := hosts(t, diskNames)
+		if out, _ := in.run("tiny", "sh", "-c", diskNames); strings.TrimSpace(out) != want {
+			return fmt.Errorf("the guest has %q, the host %q", out, want)
+		}
+		return nil
+	})
+	in.want("tiny", overmounted, "/dev/.sysct/views /proc/loadavg /proc/meminfo /proc/stat /proc/swaps /proc/uptime")
+	in.configure("tiny", "[limits]\nmemory = \"96M\"\ncpus = 1\n[views]\nenabled = false\n")
+	if err := in.Restart(context.Background(), "tiny", guest.StopOptions{Kill: true}); err != nil {
+		t.Fatal(err)
+	}
+	in.ready("tiny")
+	in.want("tiny", memTotal, hostKiB)
+	in.want("tiny", "grep -c '^cpu[0-9]' /proc/stat; nproc", hosts(t, "grep -c '^cpu[0-9]' /proc/stat")+"\n1")
+	in.want("tiny", overmounted, "")
+}
+
+// What TestViewsOff looks at, in the guest and on the host.
+const (
+	memTotal    = "awk '/^MemTotal/ {print $2}' /proc/meminfo"
+	cpuFiles    = "grep -c ^processor /proc/cpuinfo; cat /sys/devices/system/cpu/online"
+	diskNames   = "awk '{print $3}' /proc/diskstats"
+	overmounted = "awk '$9 ~ /^fuse/ || $10 ~ /^fuse/ {print $5}' /proc/self/mountinfo | sort | xargs"
+)
+
+// hosts is what a script says on the host.
+func hosts(t *testing.T, script string) string {
+	t.Helper()
+	out, err := exec.Command("sh", "-c", script).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
 }
 
 // descriptors are what a process has open.
