@@ -180,6 +180,13 @@ func TestProtectedGuest(t *testing.T) {
 	if err := in.Restart(ctx, "tiny", guest.StopOptions{}); !errors.Is(err, guest.ErrProtected) || in.info("tiny").State != state.Running {
 		t.Errorf("restart: %v, it is %s", err, in.info("tiny").State)
 	}
+	// What can't be read is a fault of the configuration, as for a start.
+	in.configure("tiny", "profiles = [\"nope\"]\n")
+	if err := in.Restart(ctx, "tiny", guest.StopOptions{}); !errors.Is(err, guest.ErrConfig) || errors.Is(err, guest.ErrState) ||
+		!strings.Contains(err.Error(), "nope.toml: there is no such file") || in.info("tiny").State != state.Running {
+		t.Errorf("restart without a profile: %v, it is %s", err, in.info("tiny").State)
+	}
+	in.configure("tiny", "protect = [\"start\"]\n")
 	if err := in.Stop(ctx, "tiny", guest.StopOptions{Kill: true}); err != nil {
 		t.Fatal(err)
 	}

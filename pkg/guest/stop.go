@@ -11,7 +11,6 @@ import (
 
 	"github.com/sysct/sysct/pkg/guest/control"
 	"github.com/sysct/sysct/pkg/guest/events"
-	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/guest/state"
 	"github.com/sysct/sysct/pkg/limits"
 )
@@ -78,9 +77,6 @@ func (m *Manager) stopAgain(ctx context.Context, name string, req control.Reques
 // one that is wrong is refused before anything is stopped. ErrState if it isn't running.
 func (m *Manager) Restart(ctx context.Context, name string, o StopOptions) error {
 	if err := m.check(name); err != nil {
-		return err
-	}
-	if err := m.unprotected(name, spec.ProtectStart); err != nil {
 		return err
 	}
 	if _, err := m.monitorPlan(name); err != nil {
