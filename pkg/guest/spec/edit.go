@@ -52,6 +52,9 @@ func (l *Layers) Edit(data []byte, name string, changes []Change) ([]byte, error
 	}
 	_, err := l.Parse([]byte(text), name)
 	if err != nil {
+		if unread(data, name) && unread([]byte(text), name) && sameField(fault, err) {
+			return nil, fault // as with a key that is there twice: no change of a value mends it
+		}
 		return nil, editError(err, fault, name, keys)
 	}
 	if fault == nil {
@@ -109,6 +112,22 @@ func editError(err, before error, name string, keys []tomltext.Key) error {
 		return errors.New(printable(shorten(keys[0].String(), 100) + ": " + shorten(now.Msg, 400)))
 	}
 	return errors.New(printable(now.Field + ": " + shorten(now.Msg, 400)))
+}
+
+// unread tells of a text that isn't even TOML as it is read here.
+func unread(data []byte, name string) bool {
+	src := &source{file: name, data: data}
+	if src.checkText() != nil {
+		return true
+	}
+	_, err := src.parse()
+	return err != nil
+}
+
+// sameField tells whether two faults are of the same key.
+func sameField(a, b error) bool {
+	var one, other *ParseError
+	return errors.As(a, &one) && errors.As(b, &other) && one.File == other.File && one.Field == other.Field
 }
 
 // onlyKeys is onlyThese for texts. What they include isn't looked at: it may be others.

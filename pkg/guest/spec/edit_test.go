@@ -99,9 +99,10 @@ func TestEditRefuses(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"\nhostname = [\n": "f:", "\ufeffhostname = 'x'\n": "f:1:1: begins with a byte order mark: save it as plain UTF-8",
-		"hostname = 'x'\nhostname = 'y'\n": "hostname: duplicate key: first set in line 1",
+		"hostname = 'x'\nhostname = 'y'\n":                "f:2:1: hostname: duplicate key: first set in line 1",
+		"[limits]\npids = 9\n\n[limits]\nmemory = '1G'\n": "f:4:1: limits: duplicate key: first set in line 1",
 	} {
-		if _, err := Edit([]byte(text), "f", changesOf([]string{"hostname=web"})); err == nil || !strings.HasPrefix(err.Error(), want) {
+		if _, err := Edit([]byte(text), "f", changesOf([]string{"hostname=web", "limits.pids=7"})); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
