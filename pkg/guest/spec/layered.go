@@ -55,8 +55,8 @@ func checkLayers(g *Guest, fail report) {
 			fail(indexPath("include", i), "%s is not the path of a file", show(path))
 		}
 	}
-	for i, name := range g.Profiles {
-		if err := checkProfile(name); err != nil {
+	for i := range g.Profiles {
+		if err := checkProfile(g.Profiles, i); err != nil {
 			fail(indexPath("profiles", i), "%s", err)
 		}
 	}

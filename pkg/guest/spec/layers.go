@@ -101,7 +101,7 @@ func (s *stack) push(src *source, guest *Guest, chain []string) error {
 	}
 	for i, name := range guest.Profiles {
 		key := indexPath("profiles", i)
-		if err := checkProfile(name); err != nil {
+		if err := checkProfile(guest.Profiles, i); err != nil {
 			return src.error(key, "%s", err)
 		}
 		if err := s.include(src, key, filepath.Join(s.layers.Profiles, name+".toml"), chain); err != nil {
@@ -176,8 +176,12 @@ func (l *Layers) read(path string) (data []byte, real string, err error) {
 	return data, real, err
 }
 
-// checkProfile checks the name of a profile, which is a file's.
-func checkProfile(name string) error {
+// checkProfile checks the i-th name of a profile, which is a file's.
+func checkProfile(names []string, i int) error {
+	name := names[i]
+	if first := slices.Index(names, name); first < i {
+		return fmt.Errorf("%s is named twice: it is profiles[%d] already", show(name), first)
+	}
 	if err := CheckName(name); err != nil {
 		return fmt.Errorf("%s is not the name of a profile: it is formed like a guest's", show(name))
 	}

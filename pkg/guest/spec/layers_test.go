@@ -83,6 +83,8 @@ func TestBadLayers(t *testing.T) {
 		"profiles/dir.toml/x":       "",
 		"lib/other/rootfs/etc/toml": "",
 		"profiles/new.toml":         "version = 9\n",
+		"profiles/small.toml":       "limits.pids = 50\n",
+		"profiles/twice.toml":       "profiles = [\"small\", \"small\"]\n",
 	}
 	for name, text := range deep {
 		files[name] = text
@@ -102,21 +104,23 @@ func TestBadLayers(t *testing.T) {
 	}
 	config := top + "/lib/g/config.toml"
 	for own, want := range map[string]string{
-		`profiles = ["a"]`:            "/profiles/b.toml:2:1: include[0]: files include one another: TOP/profiles/a.toml -> TOP/profiles/b.toml -> TOP/profiles/a.toml",
-		`profiles = ["deep0"]`:        "files include one another more than 8 deep",
-		`profiles = ["nope"]`:         "config.toml:1:1: profiles[0]: cannot read TOP/profiles/nope.toml: there is no such file",
-		`profiles = ["../a"]`:         `profiles[0]: "../a" is not the name of a profile`,
-		`profiles = ["key"]`:          "/profiles/key.toml:3:1: memori: unknown key: did you mean limits.memory?",
-		`profiles = ["little"]`:       "/profiles/little.toml:3:1: limits.memory: 1K is too little to boot",
-		`profiles = ["syntax"]`:       "/profiles/syntax.toml:1:",
-		`profiles = ["new"]`:          "/profiles/new.toml:1:1: version: schema version 9 is newer",
-		`profiles = ["open"]`:         "open.toml can be written by others (mode 0666)",
-		`profiles = ["theirs"]`:       "theirs.toml belongs to user 1000, not to root",
-		`profiles = ["dir"]`:          "it is not a regular file",
-		`profiles = ["tree"]`:         "it is in a guest's tree",
-		`include = ["/dev/null"]`:     "it is not a regular file",
-		`include = ["../o/rootfs/x"]`: "it is in a guest's tree",
-		`include = [""]`:              "",
+		`profiles = ["a"]`:              "/profiles/b.toml:2:1: include[0]: files include one another: TOP/profiles/a.toml -> TOP/profiles/b.toml -> TOP/profiles/a.toml",
+		`profiles = ["deep0"]`:          "files include one another more than 8 deep",
+		`profiles = ["nope"]`:           "config.toml:1:1: profiles[0]: cannot read TOP/profiles/nope.toml: there is no such file",
+		`profiles = ["small", "small"]`: `config.toml:1:1: profiles[1]: "small" is named twice: it is profiles[0] already`,
+		`profiles = ["twice"]`:          `/profiles/twice.toml:1:`,
+		`profiles = ["../a"]`:           `profiles[0]: "../a" is not the name of a profile`,
+		`profiles = ["key"]`:            "/profiles/key.toml:3:1: memori: unknown key: did you mean limits.memory?",
+		`profiles = ["little"]`:         "/profiles/little.toml:3:1: limits.memory: 1K is too little to boot",
+		`profiles = ["syntax"]`:         "/profiles/syntax.toml:1:",
+		`profiles = ["new"]`:            "/profiles/new.toml:1:1: version: schema version 9 is newer",
+		`profiles = ["open"]`:           "open.toml can be written by others (mode 0666)",
+		`profiles = ["theirs"]`:         "theirs.toml belongs to user 1000, not to root",
+		`profiles = ["dir"]`:            "it is not a regular file",
+		`profiles = ["tree"]`:           "it is in a guest's tree",
+		`include = ["/dev/null"]`:       "it is not a regular file",
+		`include = ["../o/rootfs/x"]`:   "it is in a guest's tree",
+		`include = [""]`:                "",
 	} {
 		_, err := l.Parse([]byte(own+"\n"), config)
 		if err == nil || !strings.Contains(err.Error(), strings.ReplaceAll(want, "TOP", top)) {
