@@ -37,9 +37,18 @@ func ParseBytes(s string) (Bytes, error) {
 	case !madeOf(number, digits):
 		return 0, fmt.Errorf("%s is not a whole number: use a smaller unit", show(s))
 	case unit != "" && (len(unit) > 1 || !strings.Contains(units, unit)):
-		return 0, fmt.Errorf("%s has the unknown unit %s: use K, M, G or T, powers of 1024", show(s), show(unit))
+		return 0, fmt.Errorf("%s has the unknown unit %s: use K, M, G or T, powers of 1024%s", show(s), show(unit), didYouMean(number, unit))
 	}
 	return scale(s, number, strings.Index(units, unit))
+}
+
+// didYouMean guesses what an unknown unit was to be: 5g, 5GB and 5GiB are 5G.
+func didYouMean(number, unit string) string {
+	letter := strings.TrimSuffix(strings.TrimSuffix(strings.ToUpper(unit), "B"), "I")
+	if len(letter) != 1 || !strings.Contains(units, letter) {
+		return ""
+	}
+	return fmt.Sprintf(": did you mean %s?", shorten(number, 60)+letter)
 }
 
 // scale multiplies number by 1024 to the power+1, if s has a unit at all.
