@@ -15,7 +15,7 @@ import (
 
 const eventsLong = `Print what happened to the guests, or to those that are named, the oldest first; with -f
 what happens from now on, until Ctrl-C. A guest that was renamed or destroyed is found by
-its name of then.
+its name of then, but not followed: with -f a name has to be a guest's.
 
   create clone rename destroy   a guest was made, is called otherwise, is gone
   start ready                   its init was executed; it is up

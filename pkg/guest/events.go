@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -22,15 +23,23 @@ type EventsOptions struct {
 	Missed func(uint64) // is told how many were lost because the log grew faster than it was read; nil: nobody
 }
 
-// Events calls do for each event, the oldest first, until it returns an error.
+// Events calls do for each event, the oldest first, until it returns an error. ErrNoGuest,
+// before anything is read out: a name is no guest's, and no event's either; or Follow is
+// asked for and it is no guest's.
 func (m *Manager) Events(ctx context.Context, o EventsOptions, do func(*events.Event) error) error {
 	for _, name := range o.Names {
 		if err := spec.CheckName(name); err != nil {
 			return as(ErrConfig, fmt.Errorf("%s: %w", name, err))
 		}
 	}
+	unknown := slices.DeleteFunc(slices.Clone(o.Names), m.isGuest)
+	if o.Follow { // nothing may ever come of them, and nobody would learn that a name is misspelt
+		if err := m.noEvents(unknown); err != nil {
+			return err
+		}
+	}
 	if _, err := os.Lstat(m.dirs.Log); errors.Is(err, os.ErrNotExist) && !o.Follow {
-		return nil
+		return m.noEvents(unknown)
 	}
 	if err := privateDir(m.dirs.Log); err != nil {
 		return err
@@ -50,11 +59,15 @@ func (m *Manager) Events(ctx context.Context, o EventsOptions, do func(*events.E
 	defer r.Close()
 	past := &lastEvents{most: o.Last}
 	if err := r.Read(ctx, func(e *events.Event) error {
+		unknown = slices.DeleteFunc(unknown, func(name string) bool { return e.About([]string{name}) })
 		if o.wants(e) {
 			past.add(e)
 		}
 		return nil
 	}); err != nil {
+		return err
+	}
+	if err := m.noEvents(unknown); err != nil {
 		return err
 	}
 	for _, e := range past.all {
@@ -72,6 +85,15 @@ func (m *Manager) Events(ctx context.Context, o EventsOptions, do func(*events.E
 		}
 		return do(e)
 	})
+}
+
+// noEvents is ErrNoGuest for the first of names that neither a guest has nor an event; nil:
+// there are none.
+func (m *Manager) noEvents(names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", names[0], m.noGuest(names[0]))
 }
 
 func (o *EventsOptions) wants(e *events.Event) bool {

@@ -2,6 +2,7 @@ package guest_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -151,6 +152,7 @@ func TestEventsOfALife(t *testing.T) {
 		{guest.EventsOptions{Last: -1}, "one create busybox, two clone one, three rename two, three destroy"},
 		{guest.EventsOptions{Last: 2}, "three rename two, three destroy"},
 		{guest.EventsOptions{Last: -1, Names: []string{"two"}}, "two clone one, three rename two"},
+		{guest.EventsOptions{Last: -1, Names: []string{"two"}, Since: time.Now()}, ""},
 		{guest.EventsOptions{Last: -1, Since: time.Now()}, ""},
 		{guest.EventsOptions{}, ""},
 	} {
@@ -161,6 +163,16 @@ func TestEventsOfALife(t *testing.T) {
 		})
 		if all := strings.Join(got, ", "); err != nil || all != when.want {
 			t.Errorf("%+v: %q, want %q, %v", when.o, all, when.want, err)
+		}
+	}
+	bounded, cancel := context.WithTimeout(ctx, time.Minute) // a follower that isn't refused ends without an error
+	defer cancel()
+	for _, o := range []guest.EventsOptions{
+		{Last: -1, Names: []string{"one", "nobody"}}, {Follow: true, Names: []string{"one", "three"}},
+	} {
+		err := in.Events(bounded, o, func(e *events.Event) error { return fmt.Errorf("%s %s is read out", e.Guest, e.Kind) })
+		if !errors.Is(err, guest.ErrNoGuest) || !strings.HasPrefix(err.Error(), o.Names[1]+": no such guest") {
+			t.Errorf("%+v: %v", o, err)
 		}
 	}
 }
