@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +26,11 @@ What is edited is a copy. It is checked when the editor ends, and takes the plac
 config.toml if it is right; otherwise the old one stays, and the editor can be had
 again. If somebody else changed the file in the meantime, it stays as that one left
 it. A copy that isn't used is kept, and it is said where. If config.toml is missing,
-that of a new guest is the copy.`
+that of a new guest is the copy. An empty copy is refused: it changes nothing.`
+
+// errEmptied keeps an editor that failed, or whose user cleared the text to give up, from
+// taking all keys away. The file is left as it is.
+var errEmptied = errors.New("the file is empty: nothing was changed")
 
 func newEdit(a *app) *cobra.Command {
 	return &cobra.Command{
@@ -57,11 +62,14 @@ func runEdit(ctx context.Context, a *app, name string) error {
 		if string(text) == string(old.Data) {
 			return nil, nil
 		}
+		if len(bytes.TrimSpace(text)) == 0 && len(bytes.TrimSpace(draft)) > 0 {
+			return nil, errEmptied
+		}
 		// A Ctrl-C while the editor ran was meant for the editor.
 		return m.ReplaceConfig(context.WithoutCancel(ctx), name, old, text)
 	})
 	if err != nil {
-		if now, reading := os.ReadFile(copied); reading == nil && string(now) != string(draft) {
+		if now, reading := os.ReadFile(copied); reading == nil && string(now) != string(draft) && !errors.Is(err, errEmptied) {
 			return about(name, fmt.Errorf("%w\nhint: your text is in %s", err, copied))
 		}
 		return errors.Join(about(name, err), os.RemoveAll(dir))
