@@ -16,6 +16,16 @@ func (l *Ledger) Count() (used []Entry, left int, err error) {
 	return f.Entries, leftIn(pools, f.Entries), nil
 }
 
+// Room says whether AllocateSize would give the guest a range: ErrFull. It makes nothing
+// and waits for nobody.
+func (l *Ledger) Room(guest string, size uint32) error {
+	f, _, err := read(filepath.Join(l.Dir, "ids.json"))
+	if err == nil {
+		_, err = l.find(f, guest, size)
+	}
+	return err
+}
+
 // leftIn counts the ranges of the pools that no entry is in.
 func leftIn(pools []Range, used []Entry) int {
 	left := 0

@@ -75,24 +75,30 @@ func (l *Ledger) Allocate(ctx context.Context, guest string) (Entry, error) {
 // file system that is away for a moment. See Prune.
 func (l *Ledger) AllocateSize(ctx context.Context, guest string, size uint32) (Entry, error) {
 	var got Entry
-	err := l.update(ctx, func(f *file) error {
-		if i := slices.IndexFunc(f.Entries, func(e Entry) bool { return e.Guest == guest && e.Size >= size }); i >= 0 {
-			got = f.Entries[i]
-			return nil
+	err := l.update(ctx, func(f *file) (err error) {
+		got, err = l.find(f, guest, size)
+		if err == nil && !slices.Contains(f.Entries, got) {
+			f.Entries = append(f.Entries, got)
 		}
-		pools, err := l.pools()
-		if err != nil {
-			return err
-		}
-		base, ok := firstFree(pools, f.Entries, uint64(size))
-		if !ok {
-			return fmt.Errorf("cannot allocate %d ids for %s: %w among %d ranges in use%s", size, guest, ErrFull, len(f.Entries), outerHint())
-		}
-		got = Entry{Base: base, Size: size, Guest: guest}
-		f.Entries = append(f.Entries, got)
-		return nil
+		return err
 	})
 	return got, err
+}
+
+// find gives the guest's range of at least size ids, or one that is free.
+func (l *Ledger) find(f *file, guest string, size uint32) (Entry, error) {
+	if i := slices.IndexFunc(f.Entries, func(e Entry) bool { return e.Guest == guest && e.Size >= size }); i >= 0 {
+		return f.Entries[i], nil
+	}
+	pools, err := l.pools()
+	if err != nil {
+		return Entry{}, err
+	}
+	base, ok := firstFree(pools, f.Entries, uint64(size))
+	if !ok {
+		return Entry{}, fmt.Errorf("cannot allocate %d ids for %s: %w, %d in use%s", size, guest, ErrFull, len(f.Entries), outerHint(ownIDs(), size))
+	}
+	return Entry{Base: base, Size: size, Guest: guest}, nil
 }
 
 // Settle drops all ranges of the guest but the one that it has by its own account.

@@ -53,10 +53,16 @@ func within(pools []Range, own uint64) []Range {
 	return left
 }
 
-// outerHint says what to do where there are too few ids because this is a guest.
-func outerHint() string {
-	if ownIDs() >= allIDs {
+// outerHint says what to do where there are too few ids for a range of size because this is
+// a guest, which has own ids.
+func outerHint(own uint64, size uint32) string {
+	switch {
+	case own >= allIDs:
 		return ""
+	case size > Size: // what nesting gives has no room for as much again
+		return fmt.Sprintf("\nhint: nesting isn't possible two levels deep: this system is a guest with %d ids itself, do without nesting = true here", own)
+	case own >= NestingSize:
+		return fmt.Sprintf("\nhint: this system is a guest with %d ids itself, and nesting gives it no more: destroy guests that aren't needed", own)
 	}
-	return fmt.Sprintf("\nhint: this system is a guest with %d ids itself: if its host runs sysct, nesting = true in its configuration gives it more", ownIDs())
+	return fmt.Sprintf("\nhint: this system is a guest with %d ids itself: if its host runs sysct, nesting = true in its configuration gives it more", own)
 }

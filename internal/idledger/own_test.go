@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -25,6 +26,12 @@ func TestALargerRange(t *testing.T) {
 	}
 	if err := l.Claim(ctx, a, first.Base, first.Size); err != nil {
 		t.Errorf("the first is still its own: %v", err)
+	}
+	if err := l.Room(a, 2*Size); err != nil {
+		t.Errorf("room for what it has: %v", err)
+	}
+	if err := l.Room(b, 2*Size); !errors.Is(err, ErrFull) {
+		t.Errorf("room for another large one: %v", err)
 	}
 	if _, err := l.AllocateSize(ctx, b, 2*Size); !errors.Is(err, ErrFull) {
 		t.Errorf("another large one: %v", err)
@@ -60,6 +67,24 @@ func TestPoolsInAGuest(t *testing.T) {
 		}
 		if got := within(c.pools, fromZero(c.uidMap)); !slices.Equal(got, want) {
 			t.Errorf("%q: %v, want %v", c.uidMap, got, want)
+		}
+	}
+}
+
+func TestHintInAGuest(t *testing.T) {
+	for _, c := range []struct {
+		own  uint64
+		size uint32
+		want string
+	}{
+		{allIDs, NestingSize, ""},
+		{Size, Size, "nesting = true in its configuration gives it more"},
+		{Size, NestingSize, "nesting isn't possible two levels deep"},
+		{NestingSize, NestingSize, "nesting isn't possible two levels deep"},
+		{NestingSize, Size, "nesting gives it no more"},
+	} {
+		if got := outerHint(c.own, c.size); !strings.Contains(got, c.want) || (got == "") != (c.want == "") {
+			t.Errorf("%d of %d ids: %q, want %q", c.size, c.own, got, c.want)
 		}
 	}
 }

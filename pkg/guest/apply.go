@@ -107,6 +107,9 @@ func (m *Manager) applying(ctx context.Context, name string, cfg *spec.Guest) (*
 	}
 	lim, err := m.guestLimits(cfg)
 	refused := m.refusals(cfg, err)
+	if err := m.canNest(name, cfg, a.plan.Context.IDs.Size); err != nil {
+		refused["nesting"] = strings.ReplaceAll(strings.TrimPrefix(err.Error(), "nesting: "), "\nhint: ", "; ")
+	}
 	a.compare(cfg, lim, refused)
 	if a.change != nil {
 		a.Notes = m.shrinkNotes(name, a.plan.Limits, lim)

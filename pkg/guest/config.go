@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sysct/sysct/internal/idledger"
 	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/limits"
 )
@@ -195,7 +196,7 @@ func (m *Manager) newConfig(name string, changes []spec.Change) ([]byte, error) 
 	if err := m.fitsOthers(name, spec.Default(), cfg); err != nil {
 		return nil, err
 	}
-	if err := m.fitsHost(cfg); err != nil {
+	if err := errors.Join(m.fitsHost(cfg), m.canNest(name, cfg, idledger.Size)); err != nil {
 		return nil, err
 	}
 	m.warnOf(spec.Default(), cfg)
@@ -229,6 +230,11 @@ func (m *Manager) replaceConfig(ctx context.Context, dir int, name string, old *
 	// What a start would refuse is refused here, unless it was as wrong before.
 	if err := m.fitsHost(after); err != nil && m.fitsHost(before) == nil {
 		return nil, err
+	}
+	if id, err := m.identity(name); err == nil && !before.Nesting { // one that is broken is told of by a start
+		if err := m.canNest(name, after, id.IDSize); err != nil {
+			return nil, err
+		}
 	}
 	if err := m.fitsOthers(name, before, after); err != nil {
 		return nil, err

@@ -2,6 +2,8 @@ package guest
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/sysct/sysct/internal/idledger"
 	"github.com/sysct/sysct/pkg/context/ns"
@@ -16,6 +18,19 @@ func idsOf(cfg *spec.Guest) uint32 {
 		return idledger.NestingSize
 	}
 	return idledger.Size
+}
+
+// canNest says whether a guest that has so many ids can have those of nesting: ErrConfig. A
+// privileged one needs no more than it has.
+func (m *Manager) canNest(name string, cfg *spec.Guest, has uint32) error {
+	if cfg.Privileged || idsOf(cfg) <= has {
+		return nil
+	}
+	err := m.ledger.Room(m.dir(name), idsOf(cfg))
+	if errors.Is(err, idledger.ErrFull) {
+		return as(ErrConfig, fmt.Errorf("nesting: %w", err))
+	}
+	return err
 }
 
 // widen gives a guest that is about to start a larger range if it is to nest others and

@@ -190,6 +190,14 @@ func (in *instance) innerLife() {
 	in.want("outer", "sysct exec inner -- sh -c 'unshare -Urmpf sh -c \"mount -t proc proc /proc && echo nested\"'", "nested")
 	in.want("outer", "sysct set inner privileged=true 2>&1; grep -c ^privileged /var/lib/sysct/inner/config.toml",
 		"sysct: set inner: privileged: sysct is in a user namespace here, whose root isn't the host's: it can't have privileged guests\n0")
+	// There are no ids for another level: that is found out before anything is stopped.
+	deep := "sysct: %s inner: nesting: cannot allocate 1048576 ids for /var/lib/sysct/inner: no free id range, 1 in use\n" +
+		"hint: nesting isn't possible two levels deep: this system is a guest with 1048576 ids itself, do without nesting = true here\nstatus 4"
+	in.want("outer", "sysct set inner nesting=true 2>&1; echo status $?", fmt.Sprintf(deep, "set"))
+	in.want("outer", "sed -i '1i nesting = true' /var/lib/sysct/inner/config.toml; sysct exec inner -- touch /run/old; sysct restart inner 2>&1; echo status $?", fmt.Sprintf(deep, "restart"))
+	in.want("outer", "sysct apply --plan inner 2>&1 | grep -o 'nesting.*refused: .*deep'; sysct exec inner -- ls /run/old; sysct unset inner nesting >/dev/null; sysct apply --plan inner",
+		"nesting  false  true  refused: cannot allocate 1048576 ids for /var/lib/sysct/inner: no free id range, 1 in use; nesting isn't possible two levels deep\n/run/old\nnothing to apply: inner runs with its configuration")
+	in.want("outer", "sysct create deep -t busybox -c nesting=true 2>&1 | grep -c 'deep: nesting: cannot.*1 in use\\|two levels'; ls /var/lib/sysct", "2\ninner")
 	in.want("outer", "sysct clone inner two 2>/dev/null && sysct restart inner 2>/dev/null && sysct start two 2>/dev/null && sysct exec two -- stat -c %u:%g / /bin/busybox", "0:0\n0:0")
 	in.want("outer", "sysct exec inner -- poweroff; sysct wait inner STOPPED && sysct destroy inner && sysct destroy -f two && ls /var/lib/sysct", "")
 }

@@ -40,7 +40,7 @@ func (m *Manager) monitorPlan(name string) (*monitor.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(canBePrivileged(cfg), checkBackend(cfg, id)); err != nil {
+	if err := errors.Join(canBePrivileged(cfg), checkBackend(cfg, id), m.canNest(name, cfg, id.IDSize)); err != nil {
 		return nil, err
 	}
 	net, err := vnet.NewPlan(netTypes(cfg))
