@@ -79,7 +79,7 @@ func checkConfig(p *patient) *doctor.Finding {
 	if err == nil || errors.Is(err, ErrProtected) { // that is meant so: checkProtection notes it
 		return nil
 	}
-	return found(doctor.Problem, "the guest doesn't start", "sysct edit "+p.name, "%s", oneLine(err))
+	return found(doctor.Problem, "the guest doesn't start", mendConfig(p.name, p.dir, err), "%s", oneLine(err))
 }
 
 func checkHooks(p *patient) *doctor.Finding {

@@ -42,6 +42,18 @@ func TestGuestChecks(t *testing.T) {
 			p.id, p.errID = nil, errors.New("cannot read state.json: the file is empty\nhint: x")
 		}},
 		{"odd config", func(p *patient) { p.errConfig = errors.New("web/config.toml:1:1: memory: unknown key") }},
+		{"odd profile", func(p *patient) {
+			p.errConfig = as(ErrConfig, &spec.ParseError{File: "/etc/sysct/profiles/small.toml", Line: 3, Column: 1, Field: "memori", Msg: "unknown key"})
+		}},
+		{"no profile", func(p *patient) {
+			p.errConfig = as(ErrConfig, &spec.ParseError{File: "/s/web/config.toml", Line: 1, Column: 1, Field: "profiles[0]", Msg: "cannot read /p/nope.toml: there is no such file"})
+		}},
+		{"key in the guest's own file", func(p *patient) {
+			p.errConfig = as(ErrConfig, &spec.ParseError{File: "/s/web/config.toml", Line: 1, Column: 1, Field: "memori", Msg: "unknown key"})
+		}},
+		{"no ids for nesting", func(p *patient) {
+			p.errPlan = as(ErrConfig, fmt.Errorf("nesting: cannot allocate 1048576 ids for /s/web: %w, 1 in use\nhint: none", idledger.ErrFull))
+		}},
 		{"config that can't be", func(p *patient) { p.errPlan = errors.New("cpuset: no CPU 99") }},
 		{"hook that isn't there", func(p *patient) {
 			p.hook = &hooks.Error{Hook: hooks.PreStart, Path: "/etc/x y", Err: unix.ENOENT}

@@ -17,7 +17,7 @@ func (m *Manager) unprotected(name, from string) error {
 		return nil
 	}
 	if err != nil {
-		return as(ErrProtected, stateError("it may be protected from %s: %w\nhint: sysct edit %s", from, err, name))
+		return as(ErrProtected, stateError("it may be protected from %s: %w\nhint: %s", from, err, mendConfig(name, m.dir(name), err)))
 	}
 	return protectedFrom(name, from)
 }

@@ -14,12 +14,12 @@ import (
 // advice is what to do next, most likely first.
 func (w *Why) advice(m *Manager) []string {
 	var lines []string
-	cfg, _ := m.config(w.Name)
+	cfg, errConfig := m.config(w.Name)
 	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 	switch {
 	case w.Blocked == "":
 	case cfg == nil:
-		add("mend its configuration: sysct edit %s", w.Name)
+		add("mend its configuration: %s", mendConfig(w.Name, m.dir(w.Name), errConfig))
 	case slices.Contains(cfg.Protect, spec.ProtectStart):
 		add("if it is to start after all: sysct unset %s protect", w.Name)
 	default:
