@@ -203,7 +203,10 @@ func idRanges(h *Host) []Finding {
 	}
 	f := Finding{Severity: Warning, Found: fmt.Sprintf("%d ranges of 65,536 ids in use, %d left", h.IDs.Used, h.IDs.Free),
 		Why: "each guest has one of its own", Mend: "sysct gc"}
-	if h.IDs.Own {
+	switch {
+	case h.Nested:
+		f.Mend = nestedRanges(h)
+	case h.IDs.Own:
 		f.Mend = "usermod --add-subuids 1000000000-1065535999 --add-subgids 1000000000-1065535999 root"
 	}
 	if h.IDs.Free == 0 {

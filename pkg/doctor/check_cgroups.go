@@ -25,13 +25,19 @@ func controlGroups(h *Host) []Finding {
 		found = fmt.Sprintf("hybrid: v2 on %s (%s), v1: %s", tree.V2, orNone(v2), strings.Join(v1, " "))
 	}
 	all := fine("%s", found)
+	var missing []string
 	for _, c := range []struct{ controller, key string }{{"memory", "limits.memory"}, {"cpu", "limits.cpu_quota"}, {"cpuset", "limits.cpuset"}, {"pids", "limits.pids"}} {
 		if slices.Contains(v2, c.controller) || slices.Contains(v1, c.controller) {
+			continue
+		}
+		if h.Nested {
+			missing = append(missing, c.controller)
 			continue
 		}
 		all = append(all, Finding{Severity: Warning, Found: "the controller " + c.controller + " is nowhere",
 			Why: "a guest with " + c.key + " doesn't start", Mend: enableController(c.controller)})
 	}
+	all = append(all, nestedControllers(missing)...)
 	for _, t := range []struct {
 		trial Trial
 		why   string
@@ -41,7 +47,9 @@ func controlGroups(h *Host) []Finding {
 				Mend: mendOf(err, "use a newer kernel (uname -r), or give the container that this is a writable cgroup2 tree")})
 		}
 	}
-	if err := h.Try(TryDevices); err != nil {
+	if err := h.Try(TryDevices); err != nil && h.Nested {
+		all = append(all, Finding{Severity: Note, Found: "sysct runs in a guest, and can't attach device rules to a group", Why: "those of this guest hold for the guests in it"})
+	} else if err != nil {
 		all = append(all, Finding{Severity: Warning, Found: fmt.Sprintf("no device rules can be attached to a group: %v", err),
 			Why: "a guest is kept from the host's devices by its user namespace alone", Mend: mendOf(err, "grep CONFIG_CGROUP_BPF /boot/config-$(uname -r)")})
 	}

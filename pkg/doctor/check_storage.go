@@ -66,6 +66,9 @@ func mountOptions(h *Host) []Finding {
 
 // idmappedMounts: without them no guest has its ids.
 func idmappedMounts(h *Host) []Finding {
+	if h.Nested {
+		return nestedMaps(h)
+	}
 	var all []Finding
 	for _, d := range []struct{ name, path string }{{"state", h.Dirs.State}, {"cache", h.Dirs.Cache}} {
 		kind := "unknown"
@@ -96,6 +99,9 @@ func overlay(h *Host) []Finding {
 	err := h.Try(TryOverlay)
 	if errors.Is(err, errUntried) {
 		return fine("%v", err)
+	}
+	if err != nil && h.Nested {
+		return []Finding{{Severity: Note, Found: "no overlay over mapped layers", Why: "each guest is a full copy of its image here, which takes time and space"}}
 	}
 	if err != nil {
 		return []Finding{{Severity: Warning, Found: fmt.Sprintf("no overlay over mapped layers in %s: %v", h.Dirs.State, err),

@@ -160,6 +160,13 @@ func sicknesses() []struct {
 			}
 			m.failed[TryPidfd] = fmt.Errorf("%w: why", errUntried)
 		}},
+		{"in a guest with nesting", func(m *made) {
+			m.Nested, m.IDs = true, IDs{Used: 15}
+			m.files["/sys/fs/cgroup/cgroup.controllers"] = ""
+			m.failed[TryIDMap.On(state)], m.failed[TryIDMap.On("/var/cache/sysct")] = unix.EPERM, unix.EINVAL
+			m.failed[TryOverlay], m.failed[TryDevices] = unix.EPERM, unix.EPERM
+		}},
+		{"in a guest without nesting", func(m *made) { m.Nested, m.IDs = true, IDs{} }},
 		{"a container's root", func(m *made) { m.files["/proc/self/status"] = "x\nCapEff:\t00000000a80425fb\ny" }},
 		{"a PC with SELinux", func(m *made) { m.Arch = "amd64"; m.files["/sys/fs/selinux/enforce"] = "1" }},
 		{"directories of others", func(m *made) {

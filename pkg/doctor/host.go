@@ -22,6 +22,7 @@ type Host struct {
 	Inotify func() InotifyUse
 
 	Arch      string // as Go names it
+	Nested    bool   // it is itself a guest: sysct runs in a user namespace
 	Dirs      Dirs
 	Groups    func() (cgroupfs.Tree, error)
 	OpenFiles uint64 // RLIMIT_NOFILE, the hard one

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sysct/sysct/pkg/images/store"
 	"github.com/sysct/sysct/pkg/limits/detect"
 )
 
@@ -18,7 +19,7 @@ func Look(dirs Dirs) (h *Host, closeTrials func()) {
 	t := newTrials(dirs)
 	return &Host{
 		Read: readFile, Try: t.try, FileSystem: fileSystem, Stat: statDir, Inotify: countInotify,
-		Arch: runtime.GOARCH, Dirs: dirs, Groups: detect.Find, OpenFiles: openFilesLimit(),
+		Arch: runtime.GOARCH, Nested: store.InUserNamespace(), Dirs: dirs, Groups: detect.Find, OpenFiles: openFilesLimit(),
 		Leftovers: func() ([]string, error) { return nil, nil },
 	}, t.close
 }

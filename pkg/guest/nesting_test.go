@@ -186,6 +186,9 @@ func (in *instance) innerLife() {
 	}
 	in.want("outer", "sysct exec inner -- sh -c 'id -u; stat -c %u:%g / /etc/passwd; awk \"{print \\$1, \\$3}\" /proc/self/uid_map; echo x >/dev/null; head -c2 /dev/zero | wc -c; stat -c %t:%T /dev/null'",
 		"0\n0:0\n0:0\n0 65536\n2\n1:3")
+	// What this system can't have is no problem, and nothing of it is to be mended like a host's.
+	in.want("outer", "sysct doctor -q >/tmp/found; echo $?; grep -o 'warning  idmapped.*a guest\\|why .*shift' /tmp/found; grep 'problem \\|cgroup_enable\\|on ext4\\|of the host itself' /tmp/found",
+		"0\nwarning  idmapped mounts: sysct runs in a guest\nwhy   new guests get the backend shift")
 	in.want("outer", "sysct ls", "NAME   STATE\ninner  RUNNING")
 	in.want("outer", "sysct exec inner -- sh -c 'unshare -Urmpf sh -c \"mount -t proc proc /proc && echo nested\"'", "nested")
 	in.want("outer", "sysct set inner privileged=true 2>&1; grep -c ^privileged /var/lib/sysct/inner/config.toml",
