@@ -147,7 +147,7 @@ func TestLowers(t *testing.T) {
 	for want, c := range map[string][2]Limits{
 		"[]": {{}, {Memory: ptr(18726912), Pids: ptr(10)}},
 		"[limits.memory: 5M is below the 17.9M in use: what the kernel can't take back it kills processes for, or it refuses the change]": {{}, {Memory: ptr(5 << 20)}},
-		"[limits.pids: 9 is below the 10 processes and threads that there are: none can be added]":                                        {{Pids: ptr(20)}, {Pids: ptr(9)}},
+		"[limits.pids: 9 is below the 10 processes and threads that there are: no fork in it succeeds until there are fewer]":             {{Pids: ptr(20)}, {Pids: ptr(9)}},
 		"[limits.memory_high: 1B is below the 17.9M in use: the guest is slowed down until it has given back the rest]":                   {{Pids: ptr(5)}, {Pids: ptr(5), MemoryHigh: ptr(1)}},
 	} {
 		if got := fmt.Sprint(Lowers(c[0], c[1], s)); got != want {

@@ -18,7 +18,7 @@ type Lowered struct {
 func (l Lowered) String() string {
 	switch {
 	case l.Field == "limits.pids":
-		return fmt.Sprintf("%s: %d is below the %d processes and threads that there are: none can be added", l.Field, l.Limit, l.Used)
+		return fmt.Sprintf("%s: %d is below the %d processes and threads that there are: no fork in it succeeds until there are fewer", l.Field, l.Limit, l.Used)
 	case l.Fatal:
 		return fmt.Sprintf("%s: %s is below the %s in use: what the kernel can't take back it kills processes for, or it refuses the change",
 			l.Field, SizeText(l.Limit), SizeText(l.Used))
