@@ -52,7 +52,12 @@ func newTop(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "top", Short: "Show what the guests use, live", Long: topLong, Example: topExample,
 		Args: noArgs, ValidArgsFunction: words(),
-		RunE: func(cmd *cobra.Command, _ []string) error { return runTop(cmd.Context(), a, o) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("iterations") && o.times < 1 { // 0 stands for no end
+				return invalid("--iterations must be at least 1: without it there is no end")
+			}
+			return runTop(cmd.Context(), a, o)
+		},
 	}
 	f := cmd.Flags()
 	f.VarP(&o.delay, "delay", "d", "time between refreshes (default 2s)")
@@ -70,8 +75,6 @@ func runTop(ctx context.Context, a *app, o *topOptions) error {
 	switch {
 	case err != nil:
 		return err
-	case o.times < 0:
-		return invalid("--iterations must not be negative")
 	case o.delay.or(topDelay) < 50*time.Millisecond:
 		return invalid("--delay is too short: at least 0.05s")
 	}
