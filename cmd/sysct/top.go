@@ -29,6 +29,7 @@ const topLong = `Show what the running guests use, again and again.
 CPU is that of the time between two refreshes, in percent of one CPU; THR% is for how
 much of its periods a guest's quota held it up, %MEM its part of its memory limit;
 PRESSURE is for how much of the last 10 s some process waited for CPU/memory/I/O.
+A narrow terminal has no SWAP, TIME, THR% and %MEM, as many of these as don't fit.
 
 Keys: C sorts by CPU time, M by memory, I by input and output, P by processes, N by
 name; R turns the order around; space refreshes; Q ends.

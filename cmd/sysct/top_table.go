@@ -82,10 +82,12 @@ func (o topOrder) figure(r *topRow) float64 {
 	return 0
 }
 
-// topColumn is a column of the table; order is the one that it is sorted by.
+// topColumn is a column of the table; order is the one that it is sorted by. Where there is
+// not room for all, those with a spare are left out, the least one first.
 type topColumn struct {
 	title, order string
 	left         bool
+	spare        int
 	cell         func(*topRow) string
 }
 
@@ -93,11 +95,11 @@ func topColumns() []topColumn {
 	return []topColumn{
 		{title: "NAME", order: "name", left: true, cell: func(r *topRow) string { return escape(r.Name) }},
 		{title: "CPU%", order: "cpu", cell: func(r *topRow) string { return tenth(r.CPUPercent) }},
-		{title: "THR%", cell: func(r *topRow) string { return tenth(r.Throttled) }},
-		{title: "TIME", cell: func(r *topRow) string { return cpuClock(r.Usage.CPU) }},
+		{title: "THR%", spare: 3, cell: func(r *topRow) string { return tenth(r.Throttled) }},
+		{title: "TIME", spare: 2, cell: func(r *topRow) string { return cpuClock(r.Usage.CPU) }},
 		{title: "MEMORY", order: "memory", cell: func(r *topRow) string { return orDash(sizeText(r.Usage.Memory)) }},
-		{title: "%MEM", cell: func(r *topRow) string { return partOf(r.Usage.Memory, r.Usage.MemoryMax) }},
-		{title: "SWAP", cell: func(r *topRow) string { return orDash(sizeText(r.Usage.Swap)) }},
+		{title: "%MEM", spare: 4, cell: func(r *topRow) string { return partOf(r.Usage.Memory, r.Usage.MemoryMax) }},
+		{title: "SWAP", spare: 1, cell: func(r *topRow) string { return orDash(sizeText(r.Usage.Swap)) }},
 		{title: "READ/s", order: "io", cell: func(r *topRow) string { return rateText(r.ReadRate) }},
 		{title: "WRITE/s", order: "io", cell: func(r *topRow) string { return rateText(r.WriteRate) }},
 		{title: "PIDS", order: "pids", cell: func(r *topRow) string { return optional(r.Usage.Pids) }},
@@ -106,12 +108,47 @@ func topColumns() []topColumn {
 	}
 }
 
-// topLines are the lines of a refresh; the column that it is sorted by has a mark. A
-// long name is cut so that a line fits into cols characters; 0 cuts none.
+// topLines are the lines of a refresh; the column that it is sorted by has a mark. So that
+// a line fits into cols characters columns are left out and a long name is cut; 0 is room
+// for all.
 func topLines(r *reading, order topOrder, cols int) []string {
 	columns := topColumns()
+	for {
+		table := topTable(r, order, columns)
+		widths, total := topWidths(table)
+		if over := total - cols; cols > 0 && over > 0 {
+			// A name that is cut a little is still one; a guest without its state isn't right.
+			if least := leastColumn(columns); over > max(0, widths[0]-goodName) && least > 0 {
+				columns = slices.Delete(columns, least, least+1)
+				continue
+			}
+			widths[0] = max(8, widths[0]-over)
+		}
+		lines := []string{topSummary(r), ""}
+		for _, cells := range table {
+			lines = append(lines, alignCells(columns, cells, widths))
+		}
+		return lines
+	}
+}
+
+// goodName is how much of a name is worth more than a column that can be spared.
+const goodName = 16
+
+// leastColumn is the column that is left out first; 0: none is.
+func leastColumn(columns []topColumn) int {
+	least := 0
+	for i, c := range columns {
+		if c.spare > 0 && (least == 0 || c.spare < columns[least].spare) {
+			least = i
+		}
+	}
+	return least
+}
+
+// topTable is the text of all cells, the titles first.
+func topTable(r *reading, order topOrder, columns []topColumn) [][]string {
 	table := make([][]string, 1, len(r.rows)+1)
-	widths := make([]int, len(columns))
 	for _, c := range columns {
 		title := c.title
 		if c.order == order.by {
@@ -126,21 +163,19 @@ func topLines(r *reading, order topOrder, cols int) []string {
 		}
 		table = append(table, cells)
 	}
-	total := 0
-	for j := range columns {
+	return table
+}
+
+// topWidths are those of the columns, and of a whole line.
+func topWidths(table [][]string) (widths []int, total int) {
+	widths = make([]int, len(table[0]))
+	for j := range widths {
 		for _, cells := range table {
 			widths[j] = max(widths[j], len([]rune(cells[j])))
 		}
 		total += widths[j] + 2
 	}
-	if cols > 0 {
-		widths[0] = max(8, min(widths[0], widths[0]-(total-2-cols)))
-	}
-	lines := []string{topSummary(r), ""}
-	for _, cells := range table {
-		lines = append(lines, alignCells(columns, cells, widths))
-	}
-	return lines
+	return widths, total - 2
 }
 
 func alignCells(columns []topColumn, cells []string, widths []int) string {
