@@ -52,7 +52,8 @@ type Group interface {
 	Alarm() (Alarm, error)
 	// ReadFile reads a file of the group, as memory.max, in v2 or in the v1 hierarchy that
 	// has it; fs.ErrNotExist if none has. One that limits are written to is the one that
-	// they are written to, see Places.
+	// they are written to, see Places. cgroup.procs and cgroup.threads have all who are in the
+	// guest's groups.
 	ReadFile(name string) (string, error)
 	// WriteFile writes one, in all its places, if it is one of a controller's: see CheckFile.
 	WriteFile(name, value string) error

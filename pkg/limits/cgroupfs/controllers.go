@@ -77,7 +77,7 @@ func enableIn(d *dir, controllers []string) (refused map[string]error) {
 // whyRefused names the process that is in the way: a group with processes of its
 // own can't have controllers below, unless it's the host's very root.
 func whyRefused(d *dir, err error) error {
-	pids, listErr := pidsOf(d)
+	pids, listErr := idsOf(d, "cgroup.procs")
 	if listErr != nil || len(pids) == 0 {
 		return err
 	}

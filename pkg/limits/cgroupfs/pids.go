@@ -12,8 +12,11 @@ import (
 
 // pidsBelow lists the processes of the group and of all below it. Processes that
 // this pid namespace doesn't see (0) are left out.
-func pidsBelow(d *dir) ([]int, error) {
-	pids, err := pidsOf(d)
+func pidsBelow(d *dir) ([]int, error) { return idsBelow(d, "cgroup.procs") }
+
+// idsBelow does so by one of the files that list them, cgroup.procs or cgroup.threads.
+func idsBelow(d *dir, file string) ([]int, error) {
+	ids, err := idsOf(d, file)
 	if err != nil && !gone(err) {
 		return nil, err
 	}
@@ -23,32 +26,32 @@ func pidsBelow(d *dir) ([]int, error) {
 			return ignoreGone(err)
 		}
 		defer unix.Close(fd)
-		more, err := pidsOf(&dir{fd, d.path + "/…/" + name})
-		pids = append(pids, more...)
+		more, err := idsOf(&dir{fd, d.path + "/…/" + name}, file)
+		ids = append(ids, more...)
 		return ignoreGone(err)
 	})
-	return pids, ignoreGone(err)
+	return ids, ignoreGone(err)
 }
 
-func pidsOf(d *dir) ([]int, error) {
-	words, err := d.words("cgroup.procs")
+func idsOf(d *dir, file string) ([]int, error) {
+	words, err := d.words(file)
 	if errors.Is(err, unix.EOPNOTSUPP) {
 		return nil, nil // a threaded group: its processes are listed in the domain above
 	}
 	if err != nil {
 		return nil, err
 	}
-	var pids []int
+	var ids []int
 	for _, word := range words {
-		pid, err := strconv.Atoi(word)
+		id, err := strconv.Atoi(word)
 		if err != nil {
-			return nil, fmt.Errorf("cannot parse %s/cgroup.procs: %w", d.path, err)
+			return nil, fmt.Errorf("cannot parse %s/%s: %w", d.path, file, err)
 		}
-		if pid != 0 {
-			pids = append(pids, pid)
+		if id != 0 {
+			ids = append(ids, id)
 		}
 	}
-	return pids, nil
+	return ids, nil
 }
 
 func ignoreGone(err error) error {

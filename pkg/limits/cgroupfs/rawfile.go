@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -13,11 +14,29 @@ import (
 
 // ReadFile implements limits.Group.
 func (g *group) ReadFile(name string) (string, error) {
+	if name == "cgroup.procs" || name == "cgroup.threads" {
+		return g.everybody(name)
+	}
 	dirs, err := g.dirsOf(name, false)
 	if err != nil {
 		return "", err
 	}
 	return dirs[0].read(name)
+}
+
+// everybody is a list of who is in the guest's groups, from the lowest number on. They are in
+// payload and below it: guest itself has nobody.
+func (g *group) everybody(file string) (string, error) {
+	ids, err := idsBelow(g.guest, file)
+	if err != nil {
+		return "", err
+	}
+	slices.Sort(ids)
+	var b strings.Builder
+	for _, id := range slices.Compact(ids) {
+		fmt.Fprintln(&b, id)
+	}
+	return b.String(), nil
 }
 
 // WriteFile implements limits.Group.

@@ -63,6 +63,11 @@ func testPids(t *testing.T, h Host) {
 	if s, err := g.Stats(); err != nil || s.Pids.Current != 4 || s.Pids.Hits == nil {
 		t.Errorf("figures: %+v, %v", s, err)
 	}
+	for _, file := range []string{"cgroup.procs", "cgroup.threads"} { // all of the guest, wherever they are
+		if text, err := g.ReadFile(file); err != nil || len(strings.Fields(text)) != 4 {
+			t.Errorf("%s reads as %q, %v", file, text, err)
+		}
+	}
 }
 
 func testCPU(t *testing.T, h Host) {
