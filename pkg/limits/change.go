@@ -11,7 +11,8 @@ import (
 // runs: those that differ, in an order in which each write is possible when its turn
 // comes. What can be refused is first and what can't be taken back is last: a guest that
 // is above its new limit of memory loses processes. A *FieldError is as in [NewPlan].
-func NewChange(from, to Limits, on Controllers) (v2, v1 []Knob, err error) {
+// Knobs that have strayed are written too, whether or not the limits differ.
+func NewChange(from, to Limits, on Controllers, strayed ...Strayed) (v2, v1 []Knob, err error) {
 	if _, err := NewPlan(to, on); err != nil {
 		return nil, nil, err
 	}
@@ -30,6 +31,13 @@ func NewChange(from, to Limits, on Controllers) (v2, v1 []Knob, err error) {
 			version = 0
 		}
 		all[version] = appendDiffering(all[version], old, fresh)
+	}
+	for _, s := range strayed {
+		version := 0
+		if slices.Contains(on.V1, s.Controller) {
+			version = 1
+		}
+		all[version] = withStrayed(all[version], s)
 	}
 	return inOrder(all[0]), inOrder(all[1]), nil
 }
@@ -64,6 +72,15 @@ func appendDiffering(all []difference, old, fresh []Knob) []difference {
 		}
 	}
 	return all
+}
+
+// withStrayed adds a knob, or says what one that is written anyway has by now.
+func withStrayed(all []difference, s Strayed) []difference {
+	if i := slices.IndexFunc(all, func(d difference) bool { return d.same(&s.Knob) }); i >= 0 {
+		all[i].was = s.Has
+		return all
+	}
+	return append(all, difference{s.Knob, s.Has})
 }
 
 // pairs are files of which the kernel keeps the first one's value within the second

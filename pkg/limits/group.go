@@ -42,8 +42,12 @@ type Group interface {
 	// Change makes the limits others while the guest runs: to in the place of from. Only
 	// what differs is written, all of it or, after an error, none. A *FieldError is a limit
 	// that can't be kept here. Processes may be killed for a limit of memory below what is
-	// used, see [Lowers].
-	Change(from, to Limits) error
+	// used, see [Lowers]. Of the keys in anew, as limits.pids, a file that has strayed is written
+	// too, where from and to have the same.
+	Change(from, to Limits, anew ...string) error
+	// Strayed compares what the kernel has with limits that were made or changed to: CPU time
+	// and CPUs, memory, processes. Rounding of the kernel's is no difference.
+	Strayed(l Limits) ([]Strayed, error)
 	// Stats reads all that the guest uses.
 	Stats() (Stats, error)
 	// Alarm opens what tells at once of processes that were killed for lack of memory and

@@ -12,14 +12,14 @@ import (
 )
 
 // Change implements limits.Group.
-func (g *group) Change(from, to limits.Limits) error {
-	if err := g.change(from, to); err != nil {
+func (g *group) Change(from, to limits.Limits, anew ...string) error {
+	if err := g.change(from, to, anew); err != nil {
 		return fmt.Errorf("cannot change limits of %q: %w", g.name, err)
 	}
 	return nil
 }
 
-func (g *group) change(from, to limits.Limits) error {
+func (g *group) change(from, to limits.Limits, anew []string) error {
 	on, err := g.controllers()
 	if err != nil {
 		return err
@@ -27,12 +27,16 @@ func (g *group) change(from, to limits.Limits) error {
 	if _, err := limits.NewPlan(to, on); err != nil {
 		return err
 	}
-	choice, err := g.cpus(&from, &to, on)
+	strayed, cpus, err := g.strayedOf(to, on, anew)
+	if err != nil {
+		return err
+	}
+	choice, err := g.cpus(&from, &to, on, cpus)
 	if err != nil {
 		return err
 	}
 	defer choice.end()
-	v2, v1, err := limits.NewChange(from, to, on)
+	v2, v1, err := limits.NewChange(from, to, on, strayed...)
 	if err != nil {
 		return err
 	}
@@ -154,17 +158,24 @@ func lackingEither(knobs, done []placed, undo func(error) error) error {
 	return nil
 }
 
+// cpuset is the guest's group of CPUs, the file in which the one above says what there is,
+// and where their hierarchy is mounted.
+func (g *group) cpuset() (own *dir, file, mount string) {
+	if d := g.holder("cpuset"); d != nil {
+		return d, "cpuset.effective_cpus", g.backend.tree.V1["cpuset"]
+	}
+	return g.guest, "cpuset.cpus.effective", g.backend.tree.V2
+}
+
 // cpus says in both which CPUs are meant: those that the guest has, and those that it is
-// to have. The result ends the choice, when they are written; it may be nil.
-func (g *group) cpus(from, to *limits.Limits, on limits.Controllers) (*choice, error) {
-	if from.CPUs == to.CPUs && (to.CPUs > 0 || from.CPUSet == to.CPUSet) {
+// to have, which may be the same that strayed. The result ends the choice, when they are
+// written; it may be nil.
+func (g *group) cpus(from, to *limits.Limits, on limits.Controllers, strayed bool) (*choice, error) {
+	if !strayed && from.CPUs == to.CPUs && (to.CPUs > 0 || from.CPUSet == to.CPUSet) {
 		to.CPUSet = from.CPUSet
 		return nil, nil
 	}
-	own, file, mount := g.guest, "cpuset.cpus.effective", g.backend.tree.V2
-	if d := g.holder("cpuset"); d != nil {
-		own, file, mount = d, "cpuset.effective_cpus", g.backend.tree.V1["cpuset"]
-	}
+	own, file, mount := g.cpuset()
 	above, err := own.open("..")
 	if err != nil {
 		return nil, err

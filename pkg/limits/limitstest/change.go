@@ -146,6 +146,7 @@ func testCPUCount(t *testing.T, h Host) {
 		if err := g.Change(step.from, step.to); err != nil {
 			t.Fatal(err)
 		}
+		checkStrayed(t, g, "changed", step.to)
 		got := affinity(t, c.Process.Pid)
 		if got.Count() != step.want {
 			t.Errorf("%+v: it has %d CPUs", step.to, got.Count())
@@ -154,8 +155,39 @@ func testCPUCount(t *testing.T, h Host) {
 			t.Error("it isn't on CPU 0")
 		}
 	}
+	testCPUsByHand(t, g, one, all.Count())
 	if h.mountOf("cpuset") == "" {
 		h.testUnbound(t, g, one, c.Process.Pid, all.Count())
+	}
+}
+
+// testCPUsByHand binds the guest to other CPUs than limits do, each time.
+func testCPUsByHand(t *testing.T, g limits.Group, was limits.Limits, all int) {
+	t.Helper()
+	if all < 2 {
+		return // there are no others
+	}
+	key := map[bool]string{true: "limits.cpus", false: "limits.cpuset"}
+	for _, step := range []struct {
+		limits limits.Limits
+		write  string
+	}{{limits.Limits{CPUs: 1}, "0-1"}, {limits.Limits{CPUSet: "1"}, "0"}, {limits.Limits{}, "0"}} {
+		if err := g.Change(was, step.limits); err != nil {
+			t.Fatal(err)
+		}
+		checkStrayed(t, g, "changed", step.limits)
+		if err := g.WriteFile("cpuset.cpus", step.write); err != nil {
+			t.Fatal(err)
+		}
+		checkStrayed(t, g, "by hand", step.limits, "cpuset.cpus")
+		if err := g.Change(step.limits, step.limits, key[step.limits.CPUs > 0]); err != nil {
+			t.Fatal(err)
+		}
+		checkStrayed(t, g, "anew", step.limits)
+		was = step.limits
+	}
+	if err := g.Change(was, limits.Limits{CPUs: 1}); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -105,9 +106,11 @@ func testKnobs(t *testing.T, h Host) {
 					t.Fatalf("%s: %v", step.what, err)
 				}
 				h.check(t, step.what, k, contents, step.want)
+				checkStrayed(t, g, step.what, step.to)
 			}
 			h.checkBounds(t, g, k.to)
 			h.checkFiles(t, g, k, contents)
+			h.checkRenewed(t, g, k, contents)
 		})
 	}
 }
@@ -139,6 +142,46 @@ func (h Host) checkFiles(t *testing.T, g limits.Group, k knob, contents []conten
 		}
 		h.check(t, "written", k, []content{c}, func(c content) string { return c.from })
 	}
+}
+
+// checkStrayed wants files to have strayed from limits, by their names; none at all if there
+// are no names.
+func checkStrayed(t *testing.T, g limits.Group, when string, l limits.Limits, files ...string) {
+	t.Helper()
+	strayed, err := g.Strayed(l)
+	if err != nil {
+		t.Error(err)
+	}
+	var got []string
+	for _, s := range strayed {
+		got = append(got, s.File)
+	}
+	if got = slices.Compact(got); !slices.Equal(got, files) {
+		t.Errorf("%s: what has strayed from %+v is %+v, not %q", when, l, strayed, files)
+	}
+}
+
+// checkRenewed has the limits back in the files that somebody else has written, of the keys
+// that are asked for.
+func (h Host) checkRenewed(t *testing.T, g limits.Group, k knob, contents []content) {
+	t.Helper()
+	if strings.HasPrefix(k.field, "limits.io") || k.field == "limits.hugepages" || k.field == "limits.swap" {
+		return // these aren't compared, and swap's aren't written
+	}
+	var files []string
+	for _, c := range contents {
+		files = append(files, path.Base(c.file))
+	}
+	checkStrayed(t, g, "written", k.to, slices.Compact(files)...)
+	if err := g.Change(k.to, k.to, "limits.nothing"); err != nil {
+		t.Error(err)
+	}
+	h.check(t, "not asked for", k, contents, func(c content) string { return c.from })
+	if err := g.Change(k.to, k.to, k.field, "limits.cpu_burst"); err != nil {
+		t.Error(err)
+	}
+	h.check(t, "anew", k, contents, func(c content) string { return c.to })
+	checkStrayed(t, g, "anew", k.to)
 }
 
 // refuses checks that a limit is refused, by a start and by a change, where nothing can
