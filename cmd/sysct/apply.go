@@ -20,7 +20,8 @@ type applyOptions struct {
 const applyLong = `Have a guest's configuration count as far as it can while the guest runs, after
 config.toml, a profile or an included file was edited.
 
-Each key that isn't as the guest was started with, or last applied, is named: live keys
+Each key that isn't as the guest was started with, or last applied, is named, and each
+limit that somebody has overruled in the kernel's files, as by sysct cgroup: live keys
 count from now on, also after a reboot of the guest; those that need a restart wait for
 it; a refused one is one that this host can't give the guest, with the reason. It is all
 or nothing: with a refused key nothing is changed. A limit below what the guest uses is

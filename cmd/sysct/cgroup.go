@@ -12,7 +12,8 @@ It is the group with the guest's limits: on control groups v2 its own, for the w
 (cpu.weight, io.weight) the one above it, where other guests' are beside it; on a hybrid
 host the one in the v1 hierarchy that has the file, as memory.limit_in_bytes. What is
 written here is not in the guest's configuration and doesn't outlast a reboot of the
-guest: set limits.memory and its like are for that. cgroup.procs and cgroup.threads
+guest, nor an apply or a set of the key that the file is for: set limits.memory and its
+like are for what is to last. cgroup.procs and cgroup.threads
 list all who are in the guest, with their pids on the host. Files that hold the guest together, as
 cgroup.procs and cgroup.subtree_control, can be read only; freeze, thaw and stop -k do
 what cgroup.freeze and cgroup.kill would.`

@@ -16,7 +16,8 @@ A value is read by its key's type: strings, sizes and durations are written with
 quotes; a list as words with commas between them, or as in TOML where a word has a
 comma in it. What else is in config.toml stays as it is, comments and all. Nothing is
 written unless the whole file is right then. If the guest runs, its limits count at once, or
-nothing is written; it is said which keys wait for its next start. sysct-config(5) has
+nothing is written, also where the kernel's file has something else, as by sysct cgroup; it
+is said which keys wait for its next start. sysct-config(5) has
 the keys.`
 
 const setExample = `  sysct set web limits.memory=512M limits.cpu_quota=150%

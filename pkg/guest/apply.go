@@ -20,13 +20,13 @@ const (
 )
 
 // KeyChange is a key of a guest's configuration that isn't as the guest was started with,
-// or last applied.
+// or last applied, or that somebody has overruled since in the kernel's files.
 type KeyChange struct {
 	Key    string `json:"key"`
-	From   string `json:"from"` // as set takes it; "" : none
+	From   string `json:"from"` // what counts by now, as set takes it; "" : none
 	To     string `json:"to"`
 	Effect string `json:"effect"` // KeyLive, KeyRestart or KeyRefused
-	Reason string `json:"reason"` // why it is refused; ""
+	Reason string `json:"reason"` // why it is refused, or which of the kernel's files has what; ""
 }
 
 // Applying is what an apply comes to, or came to.
@@ -69,7 +69,7 @@ func (m *Manager) ApplyPlan(ctx context.Context, name string) (*Applying, error)
 	if err != nil {
 		return nil, err
 	}
-	return m.applying(ctx, name, cfg)
+	return m.applying(ctx, name, cfg, func(string) bool { return true })
 }
 
 // Apply makes a guest's configuration count as far as it can while the guest runs: all of
@@ -94,8 +94,9 @@ func (m *Manager) Apply(ctx context.Context, name string, begin func(*Applying))
 	return a, m.applyAll(ctx, a)
 }
 
-// applying compares a configuration with what the guest runs with.
-func (m *Manager) applying(ctx context.Context, name string, cfg *spec.Guest) (*Applying, error) {
+// applying compares a configuration with what the guest runs with, and limits that are wanted
+// with what the kernel has.
+func (m *Manager) applying(ctx context.Context, name string, cfg *spec.Guest, wanted func(key string) bool) (*Applying, error) {
 	a := &Applying{Name: name, Keys: []KeyChange{}, Notes: []string{}}
 	running, err := m.populated(name)
 	if err != nil || !running {
@@ -110,9 +111,15 @@ func (m *Manager) applying(ctx context.Context, name string, cfg *spec.Guest) (*
 	if err := m.canNest(name, cfg, a.plan.Context.IDs.Size); err != nil {
 		refused["nesting"] = strings.ReplaceAll(strings.TrimPrefix(err.Error(), "nesting: "), "\nhint: ", "; ")
 	}
-	a.compare(cfg, lim, refused)
-	if a.change != nil {
-		a.Notes = m.shrinkNotes(name, a.plan.Limits, lim)
+	strayed, err := m.strayed(name, a.plan.Limits)
+	if err != nil {
+		return nil, err
+	}
+	noted := a.compare(cfg, lim, refused)
+	anew := a.overrule(strayed, wanted, spec.Texts(cfg))
+	if a.Has(KeyLive) && !a.Has(KeyRefused) {
+		a.change = &monitor.Change{Limits: &lim, Config: noted, Anew: anew}
+		a.Notes = m.shrinkNotes(name, withoutStrayed(a.plan.Limits, strayed), lim)
 	}
 	return a, nil
 }
@@ -172,14 +179,15 @@ func (m *Manager) refusals(cfg *spec.Guest, limitsErr error) map[string]string {
 }
 
 // applyChanged has keys of a configuration that is about to be written count in the guest,
-// if it runs, and says of each whether it does.
-func (m *Manager) applyChanged(ctx context.Context, name string, change *ConfigChange, cfg *spec.Guest) (*Applying, error) {
+// if it runs, and says of each whether it does. Those that were named count even if they are as
+// they were.
+func (m *Manager) applyChanged(ctx context.Context, name string, change *ConfigChange, cfg *spec.Guest, named []string) (*Applying, error) {
 	a := &Applying{Name: name}
 	running, err := m.populated(name)
 	if err != nil || !running {
 		return a, err
 	}
-	live := false
+	live := slices.ContainsFunc(named, func(key string) bool { return putLive(key, spec.ChangeOf(key)) })
 	for _, key := range change.Keys {
 		when := spec.ChangeOf(key)
 		live = live || putLive(key, when)
@@ -190,7 +198,8 @@ func (m *Manager) applyChanged(ctx context.Context, name string, change *ConfigC
 	if !live {
 		return a, nil
 	}
-	a, err = m.applying(ctx, name, cfg)
+	isNamed := func(key string) bool { return slices.Contains(named, key) }
+	a, err = m.applying(ctx, name, cfg, isNamed)
 	if errors.Is(err, errOldMonitor) {
 		change.Old, change.Waiting = true, withLive(change.Waiting, change.Keys)
 		return &Applying{Name: name}, nil
@@ -199,7 +208,7 @@ func (m *Manager) applyChanged(ctx context.Context, name string, change *ConfigC
 		return nil, err
 	}
 	for _, k := range a.Keys {
-		if k.Effect == KeyLive && !slices.Contains(change.Keys, k.Key) {
+		if k.Effect == KeyLive && !slices.Contains(change.Keys, k.Key) && !isNamed(k.Key) {
 			change.Also = append(change.Also, k.Key)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/sysct/sysct/pkg/guest/monitor"
 	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/limits"
 )
@@ -22,9 +21,10 @@ func putLive(key, change string) bool {
 	return change == "live" && slices.Contains(monitorTables(), table)
 }
 
-// compare finds out what has become of each key since the plan was made. What is live is
-// one change; what waits for a restart stays as it was noted, so that it is told again.
-func (a *Applying) compare(cfg *spec.Guest, lim limits.Limits, refused map[string]string) {
+// compare finds out what has become of each key since the plan was made, and gives what is to
+// be noted when what is live was changed: what waits for a restart stays as it was noted, so
+// that it is told again.
+func (a *Applying) compare(cfg *spec.Guest, lim limits.Limits, refused map[string]string) (noted map[string]string) {
 	was := a.plan.Config
 	if a.Partial = was == nil; a.Partial {
 		was = spec.Texts(cfg)
@@ -32,7 +32,7 @@ func (a *Applying) compare(cfg *spec.Guest, lim limits.Limits, refused map[strin
 			was = withoutLimits(was)
 		}
 	}
-	noted := maps.Clone(was)
+	noted = maps.Clone(was)
 	for _, d := range spec.Differences(was, cfg) {
 		k := KeyChange{Key: d.Key, From: d.From, To: d.To, Effect: KeyRestart}
 		if d.Secret {
@@ -56,9 +56,7 @@ func (a *Applying) compare(cfg *spec.Guest, lim limits.Limits, refused map[strin
 			a.Keys = append(a.Keys, KeyChange{Key: key, Effect: KeyRefused, Reason: refused[key]})
 		}
 	}
-	if a.Has(KeyLive) && !a.Has(KeyRefused) {
-		a.change = &monitor.Change{Limits: &lim, Config: noted}
-	}
+	return noted
 }
 
 // note writes down what a key is now. One that is gone is not to be missed again.

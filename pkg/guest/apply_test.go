@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/sysct/sysct/pkg/guest"
+	"github.com/sysct/sysct/pkg/guest/events"
 	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/guest/state"
 	"github.com/sysct/sysct/pkg/limits/detect"
@@ -126,13 +128,50 @@ func TestLimitsOfARunningGuest(t *testing.T) {
 		t.Errorf("limits.memory is %+v, %v", values, err)
 	}
 
-	// The kernel's own files, until the next boot.
-	if err := in.SetCgroupFile(ctx, "web", "pids.max", "90"); err != nil {
+	// The kernel's own files, until the next boot, a set of the same key or an apply.
+	byHand := func() {
+		t.Helper()
+		if err := in.SetCgroupFile(ctx, "web", "pids.max", "90"); err != nil {
+			t.Error(err)
+		}
+		if text, err := in.CgroupFile(ctx, "web", "pids.max"); err != nil || text != "90\n" {
+			t.Errorf("pids.max is %q, %v", text, err)
+		}
+	}
+	byHand()
+	a, err := in.ApplyPlan(ctx, "web")
+	if want := (guest.KeyChange{Key: "limits.pids", From: "90", To: "100", Effect: "live", Reason: "pids.max is 90, which is not from the configuration"}); err != nil || len(a.Keys) != 2 || a.Keys[1] != want {
+		t.Errorf("the plan of an apply after a write by hand: %+v, %v", a, err)
+	}
+	for _, pair := range []string{"hostname=www", "limits.memory=47M", "limits.memory=48M"} {
+		if change, err := in.change("web", pair); err != nil || len(change.Also) != 0 {
+			t.Errorf("set of another key: %+v, %v", change, err)
+		}
+	}
+	in.wantMost("after a set of other keys", "web", 48*mib, 90)
+	for range 2 {
+		if change, err := in.change("web", "limits.pids=100"); err != nil || len(change.Keys)+len(change.Also) != 0 {
+			t.Errorf("set of the value that the file has: %+v, %v", change, err)
+		}
+		in.wantMost("after a set of the value that the file has", "web", 48*mib, 100)
+	}
+	byHand()
+	if a, err := in.Apply(ctx, "web", nil); err != nil || effects(a) != "hostname=restart limits.pids=live" || !a.Applied {
+		t.Errorf("apply after a write by hand: %+v, %v", a, err)
+	}
+	in.wantMost("after an apply of what was overruled", "web", 48*mib, 100)
+	if err := in.SetCgroupFile(ctx, "web", "pids.max", "40"); err != nil {
 		t.Error(err)
 	}
-	if text, err := in.CgroupFile(ctx, "web", "pids.max"); err != nil || text != "90\n" {
-		t.Errorf("pids.max is %q, %v", text, err)
+	if _, err := in.change("web", "limits.pids=101", "limits.memory=48M"); err != nil {
+		t.Error(err)
 	}
+	in.wantMost("after a set of another value", "web", 48*mib, 101)
+	in.wantChanges("limits.pids: 90 -> 100", "limits.pids: 90 -> 100", "limits.pids: 40 -> 101")
+	if _, err := in.change("web", "limits.pids=100"); err != nil {
+		t.Error(err)
+	}
+	byHand()
 	for _, name := range []string{"cgroup.kill", "cgroup.procs", "cgroup.freeze", "cgroup.subtree_control", "../pids.max", "payload/pids.max", "pids.nothing", "tasks"} {
 		if err := in.SetCgroupFile(ctx, "web", name, "1"); !errors.Is(err, guest.ErrConfig) {
 			t.Errorf("a write to %s: %v", name, err)
@@ -163,6 +202,23 @@ func TestLimitsOfARunningGuest(t *testing.T) {
 		t.Errorf("apply after a restart: %+v, %v", a, err)
 	}
 	in.wantUnkept("web")
+}
+
+// wantChanges wants the last changes of limits.pids that were told.
+func (in *instance) wantChanges(want ...string) {
+	in.t.Helper()
+	var got []string
+	err := in.Events(context.Background(), guest.EventsOptions{Last: -1}, func(e *events.Event) error {
+		for _, v := range e.Values {
+			if v.Key == "limits.pids" {
+				got = append(got, fmt.Sprintf("%s: %s -> %s", v.Key, v.From, v.To))
+			}
+		}
+		return nil
+	})
+	if err != nil || len(got) < len(want) || !slices.Equal(got[len(got)-len(want):], want) {
+		in.t.Errorf("the changes that were told are %q, %v, not %q", got, err, want)
+	}
 }
 
 // wantUnkept writes a limit into a running guest's file that control groups v1 don't have:

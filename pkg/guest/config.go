@@ -143,7 +143,8 @@ func (m *Manager) inGuest(name string, do func(fd int) error) error {
 }
 
 // SetConfig makes all of the changes in a guest's config.toml, or none: a value that
-// can't be is ErrConfig, and the file stays as it is.
+// can't be is ErrConfig, and the file stays as it is. Limits among them count in a guest that
+// runs, also where SetCgroupFile has overruled them.
 func (m *Manager) SetConfig(ctx context.Context, name string, changes []spec.Change) (change *ConfigChange, err error) {
 	defer func() {
 		if err == nil {
@@ -159,7 +160,11 @@ func (m *Manager) SetConfig(ctx context.Context, name string, changes []spec.Cha
 		if err != nil {
 			return as(ErrConfig, err)
 		}
-		change, err = m.replaceConfig(ctx, dir, name, text, data)
+		var named []string
+		for _, c := range changes {
+			named = append(named, c.Key)
+		}
+		change, err = m.replaceConfig(ctx, dir, name, text, data, named...)
 		return err
 	})
 	return change, err
@@ -217,8 +222,9 @@ func (m *Manager) withConfig(ctx context.Context, name string, do func(dir int) 
 }
 
 // replaceConfig writes the new text, unless it is the old one, and has the limits in it
-// count in a guest that runs: both or neither.
-func (m *Manager) replaceConfig(ctx context.Context, dir int, name string, old *spec.Text, data []byte) (*ConfigChange, error) {
+// count in a guest that runs: both or neither. Limits that were named count there even if the
+// text is the old one: somebody may have written the kernel's files.
+func (m *Manager) replaceConfig(ctx context.Context, dir int, name string, old *spec.Text, data []byte, named ...string) (*ConfigChange, error) {
 	after, err := m.layers().Parse(data, old.Name)
 	if err != nil {
 		return nil, as(ErrConfig, err)
@@ -240,12 +246,13 @@ func (m *Manager) replaceConfig(ctx context.Context, dir int, name string, old *
 		return nil, err
 	}
 	change := &ConfigChange{Keys: spec.Diff(before, after)}
-	if string(data) == string(old.Data) {
+	same := string(data) == string(old.Data)
+	if same && len(named) == 0 {
 		return change, nil
 	}
-	done, err := m.applyChanged(ctx, name, change, after)
-	if err != nil {
-		return nil, err
+	done, err := m.applyChanged(ctx, name, change, after, named)
+	if err != nil || same {
+		return change, err
 	}
 	if err := old.Replace(dir, data); err != nil {
 		if errors.Is(err, spec.ErrChanged) {

@@ -22,6 +22,9 @@ type Change struct {
 	Limits *limits.Limits `json:"limits,omitempty"`
 	// Config is Plan.Config from now on; nil: as before.
 	Config map[string]string `json:"config"`
+	// Anew has keys of limits that count again where somebody has written the kernel's files,
+	// with what is in force instead, as Config has values.
+	Anew map[string]string `json:"anew,omitempty"`
 }
 
 // with is the plan after a change.

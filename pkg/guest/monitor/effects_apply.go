@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 
@@ -49,7 +50,7 @@ func (m *monitor) apply(a Apply) {
 		m.emit(Applied{Client: a.Client, Err: err})
 		return
 	}
-	changed := changedValues(old.Config, next.Config)
+	changed := renewedValues(changedValues(old.Config, next.Config), next.Config, a.Change.Anew)
 	if group == nil { // between two boots: the next one makes the groups
 		m.commit(next, fd)
 		m.emit(Applied{Client: a.Client, Values: changed})
@@ -58,7 +59,7 @@ func (m *monitor) apply(a Apply) {
 	m.job(func() func() {
 		err := failpoint("change groups")
 		if err == nil {
-			err = group.Change(old.Limits, next.Limits)
+			err = group.Change(old.Limits, next.Limits, slices.Collect(maps.Keys(a.Change.Anew))...)
 		}
 		return func() {
 			if err == nil {
@@ -85,6 +86,22 @@ func changedValues(old, next map[string]string) []events.Value {
 			values = append(values, events.Value{Key: key, From: was})
 		}
 	}
+	return sorted(values)
+}
+
+// renewedValues adds the keys that count anew, and says what was in force.
+func renewedValues(values []events.Value, config, anew map[string]string) []events.Value {
+	for key, was := range anew {
+		if i := slices.IndexFunc(values, func(v events.Value) bool { return v.Key == key }); i >= 0 {
+			values[i].From = was
+		} else {
+			values = append(values, events.Value{Key: key, From: was, To: config[key]})
+		}
+	}
+	return sorted(values)
+}
+
+func sorted(values []events.Value) []events.Value {
 	slices.SortFunc(values, func(a, b events.Value) int { return strings.Compare(a.Key, b.Key) })
 	return values
 }
