@@ -135,6 +135,9 @@ func (m *Manager) applyAll(ctx context.Context, a *Applying) error {
 	if a.Applied && a.change.Limits != nil {
 		m.tellShares(ctx, a.plan, &a.plan.Limits, a.change.Limits)
 	}
+	if a.Applied && len(a.change.Anew) > 0 {
+		m.warnOfStill(a)
+	}
 	return err
 }
 

@@ -44,6 +44,18 @@ func TestTakingBackWhatWasRaisedIsToldToo(t *testing.T) {
 	}
 }
 
+// TestOldMonitorIsNoticed by what it has left as it was, and not by what nobody asked for.
+func TestOldMonitorIsNoticed(t *testing.T) {
+	strayed := []limits.Strayed{{Knob: limits.Knob{Field: "limits.pids"}}, {Knob: limits.Knob{Field: "limits.swap"}}}
+	for want, anew := range map[string]map[string]string{
+		"": {"limits.memory": "1M"}, "limits.swap": {"limits.memory": "1M", "limits.swap": ""},
+	} {
+		if got := stillStrayed(strayed, anew); got != want {
+			t.Errorf("%v: %q, not %q", anew, got, want)
+		}
+	}
+}
+
 // TestOverruleLeavesWhatIsRefused and what isn't wanted.
 func TestOverruleLeavesWhatIsRefused(t *testing.T) {
 	strayed := []limits.Strayed{

@@ -50,6 +50,28 @@ func (a *Applying) overrule(strayed []limits.Strayed, wanted func(key string) bo
 	return anew
 }
 
+// warnOfStill says that a monitor of an older program has made the change, but for the files
+// that somebody had written: it doesn't know of these.
+func (m *Manager) warnOfStill(a *Applying) {
+	strayed, err := m.strayed(a.Name, *a.change.Limits)
+	if err != nil {
+		return // it ends
+	}
+	if key := stillStrayed(strayed, a.change.Anew); key != "" {
+		m.opt.Warn(fmt.Sprintf("%s: the kernel's file is as it was: the guest's monitor is of an older sysct\nhint: sysct upgrade %s; sysct apply %s", key, a.Name, a.Name))
+	}
+}
+
+// stillStrayed is the first key that was to count anew and doesn't; "": none.
+func stillStrayed(strayed []limits.Strayed, anew map[string]string) string {
+	for _, s := range strayed {
+		if _, asked := anew[s.Field]; asked {
+			return s.Field
+		}
+	}
+	return ""
+}
+
 func orEmpty(text string) string {
 	if text == "" {
 		return "empty"
