@@ -111,11 +111,11 @@ func (a *app) printWaiting(name string, change *guest.ConfigChange) error {
 			return err
 		}
 	}
-	if len(change.Waiting) == 0 {
-		return nil
+	var err error
+	if len(change.Waiting) > 0 {
+		err = a.printf("%s %s from the next start of %s on\n", escape(strings.Join(change.Waiting, ", ")), countsWord(change.Waiting), name)
 	}
-	err := a.printf("%s %s from the next start of %s on\n", escape(strings.Join(change.Waiting, ", ")), countsWord(change.Waiting), name)
-	if err == nil && change.Old {
+	if err == nil && change.Old { // also where the file is as it was: the kernel's may not be
 		a.warn(fmt.Sprintf("its monitor is of an older sysct, which can't change a running guest\nhint: sysct upgrade %s; sysct apply %s", name, name))
 	}
 	return err
