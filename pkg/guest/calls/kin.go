@@ -30,7 +30,9 @@ type caller struct {
 const (
 	// callerFor is how long it is remembered of a process.
 	callerFor = time.Second
-	maxMounts = 10_000
+	// maxMounts is how many mounts are looked at: any user of the guest can make a namespace
+	// with many more, and all who call wait meanwhile. Beyond, it can't be told.
+	maxMounts = 500
 )
 
 // other says whether the process sees a /proc that isn't the guest's. What can't be told is
@@ -77,7 +79,10 @@ func (k *kin) hasOwnProc(w *writer, pid uint32) bool {
 	defer f.Close()
 	var proc, below string // the last /proc, and what the last view is on
 	lines := bufio.NewScanner(f)
-	for n := 0; lines.Scan() && n < maxMounts; n++ {
+	for n := 0; lines.Scan(); n++ {
+		if n == maxMounts {
+			return false
+		}
 		field := strings.SplitN(lines.Text(), " ", 6)
 		if len(field) < 6 {
 			continue
