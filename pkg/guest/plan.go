@@ -15,7 +15,6 @@ import (
 	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/guest/state"
 	"github.com/sysct/sysct/pkg/images/store"
-	"github.com/sysct/sysct/pkg/vnet"
 )
 
 // config reads the guest's config.toml. All that is wrong with it is ErrConfig.
@@ -43,9 +42,9 @@ func (m *Manager) monitorPlan(name string) (*monitor.Plan, error) {
 	if err := errors.Join(canBePrivileged(cfg), checkBackend(cfg, id), m.canNest(name, cfg, id.IDSize)); err != nil {
 		return nil, err
 	}
-	net, err := vnet.NewPlan(netTypes(cfg))
+	net, err := m.networkPlan(name, cfg)
 	if err != nil {
-		return nil, as(ErrConfig, err)
+		return nil, err
 	}
 	lim, err := m.guestLimits(cfg)
 	if err != nil {
@@ -128,14 +127,6 @@ func (m *Manager) lower(layers []string, image string) []string {
 	return append(paths, image)
 }
 
-func netTypes(cfg *spec.Guest) []string {
-	types := make([]string, len(cfg.Net))
-	for i, n := range cfg.Net {
-		types[i] = n.Type
-	}
-	return types
-}
-
 func hostname(cfg *spec.Guest, name string) string {
 	if cfg.Hostname != "" {
 		return cfg.Hostname
@@ -155,9 +146,6 @@ func initCommand(cfg *spec.Guest) []string {
 func (m *Manager) fitsHost(cfg *spec.Guest) error {
 	if err := canBePrivileged(cfg); err != nil {
 		return err
-	}
-	if _, err := vnet.NewPlan(netTypes(cfg)); err != nil {
-		return as(ErrConfig, err)
 	}
 	if _, err := guestDevices(cfg); err != nil {
 		return err

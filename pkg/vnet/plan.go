@@ -1,34 +1,21 @@
 package vnet
 
-import "fmt"
+import "encoding/json"
 
-// The types of a guest's network.
-const (
-	TypeNone = "none" // a private namespace with loopback up
-	TypeHost = "host" // the host's own namespace
-)
-
-// Plan is what a guest's network needs.
+// Plan is what a guest's context needs to know of its network.
 type Plan struct {
-	Private  bool `json:"private"`  // a network namespace of its own
-	Loopback bool `json:"loopback"` // lo is brought up inside it
+	Private  bool   `json:"private"`         // a network namespace of its own
+	Loopback bool   `json:"loopback"`        // lo is brought up inside it
+	Share    string `json:"share,omitempty"` // the guest whose namespace it has instead; "": none
+	// Program is sysct-net's path and Setup its Setup, which nobody else reads; none: there
+	// is nothing to be set up.
+	Program string          `json:"program,omitempty"`
+	Setup   json.RawMessage `json:"setup,omitempty"`
 }
 
-// NewPlan gives the plan for the types of the guest's networks; none at all is
-// TypeNone. Unknown types, and the host's network beside another, are errors.
-func NewPlan(types []string) (Plan, error) {
-	private := Plan{Private: true, Loopback: true}
-	if len(types) == 0 {
-		return private, nil
-	}
-	if len(types) > 1 {
-		return Plan{}, fmt.Errorf("cannot plan network: %d networks, at most one is supported", len(types))
-	}
-	switch types[0] {
-	case TypeNone:
-		return private, nil
-	case TypeHost:
-		return Plan{}, nil
-	}
-	return Plan{}, fmt.Errorf("cannot plan network: unknown type %q (none, host)", types[0])
-}
+// Alone is the plan of a namespace with nothing but the loopback interface, and
+// HostNetwork of none.
+func Alone() Plan { return Plan{Private: true, Loopback: true} }
+
+// HostNetwork is the plan of a guest that has the host's network.
+func HostNetwork() Plan { return Plan{} }

@@ -125,15 +125,9 @@ func (g *Guest) check(fail report) {
 	checkRlimits(g.Rlimits, fail)
 	checkRange("oom_score_adj", g.OOMScoreAdj, -maxScore, maxScore, fail)
 	checkDevices(g.Device, g.Privileged, fail)
-	for i, net := range g.Net {
-		if i > 0 {
-			fail(indexPath("net", i), "there can be only one network")
-		}
-		checkWord(indexPath("net", i)+".type", net.Type, []string{"none", "host"}, fail)
-		if g.Privileged && net.Type == "host" {
-			fail(indexPath("net", i)+".type", "a privileged guest can't have the host's network: its root would set it up and take it down")
-		}
-	}
+	checkNets(g, fail)
+	checkPublishes(g.Publish, fail)
+	g.DNS.check(fail)
 	g.Console.check(fail)
 }
 

@@ -141,9 +141,18 @@ type Guest struct {
 	// urandom, tty, its console and terminals.
 	Device []Device `toml:"device"`
 
-	// The network of the guest; one entry at most. Without any it has a network of
-	// its own with nothing but the loopback interface.
+	// The network interfaces of the guest, 16 at most. Without any it has a network of its
+	// own with nothing but the loopback interface.
 	Net []Net `toml:"net"`
+
+	// Ports of the host that lead to the guest's. Who comes from outside keeps his address.
+	Publish []Publish `toml:"publish"`
+
+	// How the guest finds names.
+	DNS DNS `toml:"dns"`
+
+	// What the guest has in common with another.
+	Share Share `toml:"share"`
 
 	// The console and the ttys of the guest, and the log that is kept of the console.
 	Console Console `toml:"console"`
@@ -285,16 +294,6 @@ type Views struct {
 	Sysinfo bool `toml:"sysinfo"`
 }
 
-// Net is an entry of [[net]].
-type Net struct {
-	// The kind of network: "none" is one of the guest's own with nothing but the
-	// loopback interface, "host" is the host's, with all its addresses and ports.
-	// Default: none, an entry must have it
-	// Change: restart
-	// Example: "host"
-	Type string `toml:"type"`
-}
-
 // Console is the table [console].
 type Console struct {
 	// How many ttys the guest has beside its console: /dev/pts/1 and so on.
@@ -325,6 +324,7 @@ func Default() *Guest {
 		Hooks:   Hooks{Timeout: Duration(60 * time.Second)},
 		Views: Views{Enabled: true, Meminfo: true, CPUInfo: true, Stat: true, Uptime: true, Loadavg: true, Swaps: true,
 			Diskstats: true, CPUs: true, Pressure: true, Sysinfo: true},
+		DNS:     DNS{Write: true},
 		Console: Console{TTYs: 4, LogSize: MiB, LogFiles: 4},
 	}
 }

@@ -22,7 +22,7 @@ func literalOf(value string, f Field) (string, error) {
 	switch f.Type {
 	case "string", "table of strings", "table of credentials":
 		return tomltext.Quote(value), nil
-	case "size", "duration", "quota", "table of sizes", "table of resource limits":
+	case "size", "duration", "quota", "rate", "table of sizes", "table of resource limits":
 		if isInteger(value) {
 			return value, nil
 		}

@@ -135,15 +135,24 @@ func (r *renderer) key(key string, v, standard reflect.Value) {
 func (r *renderer) tables(key string, v reflect.Value) {
 	if v.Len() == 0 {
 		r.head(key, "# [["+key+"]]")
-		none := reflect.Zero(v.Type().Elem())
-		for i := range none.NumField() {
-			field := key + "." + none.Type().Field(i).Tag.Get("toml")
-			r.key(field, none.Field(i), none.Field(i))
-		}
+		r.example(key, reflect.Zero(v.Type().Elem()))
 	}
 	for i := range v.Len() {
 		r.head(key, "[["+key+"]]")
 		r.table(key, v.Index(i), reflect.Zero(v.Type().Elem()))
+	}
+}
+
+// example writes the keys of an entry that isn't there, all as comments.
+func (r *renderer) example(key string, none reflect.Value) {
+	for i := range none.NumField() {
+		field := joinPath(key, none.Type().Field(i).Tag.Get("toml"))
+		if none.Field(i).Kind() == reflect.Struct {
+			r.head(field, "# ["+field+"]")
+			r.example(field, none.Field(i))
+			continue
+		}
+		r.key(field, none.Field(i), none.Field(i))
 	}
 }
 

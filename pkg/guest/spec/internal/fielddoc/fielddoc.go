@@ -121,7 +121,7 @@ func source(expr ast.Expr) string {
 // typeName is the user's word for a Go type.
 func typeName(goType string) (string, error) {
 	names := map[string]string{
-		"Bytes": "size", "Space": "size", "Duration": "duration", "CPUQuota": "quota", "string": "string",
+		"Bytes": "size", "Space": "size", "Duration": "duration", "CPUQuota": "quota", "Rate": "rate", "string": "string",
 		"bool": "true or false", "int": "integer", "int64": "integer", "[]string": "list of strings", "map[string]string": "table of strings",
 		"Commands": "command or list of commands", "map[string]Credential": "table of credentials",
 		"map[string]Space": "table of sizes", "map[string]Rlimit": "table of resource limits",

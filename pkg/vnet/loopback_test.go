@@ -8,25 +8,6 @@ import (
 	"testing"
 )
 
-func TestNewPlan(t *testing.T) {
-	for _, c := range []struct {
-		types []string
-		want  Plan
-		err   string
-	}{
-		{nil, Plan{Private: true, Loopback: true}, ""},
-		{[]string{"none"}, Plan{Private: true, Loopback: true}, ""},
-		{[]string{"host"}, Plan{}, ""},
-		{[]string{"veth"}, Plan{}, `unknown type "veth"`},
-		{[]string{"host", "none"}, Plan{}, "at most one"},
-	} {
-		got, err := NewPlan(c.types)
-		if got != c.want || (err == nil) != (c.err == "") || err != nil && !strings.Contains(err.Error(), c.err) {
-			t.Errorf("NewPlan(%q) = %+v, %v", c.types, got, err)
-		}
-	}
-}
-
 // TestLoopbackUp runs itself again in a network namespace of its own.
 func TestLoopbackUp(t *testing.T) {
 	const marker = "SYSCT_TEST_LOOPBACK"
