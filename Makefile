@@ -23,6 +23,7 @@ build = $(go) build -trimpath -buildvcs=false -ldflags "-s -w $(1)"
 # What is linked: Go, assembly, and the data that is embedded.
 sources := go.mod go.sum Makefile $(shell find cmd etc pkg internal templates -type f \( -name '*.go' -o -name '*.s' -o -name '*.toml' -o -path 'etc/*' \) ! -name '*_test.go')
 helper := internal/helperbin/bin/sysct-helper
+net := internal/helperbin/bin/sysct-net
 
 .PHONY: help build man deps test test-vm vm lint fmt generate bench demo install deb clean
 
@@ -34,11 +35,14 @@ build: bin/sysct ## build bin/sysct, a static program with all that it needs in 
 $(helper): $(sources) bin/.version
 	@$(call build,-X main.version=$(version)) -o $@ ./cmd/sysct-helper
 
-# The first digits of the digest name a helper that is unpacked on a host.
-$(helper).sum: $(helper)
+$(net): $(sources)
+	@$(call build,) -o $@ ./cmd/sysct-net
+
+# The first digits of the digest name a program that is unpacked on a host.
+$(helper).sum $(net).sum: %.sum: %
 	@sha256sum $< | cut -c 1-16 >$@
 
-bin/sysct: $(helper).sum bin/.version
+bin/sysct: $(helper).sum $(net).sum bin/.version
 	@$(call build,-X main.version=$(version)) -o $@ ./cmd/sysct
 	@echo "built bin/sysct $(version)"
 
@@ -105,6 +109,7 @@ ZSH_COMPLETIONS ?= $(PREFIX)/share/zsh/site-functions
 install: build man ## install below DESTDIR and PREFIX (/usr/local)
 	install -D -m 755 bin/sysct $(DESTDIR)$(bindir)/sysct
 	install -D -m 755 $(helper) $(DESTDIR)$(PREFIX)/lib/sysct/sysct-helper
+	install -D -m 755 $(net) $(DESTDIR)$(PREFIX)/lib/sysct/sysct-net
 	install -d -m 755 $(DESTDIR)/etc/sysct/templates
 	test -e $(DESTDIR)/etc/sysct/sysct.toml || install -m 644 etc/sysct.toml $(DESTDIR)/etc/sysct/sysct.toml
 	set -e; for file in $(wildcard etc/systemd/* etc/tmpfiles.d/* etc/sysctl.d/*); do \

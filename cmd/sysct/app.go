@@ -55,12 +55,16 @@ func (a *app) manager() (*guest.Manager, error) {
 		return nil, err
 	}
 	dirs := spec.ResolveDirs(a.dirs, os.Getenv, host)
-	helper, err := helperbin.Extract(filepath.Join(dirs.Cache, "lib"))
+	helper, err := helperbin.Extract(filepath.Join(dirs.Cache, "lib"), helperbin.Helper)
+	if err != nil && !errors.Is(err, helperbin.ErrNone) {
+		return nil, err
+	}
+	net, err := helperbin.Extract(filepath.Join(dirs.Cache, "lib"), helperbin.Net)
 	if err != nil && !errors.Is(err, helperbin.ErrNone) {
 		return nil, err
 	}
 	a.mgr, err = guest.Open(guest.Options{
-		Dirs: dirs, Helper: helper, TemplateDirs: []string{templateDir},
+		Dirs: dirs, Helper: helper, NetProgram: net, TemplateDirs: []string{templateDir},
 		Warn:     a.warn,
 		Progress: a.progress(),
 	})

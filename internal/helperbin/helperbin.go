@@ -1,6 +1,6 @@
-// Package helperbin carries the helper program inside the command line's binary,
-// so that one file is a whole sysct. The build puts the helper into bin/ first;
-// without it the package is empty and the helper is looked for beside the
+// Package helperbin carries the helper programs inside the command line's binary,
+// so that one file is a whole sysct. The build puts them into bin/ first;
+// without them the package is empty and they are looked for beside the
 // executable.
 package helperbin
 
@@ -21,31 +21,33 @@ import (
 //go:embed all:bin
 var files embed.FS
 
-// The names of the embedded files: the program, and its digest, which the build
-// makes so that no start has to.
+// The programs that are embedded, each beside its digest, which the build makes so that no
+// start has to.
 const (
-	program = "bin/sysct-helper"
-	digest  = "bin/sysct-helper.sum"
+	Helper = "sysct-helper" // monitor, holder and stage
+	Net    = "sysct-net"    // makes a guest's interfaces
+
+	digest = ".sum"
 )
 
-// ErrNone means that the build had no helper to embed.
-var ErrNone = errors.New("no helper is embedded")
+// ErrNone means that the build had nothing to embed.
+var ErrNone = errors.New("no program is embedded")
 
-// Extract gives the path of the embedded helper below dir, writing it if it isn't
+// Extract gives the path of an embedded program below dir, writing it if it isn't
 // there yet. Its name has its digest, so that versions live side by side and
 // running ones are never overwritten.
-func Extract(dir string) (string, error) {
-	sum, err := files.ReadFile(digest)
+func Extract(dir, program string) (string, error) {
+	sum, err := files.ReadFile("bin/" + program + digest)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", ErrNone
 	}
 	if err != nil {
-		return "", fmt.Errorf("cannot read embedded helper: %w", err)
+		return "", fmt.Errorf("cannot read embedded program: %w", err)
 	}
-	path := filepath.Join(dir, "sysct-helper-"+strings.TrimSpace(string(sum)))
-	info, err := fs.Stat(files, program)
+	path := filepath.Join(dir, program+"-"+strings.TrimSpace(string(sum)))
+	info, err := fs.Stat(files, "bin/"+program)
 	if err != nil {
-		return "", fmt.Errorf("cannot read embedded helper: %w", err)
+		return "", fmt.Errorf("cannot read embedded program: %w", err)
 	}
 	if err := checkOwner(dir); err != nil {
 		return "", err
@@ -53,15 +55,15 @@ func Extract(dir string) (string, error) {
 	if st, err := os.Lstat(path); err == nil && st.Mode().IsRegular() && st.Size() == info.Size() {
 		return path, checkOwner(path)
 	}
-	data, err := files.ReadFile(program)
+	data, err := files.ReadFile("bin/" + program)
 	if err != nil {
-		return "", fmt.Errorf("cannot read embedded helper: %w", err)
+		return "", fmt.Errorf("cannot read embedded program: %w", err)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("cannot extract helper: %w", err)
+		return "", fmt.Errorf("cannot extract program: %w", err)
 	}
 	if err := atomicfile.WritePath(path, data, 0o755); err != nil {
-		return "", fmt.Errorf("cannot extract helper: %w", err)
+		return "", fmt.Errorf("cannot extract program: %w", err)
 	}
 	return path, nil
 }

@@ -14,8 +14,8 @@ import (
 // TestExtract unpacks what the build has embedded; without a build there is nothing.
 func TestExtract(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "lib")
-	path, err := Extract(dir)
-	if _, none := fs.Stat(files, digest); none != nil {
+	path, err := Extract(dir, Helper)
+	if _, none := fs.Stat(files, "bin/"+Helper+digest); none != nil {
 		if !errors.Is(err, ErrNone) {
 			t.Errorf("nothing is embedded, and Extract says %v", err)
 		}
@@ -43,7 +43,7 @@ func TestExtract(t *testing.T) {
 // TestExtractTwice: what is there stays, and what is broken or strange is replaced.
 func TestExtractTwice(t *testing.T) {
 	dir := t.TempDir()
-	path, err := Extract(dir)
+	path, err := Extract(dir, Helper)
 	if errors.Is(err, ErrNone) {
 		return // the test above holds that to be right
 	}
@@ -54,7 +54,7 @@ func TestExtractTwice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := Extract(dir); err != nil || again != path {
+	if again, err := Extract(dir, Helper); err != nil || again != path {
 		t.Errorf("the second time: %s, %v", again, err)
 	}
 	if after, err := os.Stat(path); err != nil || !os.SameFile(before, after) {
@@ -67,7 +67,7 @@ func TestExtractTwice(t *testing.T) {
 		if err := harm(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Extract(dir); err != nil {
+		if _, err := Extract(dir, Helper); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		if st, err := os.Lstat(path); err != nil || !st.Mode().IsRegular() || st.Size() != before.Size() {

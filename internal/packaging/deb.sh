@@ -24,7 +24,7 @@ licenses() {
         sort -u | while read -r module dir; do
             [ -n "$module" ] || continue
             file=$(find "$dir" -maxdepth 1 -name 'LICENSE*' -o -maxdepth 1 -name 'COPYING*' | sort | head -n 1)
-            printf '\nFiles: usr/bin/sysct usr/lib/sysct/sysct-helper\nComment: has %s\n' "$module" | sed 's/has std$/has the Go standard library/'
+            printf '\nFiles: usr/bin/sysct usr/lib/sysct/sysct-helper usr/lib/sysct/sysct-net\nComment: has %s\n' "$module" | sed 's/has std$/has the Go standard library/'
             holder=$(sed -n 's/^ *Copyright \((c) \)\{0,1\}\([0-9].*\)/\2/p' "$file" | head -n 1)
             printf 'Copyright: %s\n' "${holder:-the authors of $module}"
             if grep -q 'Apache License' "$file"; then

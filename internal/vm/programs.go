@@ -39,6 +39,7 @@ func installInto(root string) error {
 	files := map[string]string{
 		"bin/sysct":                           "usr/bin/sysct",
 		"internal/helperbin/bin/sysct-helper": "usr/lib/sysct/sysct-helper",
+		"internal/helperbin/bin/sysct-net":    "usr/lib/sysct/sysct-net",
 		"etc/sysct.toml":                      "etc/sysct/sysct.toml",
 	}
 	for pattern, dir := range map[string]string{
@@ -81,7 +82,7 @@ func buildTest(ctx context.Context, t target, dir string) error {
 // buildExtra builds the programs that tests build for themselves where there is a Go.
 func buildExtra(ctx context.Context, dir string) error {
 	for _, tags := range []string{"", "failpoints", "protocol1"} {
-		for _, p := range []string{"sysct", "sysct-helper"} {
+		for _, p := range []string{"sysct", "sysct-helper", "sysct-net"} {
 			name := testprograms.Name(p, tags)
 			if err := build(ctx, "build", "-trimpath", "-ldflags=-s -w", "-tags", tags, "-o", filepath.Join(dir, name), "./cmd/"+p); err != nil {
 				return err

@@ -61,6 +61,9 @@ type launch struct {
 	shown  bool           // this launch shows the running root at rootfs/
 	guest  *Guest
 
+	net     *network // that is at work
+	netMade bool     // it has made something, or may have
+
 	hookOut, hookErr *hooks.Output // nil: no hook runs in the guest
 	unwatch          func()
 }
@@ -74,8 +77,10 @@ type step struct {
 
 func steps() []step {
 	return []step{
+		{"begin network", (*launch).beginNetwork, (*launch).dropNetwork},
 		{"open stage socket", (*launch).socket, (*launch).closeSocket},
 		{"clone", (*launch).clone, (*launch).killStage},
+		{"open network namespace", (*launch).tellNetwork, nil},
 		{"mount rootfs", (*launch).mountRoot, (*launch).dropRoot},
 		{"check init", (*launch).checkInit, nil},
 		{"make /dev", (*launch).makeDev, (*launch).dropDev},
@@ -87,6 +92,7 @@ func steps() []step {
 		{"set up stage", (*launch).setup, nil},
 		{"wait for stage", (*launch).ready, (*launch).closeGuest},
 		{"set resource limits", (*launch).resources, nil},
+		{"make network", (*launch).awaitNetwork, nil},
 		{"start-host hook", (*launch).startHost, nil},
 		{"store", (*launch).beforeExec, nil},
 		{"exec init", (*launch).exec, nil},

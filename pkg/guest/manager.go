@@ -27,6 +27,7 @@ import (
 type Options struct {
 	Dirs         spec.Dirs    // empty fields: the defaults
 	Helper       string       // the helper program; empty: beside the executable, then /usr/lib/sysct
+	NetProgram   string       // sysct-net; empty: where the helper is looked for
 	TemplateDirs []string     // templates that override the built-in ones
 	Warn         func(string) // one line that the user should see
 	Progress     io.Writer    // what a long verb is doing, a line each; nil: quiet

@@ -23,7 +23,9 @@ type Setup struct {
 	Networks   []Network   `json:"networks,omitempty"`
 	Interfaces []Interface `json:"interfaces,omitempty"`
 	Publish    []Publish   `json:"publish,omitempty"`
-	RunDir     string      `json:"run_dir"` // of the instance
+	StateDir   string      `json:"state_dir"` // of the instance, and the others
+	RunDir     string      `json:"run_dir"`
+	Units      bool        `json:"units,omitempty"` // the host's systemd keeps what serves networks
 }
 
 // Network is a network that guests' interfaces are on, as far as it is resolved.

@@ -219,7 +219,9 @@ func (m *monitor) removeJob() {
 		postStop = m.endHooks(hooks.PostStop)
 	}
 	m.job(func() func() {
+		wait := m.removeNetwork()
 		err := m.removeBoot(m.group)
+		wait()
 		postStop()
 		return func() {
 			m.group = nil
@@ -245,6 +247,22 @@ func (m *monitor) dropGuest() {
 			*fd = -1
 		}
 	}
+}
+
+// removeNetwork is in a job's goroutine, beside removeBoot: to take links away takes long,
+// because the kernel waits until nobody looks at them any more.
+func (m *monitor) removeNetwork() (wait func()) {
+	net, done := m.plan.Context.Net, make(chan struct{})
+	if net.Program == "" {
+		return func() {}
+	}
+	go func() {
+		defer close(done)
+		if err := sysctx.NetworkDown(&net); err != nil {
+			m.warnLater(err.Error())
+		}
+	}()
+	return func() { <-done }
 }
 
 // removeBoot is in a job's goroutine. The group of a launch that failed, or of
