@@ -32,7 +32,7 @@ func newMonitor(a *app) *cobra.Command {
 func successors() []string {
 	var paths []string
 	for _, dir := range []string{"/var/cache/sysct/lib", "/run/sysct/.lib"} {
-		if path, err := helperbin.Extract(dir); err == nil {
+		if path, err := helperbin.Extract(dir, helperbin.Helper); err == nil {
 			return append(paths, path)
 		}
 	}

@@ -32,7 +32,7 @@ type cloned struct {
 // so that the host owns it and can write its offsets, and it is made for the
 // children of the thread that unshares it. The thread ends with the goroutine,
 // so no later child inherits it.
-func cloneStage(s *Spec, cgroupFD, socket int, warn func(string)) (cloned, error) {
+func cloneStage(s *Spec, cgroupFD, socket, net int, warn func(string)) (cloned, error) {
 	type result struct {
 		c   cloned
 		err error
@@ -40,14 +40,14 @@ func cloneStage(s *Spec, cgroupFD, socket int, warn func(string)) (cloned, error
 	ch := make(chan result)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread is spoilt
-		c, err := cloneHere(s, cgroupFD, socket, warn)
+		c, err := cloneHere(s, cgroupFD, socket, net, warn)
 		ch <- result{c, err}
 	}()
 	r := <-ch
 	return r.c, r.err
 }
 
-func cloneHere(s *Spec, cgroupFD, socket int, warn func(string)) (cloned, error) {
+func cloneHere(s *Spec, cgroupFD, socket, net int, warn func(string)) (cloned, error) {
 	if err := newTime(); errors.Is(err, unix.EPERM) {
 		// CAP_SYS_TIME is missing, as it is in a guest: the new namespace has the clocks of this one.
 		warn("the guest's uptime is that of this system: sysct may not set the offsets of its clocks (CAP_SYS_TIME)")
@@ -55,6 +55,11 @@ func cloneHere(s *Spec, cgroupFD, socket int, warn func(string)) (cloned, error)
 		return cloned{}, err
 	}
 	normalScheduling()
+	if net >= 0 {
+		if err := unix.Setns(net, unix.CLONE_NEWNET); err != nil {
+			return cloned{}, os.NewSyscallError("setns", err)
+		}
+	}
 	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return cloned{}, os.NewSyscallError("open /dev/null", err)

@@ -34,6 +34,9 @@ type Options struct {
 	// must not wait, and whoever serves them does so from then on. pid is the process that
 	// becomes the guest's init. nil: the guest gets none.
 	ServeViews func(dev, pid int)
+	// SharedNet gives a descriptor of the network namespace that the guest has together with
+	// another, which Launch closes; it is asked only if Spec.Net.Share is set.
+	SharedNet func() (int, error)
 	// Memory is the most that the guest may use, in bytes: it bounds the tmpfs that the guest
 	// begins with. 0: no bound but the host's own memory.
 	Memory int64
@@ -61,6 +64,7 @@ type launch struct {
 	shown  bool           // this launch shows the running root at rootfs/
 	guest  *Guest
 
+	shared  int      // the network namespace of another guest, or -1
 	net     *network // that is at work
 	netMade bool     // it has made something, or may have
 
@@ -78,6 +82,7 @@ type step struct {
 func steps() []step {
 	return []step{
 		{"begin network", (*launch).beginNetwork, (*launch).dropNetwork},
+		{"open shared network", (*launch).openShared, (*launch).dropShared},
 		{"open stage socket", (*launch).socket, (*launch).closeSocket},
 		{"clone", (*launch).clone, (*launch).killStage},
 		{"open network namespace", (*launch).tellNetwork, nil},
@@ -106,7 +111,7 @@ func Launch(spec *Spec, g limits.Group, opt Options) (*Guest, error) {
 	if err := spec.IDs.Check(); err != nil {
 		return nil, &StepError{Step: "check", Err: err}
 	}
-	l := &launch{spec: spec, group: g, opt: opt, peer: -1, root: -1, dev: -1, sys: -1, creds: -1, views: -1, unwatch: func() {}}
+	l := &launch{spec: spec, group: g, opt: opt, peer: -1, root: -1, dev: -1, sys: -1, creds: -1, views: -1, shared: -1, unwatch: func() {}}
 	all := steps()
 	for i, st := range all {
 		err := l.failpoint(st.name)
@@ -181,6 +186,7 @@ func (l *launch) release() {
 	closeFD(&l.sys)
 	closeFD(&l.creds)
 	closeFD(&l.views)
+	closeFD(&l.shared)
 	l.dropNested()
 	l.dropNodes()
 	l.dropHooks()

@@ -35,7 +35,7 @@ func (l *launch) closeSocket() {
 }
 
 func (l *launch) clone() error {
-	c, err := cloneStage(l.spec, l.group.PayloadFD(), l.peer, l.warn)
+	c, err := cloneStage(l.spec, l.group.PayloadFD(), l.peer, l.shared, l.warn)
 	if err != nil {
 		return err
 	}
@@ -126,6 +126,9 @@ func (l *launch) openSys() error {
 	if l.spec.Net.Private {
 		return nil
 	}
+	if l.spec.Net.Share != "" {
+		return l.openSharedSys()
+	}
 	fd, err := unix.OpenTree(unix.AT_FDCWD, "/sys", unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
 	if err != nil {
 		return &mounts.CallError{Call: "open_tree", Path: "/sys", Err: err}
@@ -197,6 +200,7 @@ func newSetup(s *Spec, osRelease string, filter []byte, views bool, memory int64
 		Env:      initEnv(s, osRelease),
 		TTYs:     s.TTYs,
 		Loopback: s.Net.Loopback,
+		Resolv:   s.Resolv,
 		Mounts:   mounts.Plan(facts),
 		HostFiles: []proto.HostFile{
 			{Name: "container-manager", Content: "sysct\n", Mode: 0o444},

@@ -21,6 +21,7 @@ type Spec struct {
 	Init      []string          `json:"init,omitempty"` // nil: the first of the usual places
 	Env       map[string]string `json:"env,omitempty"`  // the user's, beside the contract's
 	Net       vnet.Plan         `json:"net"`
+	Resolv    string            `json:"resolv,omitempty"` // of /etc/resolv.conf; "": it isn't written
 	TTYs      int               `json:"ttys"`
 	Nesting   bool              `json:"nesting,omitempty"`
 	Devices   []Device          `json:"devices,omitempty"`

@@ -53,7 +53,7 @@ func identityItems() []identityItem {
 		{"random seed", nil, remover(seedFiles()...)},
 		{"hosts", byName, (*newIdentity).resetHosts},
 		{"host name", byName, (*newIdentity).resetHostname},
-		{"MAC addresses", func(k Keep) bool { return k.MAC }, func(n *newIdentity) error { n.id.MACs = nil; return nil }},
+		{"MAC addresses", func(k Keep) bool { return k.MAC }, (*newIdentity).resetMAC},
 		{"ssh host keys", func(k Keep) bool { return k.SSH }, (*newIdentity).resetHostKeys},
 	}
 }
@@ -122,6 +122,13 @@ func (n *newIdentity) resetMachineID() error {
 		}
 	}
 	return n.write("/etc/machine-id", id+"\n", 0o444)
+}
+
+// resetMAC makes the first: those of further interfaces are made from it.
+func (n *newIdentity) resetMAC() error {
+	mac, err := newMAC()
+	n.id.MACs = []string{mac}
+	return err
 }
 
 func (n *newIdentity) resetHostname() error { return n.write("/etc/hostname", n.name+"\n", 0o644) }

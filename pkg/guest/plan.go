@@ -29,7 +29,7 @@ func (m *Manager) config(name string) (*spec.Guest, error) {
 }
 
 // monitorPlan is what the guest's monitor is told: the configuration and the
-// identity, resolved.
+// identity, resolved. What its network takes of the host isn't chosen yet.
 func (m *Manager) monitorPlan(name string) (*monitor.Plan, error) {
 	id, err := m.identity(name)
 	if err != nil {
@@ -39,10 +39,14 @@ func (m *Manager) monitorPlan(name string) (*monitor.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	return m.planOf(name, cfg, id)
+}
+
+func (m *Manager) planOf(name string, cfg *spec.Guest, id *state.Identity) (*monitor.Plan, error) {
 	if err := errors.Join(canBePrivileged(cfg), checkBackend(cfg, id), m.canNest(name, cfg, id.IDSize)); err != nil {
 		return nil, err
 	}
-	net, err := m.networkPlan(name, cfg)
+	net, err := m.networkKind(name, cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -100,8 +100,19 @@ func (m *Manager) prepareStart(ctx context.Context, name string, meanwhile func(
 
 // startPlan says how the guest is to be started, and whether it can be.
 func (m *Manager) startPlan(ctx context.Context, name string) (*monitor.Plan, error) {
-	plan, err := m.monitorPlan(name)
+	id, err := m.identity(name)
 	if err != nil {
+		return nil, err
+	}
+	cfg, err := m.config(name)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := m.planOf(name, cfg, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.planNetwork(ctx, plan, cfg, id); err != nil {
 		return nil, err
 	}
 	if plan.Recover, err = m.startable(ctx, name); err != nil {

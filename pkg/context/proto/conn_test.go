@@ -58,7 +58,7 @@ func TestWire(t *testing.T) {
 			{Kind: mounts.KindFD, Target: "dev"},
 		},
 		HostFiles: []HostFile{{Name: "n", Content: "c\n", Mode: 0o444}, {Name: "d", Mode: 0o700, Dir: true}},
-		Caps:      1 << 40, Filter: []byte{0, 255, 7}, Listener: true,
+		Caps:      1 << 40, Filter: []byte{0, 255, 7}, Listener: true, Resolv: "nameserver 192.0.2.1\n",
 		Rlimits: []Rlimit{{Name: "nofile", Resource: 7, Cur: 1024, Max: 1<<64 - 1}, {Name: "core"}},
 	}, Failed: &Failed{Step: "s", Call: "c", Path: "p", Errno: 13, Text: "t"}}
 	w := &writer{}

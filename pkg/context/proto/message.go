@@ -50,6 +50,7 @@ type Setup struct {
 	Env       []string
 	TTYs      int
 	Loopback  bool
+	Resolv    string // the text of /etc/resolv.conf, which begins with ResolvMark; "": it isn't written
 	Mounts    []mounts.Op
 	HostFiles []HostFile // below /run/host
 	Hooks     []Hook
@@ -60,6 +61,10 @@ type Setup struct {
 	Listener  bool   // load the filter with a listener and hand it over
 	Rlimits   []Rlimit
 }
+
+// ResolvMark begins every resolv.conf that is written from outside: one without it is the
+// guest's own.
+const ResolvMark = "# Written by sysct at the guest's start. Without this line it is left alone.\n"
 
 // Rlimit is a resource limit that init begins with, see getrlimit(2).
 type Rlimit struct {

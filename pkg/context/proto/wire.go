@@ -87,6 +87,7 @@ func (w *writer) setup(s *Setup) {
 	w.num(s.Caps)
 	w.text(string(s.Filter))
 	w.flag(s.Listener)
+	w.text(s.Resolv)
 	w.num(uint64(len(s.Rlimits)))
 	for _, l := range s.Rlimits {
 		w.text(l.Name)
@@ -204,6 +205,7 @@ func (r *reader) setup() *Setup {
 	s.Caps = r.num()
 	s.Filter = []byte(r.text())
 	s.Listener = r.flag()
+	s.Resolv = r.text()
 	s.Rlimits = list(r, func(r *reader) Rlimit {
 		return Rlimit{Name: r.text(), Resource: int(r.num()), Cur: r.num(), Max: r.num()}
 	})

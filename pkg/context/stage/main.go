@@ -53,6 +53,7 @@ func steps() []step {
 		{proto.HookStep(hooks.Mount), runHooks(hooks.Mount)},
 		{proto.HookStep(hooks.Autodev), runHooks(hooks.Autodev)},
 		{"pivot root", (*stage).pivot},
+		{"write resolv.conf", (*stage).resolv},
 		{"new session", (*stage).session},
 		{"drop capabilities", (*stage).capabilities},
 		{"load seccomp filter", (*stage).filter},

@@ -47,6 +47,7 @@ func (m *monitor) launchJob() func() func() {
 						m.serveViews(dev, false)
 					})
 				},
+				SharedNet: m.sharedNet,
 				Memory:    m.plan.memory(),
 				Warn:      m.warnLater,
 				Failpoint: failpoint,
