@@ -61,14 +61,6 @@ func ConfigReference() string {
 	return b.String()
 }
 
-// shown is a key as it is written for get and set.
-func shown(f *spec.Field) string {
-	if rest, ok := strings.CutPrefix(f.Key, "net."); ok {
-		return "net[0]." + rest
-	}
-	return f.Key
-}
-
 // counts says when a change of a key counts.
 func (f *file) counts(field *spec.Field) string {
 	switch {
@@ -117,7 +109,7 @@ func (f *file) roff(ed Edition) string {
 			r.item(bold("["+field.Key+"]"), text(field.Summary))
 			continue
 		}
-		r.item(bold(shown(&field)), text(field.Summary))
+		r.item(bold(spec.ShownKey(field.Key, f.fields)), text(field.Summary))
 		for _, fact := range f.facts(&field) {
 			r.raw(".br")
 			r.line(text(fact[0] + ": " + fact[1] + "."))
@@ -142,7 +134,7 @@ func (f *file) markdown(b *strings.Builder) {
 		if strings.Contains(field.Key, ".") {
 			level = "####" // in a table
 		}
-		b.WriteString("\n" + level + " `" + shown(&field) + "`\n\n" + plain(field.Summary) + "\n\n")
+		b.WriteString("\n" + level + " `" + spec.ShownKey(field.Key, f.fields) + "`\n\n" + plain(field.Summary) + "\n\n")
 		for _, fact := range f.facts(&field) {
 			value := plain(fact[1])
 			if fact[0] == "Example" || strings.HasPrefix(fact[1], `"`) || strings.HasPrefix(fact[1], "[") {

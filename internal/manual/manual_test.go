@@ -53,7 +53,7 @@ func TestConfigIsWhole(t *testing.T) {
 					t.Errorf("%s: %q of %s is missing", name, text, f.Key)
 				}
 			}
-			if !strings.Contains(reference, "`"+shown(&f)+"`") && !strings.Contains(reference, "`["+f.Key+"]`") {
+			if !strings.Contains(reference, "`"+spec.ShownKey(f.Key, fields)+"`") && !strings.Contains(reference, "`["+f.Key+"]`") {
 				t.Errorf("the reference lacks %s", f.Key)
 			}
 		}

@@ -126,7 +126,7 @@ func (g *Guest) check(fail report) {
 	checkRange("oom_score_adj", g.OOMScoreAdj, -maxScore, maxScore, fail)
 	checkDevices(g.Device, g.Privileged, fail)
 	checkNets(g, fail)
-	checkPublishes(g.Publish, fail)
+	checkPublishes(g, fail)
 	g.DNS.check(fail)
 	g.Console.check(fail)
 }

@@ -11,13 +11,10 @@ import (
 // Bounds of interfaces: what the kernel and its headers have.
 const (
 	maxNets      = 16
-	maxPublishes = 256
 	maxIfname    = 15
 	minMTU       = 68
 	maxMTU       = 65535
 	maxVLAN      = 4094
-	maxServers   = 3 // of resolv.conf(5)
-	maxSearch    = 6
 	maxAddresses = 64
 )
 
@@ -69,7 +66,7 @@ func checkNets(g *Guest, fail report) {
 		fail("net", "%d entries: the most is %d", len(g.Net), maxNets)
 		return
 	}
-	names := map[string]bool{}
+	once := onlyOnce{fail, map[string]string{}}
 	for i := range g.Net {
 		n, key := &g.Net[i], indexPath("net", i)
 		checkWord(key+".type", n.Kind(), netTypes(), fail)
@@ -80,35 +77,68 @@ func checkNets(g *Guest, fail report) {
 			fail(key+".type", "a privileged guest can't have the host's network: its root would set it up and take it down")
 		}
 		n.check(key, i, fail)
-		if name := n.IfName(i); n.hasInterface() && names[name] {
-			fail(key+".name", "%s is the name of an interface before it", show(name))
-		} else {
-			names[name] = true
-		}
+		once.interfaceOf(key, n, i)
 	}
 	if g.Share.Net != "" {
-		if err := CheckName(g.Share.Net); err != nil {
-			fail("share.net", "%s", err)
-		}
-		if len(g.Net) > 0 {
-			fail("share.net", "a guest with the network of another has no interfaces of its own: take [[net]] out")
-		}
-		if g.Privileged {
-			fail("share.net", "a privileged guest can't have another guest's network")
+		g.checkShare(fail)
+	}
+}
+
+func (g *Guest) checkShare(fail report) {
+	if err := CheckName(g.Share.Net); err != nil {
+		fail("share.net", "%s", err)
+	}
+	if len(g.Net) > 0 {
+		fail("share.net", "a guest with the network of another has no interfaces of its own: take [[net]] out")
+	}
+	if g.Privileged {
+		fail("share.net", "a privileged guest can't have another guest's network")
+	}
+}
+
+// onlyOnce refuses what only one interface of a guest can have.
+type onlyOnce struct {
+	fail report
+	at   map[string]string // the entry that has it
+}
+
+func (o *onlyOnce) interfaceOf(key string, n *Net, i int) {
+	if !n.hasInterface() {
+		return
+	}
+	o.has(key, key+".name", "name "+n.IfName(i), n.IfName(i))
+	if mac, err := net.ParseMAC(n.MAC); err == nil {
+		o.has(key, key+".mac", mac.String(), n.MAC)
+	}
+	for _, list := range []struct {
+		name  string
+		texts []string
+	}{{"ipv4", n.IPv4}, {"ipv6", n.IPv6}} {
+		for j, text := range list.texts {
+			if p, err := ParseAddress(text); err == nil {
+				o.has(key, indexPath(key+"."+list.name, j), p.Addr().String(), text)
+			}
 		}
 	}
+}
+
+// has notes that an entry has a value; path is where it is written, as text.
+func (o *onlyOnce) has(entry, path, value, text string) {
+	switch other, taken := o.at[value]; {
+	case taken && other == entry:
+		o.fail(path, "%s is there twice", show(text))
+	case taken:
+		o.fail(path, "%s is that of %s too", show(text), other)
+	}
+	o.at[value] = entry
 }
 
 func (n *Net) check(key string, i int, fail report) {
 	if err := checkIfname(n.IfName(i)); err != nil {
 		fail(key+".name", "%s", err)
 	}
-	if n.Parent != "" {
-		if err := checkIfname(n.Parent); err != nil {
-			fail(key+".parent", "%s", err)
-		}
-	}
 	n.checkType(key, fail)
+	n.checkLink(key, fail)
 	if mac, err := net.ParseMAC(n.MAC); n.MAC != "" && (err != nil || len(mac) != 6) {
 		fail(key+".mac", "%s is not a hardware address: write it as 02:5c:00:00:00:01", show(n.MAC))
 	} else if n.MAC != "" && (mac[0]&1 != 0 || slices.Max(mac) == 0) {
@@ -142,17 +172,35 @@ func (n *Net) checkType(key string, fail report) {
 	refuse("limits", n.Limits != NetLimits{} && !n.isVeth())
 	refuse("mac", n.MAC != "" && n.Kind() == NetIpvlan)
 	if !n.hasInterface() {
-		for name, has := range map[string]bool{"name": n.Name != "", "parent": n.Parent != "", "mac": n.MAC != "", "mtu": n.MTU != nil, "up": n.Up != nil,
-			"ipv4": len(n.IPv4) > 0, "ipv6": len(n.IPv6) > 0, "gateway": n.Gateway != ""} {
-			refuse(name, has)
-		}
+		refuse("name", n.Name != "")
+		refuse("parent", n.Parent != "")
+		refuse("mac", n.MAC != "")
+		refuse("mtu", n.MTU != nil)
+		refuse("up", n.Up != nil)
+		refuse("ipv4", len(n.IPv4) > 0)
+		refuse("ipv6", len(n.IPv6) > 0)
+		refuse("gateway", n.Gateway != "")
 	}
+	modes := map[string][]string{NetMacvlan: {"bridge", "private", "vepa", "passthru"}, NetIpvlan: {"l2", "l3", "l3s"}}[n.Kind()]
+	if n.Mode != "" && modes != nil {
+		checkWord(key+".mode", n.Mode, modes, fail)
+	}
+	refuse("mode", n.Mode != "" && modes == nil)
+}
+
+// checkLink is about what the interface hangs on.
+func (n *Net) checkLink(key string, fail report) {
 	if n.Network != "" {
 		if n.Parent != "" {
 			fail(key+".parent", "a bridge interface has a network or a parent, not both")
 		}
 		if err := CheckName(n.Network); err != nil {
 			fail(key+".network", "%s", err)
+		}
+	}
+	if n.Parent != "" {
+		if err := checkIfname(n.Parent); err != nil {
+			fail(key+".parent", "%s", err)
 		}
 	}
 	switch n.Kind() {
@@ -167,11 +215,6 @@ func (n *Net) checkType(key string, fail report) {
 	if n.VLAN != nil {
 		checkRange(key+".vlan", *n.VLAN, 1, maxVLAN, fail)
 	}
-	modes := map[string][]string{NetMacvlan: {"bridge", "private", "vepa", "passthru"}, NetIpvlan: {"l2", "l3", "l3s"}}[n.Kind()]
-	if n.Mode != "" && modes != nil {
-		checkWord(key+".mode", n.Mode, modes, fail)
-	}
-	refuse("mode", n.Mode != "" && modes == nil)
 }
 
 func (n *Net) checkGateway(key string, fail report) {
@@ -182,8 +225,8 @@ func (n *Net) checkGateway(key string, fail report) {
 	for _, word := range strings.Fields(n.Gateway) {
 		addr, err := netip.ParseAddr(word)
 		switch {
-		case err != nil:
-			fail(key+".gateway", "%s is neither \"auto\", \"none\", nor an address", show(word))
+		case err != nil || addr.Zone() != "" || addr.Is4In6() || addr.IsMulticast() || addr.IsUnspecified() || addr.IsLoopback():
+			fail(key+".gateway", "%s is neither \"auto\", \"none\", nor the address of a router", show(word))
 			return
 		case addr.Is4():
 			four++
@@ -201,7 +244,6 @@ func checkAddresses(key string, list []string, family func(netip.Addr) bool, wha
 	if len(list) > maxAddresses {
 		fail(key, "%d addresses: the most is %d", len(list), maxAddresses)
 	}
-	seen := map[netip.Addr]bool{}
 	for i, text := range list {
 		p, err := ParseAddress(text)
 		switch {
@@ -209,10 +251,9 @@ func checkAddresses(key string, list []string, family func(netip.Addr) bool, wha
 			fail(indexPath(key, i), "%s is not %s address with the length of a prefix", show(text), what)
 		case p.Addr().IsMulticast() || p.Addr().IsUnspecified() || p.Addr().IsLoopback():
 			fail(indexPath(key, i), "%s can't be the address of an interface", show(text))
-		case seen[p.Addr()]:
-			fail(indexPath(key, i), "%s is there twice", show(text))
+		case p.Addr() == p.Masked().Addr() && p.Bits() < p.Addr().BitLen()-1:
+			fail(indexPath(key, i), "%s is a whole subnet, not an address in it", show(text))
 		}
-		seen[p.Addr()] = true
 	}
 	return len(list) > 0
 }
@@ -245,72 +286,4 @@ func checkIfname(name string) error {
 		return fmt.Errorf("%s can't be an interface of its own", show(name))
 	}
 	return nil
-}
-
-func checkPublishes(list []Publish, fail report) {
-	if len(list) > maxPublishes {
-		fail("publish", "%d entries: the most is %d", len(list), maxPublishes)
-		return
-	}
-	for i := range list {
-		p, key := &list[i], indexPath("publish", i)
-		if p.Port == nil {
-			fail(key+".port", "is missing: it must be a port of the host")
-			continue
-		}
-		checkRange(key+".port", *p.Port, 1, 65535, fail)
-		if p.To != nil {
-			checkRange(key+".to", *p.To, 1, 65535, fail)
-		}
-		if p.Proto != "" {
-			checkWord(key+".proto", p.Proto, []string{"tcp", "udp"}, fail)
-		}
-		if addr, err := netip.ParseAddr(p.Address); p.Address != "" && (err != nil || addr.Zone() != "" || addr.IsMulticast()) {
-			fail(key+".address", "%s is not an address of a host", show(p.Address))
-		} else if p.Address != "" && addr.IsLoopback() {
-			fail(key+".address", "%s leads to no guest by the kernel: write loopback = true", show(p.Address))
-		}
-		for j := range i {
-			if o := &list[j]; o.Port != nil && *o.Port == *p.Port && o.proto() == p.proto() && (o.Address == p.Address || o.Address == "" || p.Address == "") {
-				fail(key+".port", "%s port %d is published by an entry before it", p.proto(), *p.Port)
-				break
-			}
-		}
-	}
-}
-
-func (p *Publish) proto() string {
-	if p.Proto == "" {
-		return "tcp"
-	}
-	return p.Proto
-}
-
-// Wire is the entry with its defaults: the protocol, the host's port and the guest's.
-func (p *Publish) Wire() (proto string, port, to uint16) {
-	port = uint16(*p.Port)
-	to = port
-	if p.To != nil {
-		to = uint16(*p.To)
-	}
-	return p.proto(), port, to
-}
-
-func (d *DNS) check(fail report) {
-	if len(d.Servers) > maxServers {
-		fail("dns.servers", "%d servers: the most is %d", len(d.Servers), maxServers)
-	}
-	for i, s := range d.Servers {
-		if addr, err := netip.ParseAddr(s); err != nil || addr.IsUnspecified() {
-			fail(indexPath("dns.servers", i), "%s is not the address of a server", show(s))
-		}
-	}
-	if len(d.Search) > maxSearch {
-		fail("dns.search", "%d domains: the most is %d", len(d.Search), maxSearch)
-	}
-	for i, s := range d.Search {
-		if err := checkHostname(strings.TrimSuffix(s, ".")); err != nil {
-			fail(indexPath("dns.search", i), "%s", err)
-		}
-	}
 }

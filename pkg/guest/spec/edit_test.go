@@ -79,9 +79,15 @@ func TestEditRefuses(t *testing.T) {
 		{"limits.io.device[0].path=/dev/sda", "limits.io.device[0]: has no limit: it must have read, write, read_ops or write_ops"},
 		{"limits.swap=1.5G", `limits.swap: "1.5G" is not a whole number: use a smaller unit`},
 		{"env=A", "env is a table\nhint: name a key in it, as in env.NAME"},
-		{"net=host", "net is a list of tables\nhint: name a key in it: net[0].type"},
-		{"net[0]=host", "net is a list of tables\nhint: name a key in it: net[0].type"},
+		{"net=host", "net is a list of tables\nhint: name a key in it: net[0].type, net[0].name, net[0].network, net[0].parent, net[0].mode, net[0].vlan, net[0].mac, net[0].mtu, net[0].up, net[0].ipv4, net[0].ipv6, net[0].gateway, net[0].filter, net[0].isolate, net[0].limits"},
+		{"net[0]=host", "net is a list of tables\nhint: name a key in it: net[0].type, net[0].name, net[0].network, net[0].parent, net[0].mode, net[0].vlan, net[0].mac, net[0].mtu, net[0].up, net[0].ipv4, net[0].ipv6, net[0].gateway, net[0].filter, net[0].isolate, net[0].limits"},
 		{"net.type=host", "net is a list of tables: name an entry, as in net[0].type"},
+		{"net.mtu=1400", "net is a list of tables: name an entry, as in net[0].mtu"},
+		{"net[0].mtuu=1400", "net[0].mtuu: unknown key\nhint: did you mean net[0].mtu?"},
+		{"ingress=1mbit", "ingress: unknown key\nhint: did you mean net[0].limits.ingress?"},
+		{"net[0].limits=1mbit", "net.limits is a table\nhint: name a key in it: net[0].limits.ingress, net[0].limits.egress"},
+		{"net[0].limits.ingress=1mb", `net[0].limits.ingress: "1mb" has the unknown unit "mb": use kbit, mbit or gbit, powers of 1000 bits a second`},
+		{"publish[0].to=80", "publish[0].port: is missing: it must be a port of the host"},
 		{"net[1].type=host", "net has 0 entries: the next is net[0]"},
 		{"limits[0].memory=1G", "limits: limits has no entries that a key could name"},
 		{"limits..memory=1G", `"limits..memory" is not a key: write it as in limits.memory`},
@@ -118,9 +124,7 @@ func TestEditIsWhatReadersSee(t *testing.T) {
 		from, to := guests().Draw(t, "from"), guests().Draw(t, "to")
 		from.Credentials, to.Credentials = nil, nil                                 // a key of another kind takes the place of one only when that is unset
 		from.Rlimits, from.Limits.Hugepages, from.Limits.IO.Devices = nil, nil, nil // set removes none
-		if len(to.Net) < len(from.Net) {
-			to.Net = from.Net
-		}
+		from.Net, from.Publish = nil, nil
 		if len(to.Device) < len(from.Device) {
 			to.Device = from.Device
 		}
@@ -221,7 +225,7 @@ func TestValues(t *testing.T) {
 			t.Errorf("%s is missing in %q", w, got)
 		}
 	}
-	for key, want := range map[string]string{"limits": "1G      150%    0  /x 5   ", "env": "1 2", "net": "none", "net.0": "none", "env.C": "", "limits.memory": "1G", "init.cmd": `["/sbin/init"]`, "net[1].type": ""} {
+	for key, want := range map[string]string{"limits": "1G      150%    0  /x 5   ", "env": "1 2", "net": strings.TrimSpace("none") + strings.Repeat(" ", 12) + " false  ", "net.0.type": "none", "env.C": "", "limits.memory": "1G", "init.cmd": `["/sbin/init"]`, "net[1].type": ""} {
 		values, err := Values([]byte(text), "f", key)
 		var texts []string
 		for _, v := range values {

@@ -10,7 +10,7 @@ type Net struct {
 	// loopback interface, "host" the host's, with all its addresses and ports.
 	// Default: "bridge"
 	// Change: live
-	// Example: "macvlan"
+	// Example: "bridge"
 	Type string `toml:"type"`
 
 	// The interface's name in the guest.
@@ -106,21 +106,21 @@ type Net struct {
 	// Change: live
 	Isolate bool `toml:"isolate"`
 
-	// How fast the interface is at most, for bridge and routed.
+	// How fast the interface is at most, for bridge and routed. Units are powers of 1000.
 	Limits NetLimits `toml:"limits"`
 }
 
 // NetLimits is the table [net.limits].
 type NetLimits struct {
 	// What the guest receives at most.
-	// Unit: bits a second, a whole number with kbit, mbit or gbit (powers of 1000); 8kbit at least
+	// Unit: bits a second, or a whole number with kbit, mbit or gbit; 8kbit at least
 	// Default: no limit
 	// Change: live
 	// Example: "100mbit"
 	Ingress *Rate `toml:"ingress"`
 
 	// What the guest sends at most.
-	// Unit: bits a second, a whole number with kbit, mbit or gbit (powers of 1000); 8kbit at least
+	// Unit: bits a second, or a whole number with kbit, mbit or gbit; 8kbit at least
 	// Default: no limit
 	// Change: live
 	// Example: "20mbit"

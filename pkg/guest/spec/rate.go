@@ -2,7 +2,6 @@ package spec
 
 import (
 	"fmt"
-
 	"strconv"
 	"strings"
 )

@@ -77,7 +77,7 @@ func unknownKey(text string, fields []Field) error {
 	var known []string
 	for _, f := range fields {
 		if !f.isTable() {
-			known = append(known, f.shown())
+			known = append(known, ShownKey(f.Key, fields))
 		}
 	}
 	near := nearest.Of(text, known)
@@ -105,12 +105,16 @@ func (f *Field) isNamed() bool {
 // isSource tells whether a word says where a credential comes from.
 func isSource(word string) bool { return word == "file" || word == "base64" || word == "text" }
 
-// shown is the key as a user may write it.
-func (f *Field) shown() string {
-	if table, name, ok := cutLast(f.Key); ok && (table == "net" || table == "limits.io.device") {
-		return indexPath(table, 0) + "." + name
+// ShownKey is a field's key as a user may write it: of a list of tables, the first entry's.
+func ShownKey(key string, fields []Field) string {
+	var path, written string
+	for name := range strings.SplitSeq(key, ".") {
+		path, written = below(path, name), below(written, name)
+		if f, _ := find(fields, path); f.Type == "list of tables" && path != key {
+			written = indexPath(written, 0)
+		}
 	}
-	return f.Key
+	return written
 }
 
 // tableError says that a key is a table where one with a value is wanted.

@@ -166,6 +166,8 @@ func plainValue(v reflect.Value) (string, any) {
 		return x.String(), int64(x)
 	case Space:
 		return x.String(), int64(x)
+	case Rate:
+		return x.String(), int64(x)
 	case Rlimit:
 		return x.String(), x.String()
 	case Duration:
@@ -223,7 +225,7 @@ func Diff(a, b *Guest) []string {
 // isBlank tells a number or a truth value that an entry of a list has without anybody having
 // said so: it is no change of the configuration when the entry comes or goes.
 func isBlank(field Field, key, text string) bool {
-	return strings.Contains(key, "[") && (field.Type == "integer" && text == "0" || field.Type == "true or false" && text == "false")
+	return strings.Contains(key, "[") && (field.Type == "integer" && text == "0" || field.Type == "true or false" && text == "false" && field.Default != "true")
 }
 
 // keysOf returns the keys of all values that a configuration has.
