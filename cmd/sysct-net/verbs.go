@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/sysct/sysct/pkg/vnet"
 	"github.com/sysct/sysct/pkg/vnet/link"
 )
 
@@ -73,6 +74,12 @@ func change(in *bufio.Reader) error {
 	pid, err := readPid(in)
 	if err != nil {
 		return err
+	}
+	// One without interfaces says nothing of whose it is.
+	if to.Guest == "" {
+		*to = vnet.Setup{Tag: from.Tag, Guest: from.Guest, StateDir: from.StateDir, RunDir: from.RunDir, Units: from.Units}
+	} else if from.Guest == "" {
+		*from = vnet.Setup{Tag: to.Tag, Guest: to.Guest, StateDir: to.StateDir, RunDir: to.RunDir, Units: to.Units}
 	}
 	if err := bringUp(to); err != nil {
 		return err

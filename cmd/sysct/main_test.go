@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	}
 	dir, err := os.MkdirTemp("", "sysct-test-embedded-")
 	if err == nil {
-		_, err = helperbin.Extract(dir)
+		_, err = helperbin.Extract(dir, helperbin.Net)
 		os.RemoveAll(dir)
 	}
 	if err != nil {

@@ -115,10 +115,11 @@ func (m *Manager) applying(ctx context.Context, name string, cfg *spec.Guest, wa
 	if err != nil {
 		return nil, err
 	}
-	noted := a.compare(cfg, lim, refused)
+	net := m.liveNetwork(ctx, a.plan, cfg)
+	noted := a.compare(cfg, lim, net, refused)
 	anew := a.overrule(strayed, wanted, spec.Texts(cfg))
 	if a.Has(KeyLive) && !a.Has(KeyRefused) {
-		a.change = &monitor.Change{Limits: &lim, Config: noted, Anew: anew}
+		a.change = &monitor.Change{Limits: &lim, Config: noted, Anew: anew, Net: net.change()}
 		a.Notes = m.shrinkNotes(name, withoutStrayed(a.plan.Limits, strayed), lim)
 	}
 	return a, nil
@@ -150,7 +151,11 @@ func (m *Manager) undo(ctx context.Context, a *Applying) error {
 	if config == nil {
 		config = map[string]string{}
 	}
-	err := m.change(context.WithoutCancel(ctx), a.Name, &monitor.Change{Limits: &a.plan.Limits, Config: config})
+	back := &monitor.Change{Limits: &a.plan.Limits, Config: config}
+	if a.change.Net != nil {
+		back.Net = &a.plan.Context.Net
+	}
+	err := m.change(context.WithoutCancel(ctx), a.Name, back)
 	if err == nil && a.change.Limits != nil {
 		m.tellShares(ctx, a.plan, a.change.Limits, &a.plan.Limits)
 	}

@@ -12,19 +12,25 @@ import (
 
 // monitorTables are the tables whose live keys the guest's monitor has to put into effect.
 // All other live keys are read from the file by whoever goes by them.
-func monitorTables() []string { return []string{"limits"} }
+func monitorTables() []string { return []string{"limits", "net", "publish"} }
 
 // putLive says whether a change of a key has to be put into effect in a running guest, and
 // can be.
 func putLive(key, change string) bool {
+	return change == "live" && slices.Contains(monitorTables(), tableOf(key))
+}
+
+// tableOf is the table at the top that a key is in: net of net[0].mtu.
+func tableOf(key string) string {
 	table, _, _ := strings.Cut(key, ".")
-	return change == "live" && slices.Contains(monitorTables(), table)
+	table, _, _ = strings.Cut(table, "[")
+	return table
 }
 
 // compare finds out what has become of each key since the plan was made, and gives what is to
 // be noted when what is live was changed: what waits for a restart stays as it was noted, so
 // that it is told again.
-func (a *Applying) compare(cfg *spec.Guest, lim limits.Limits, refused map[string]string) (noted map[string]string) {
+func (a *Applying) compare(cfg *spec.Guest, lim limits.Limits, net *liveNetwork, refused map[string]string) (noted map[string]string) {
 	was := a.plan.Config
 	if a.Partial = was == nil; a.Partial {
 		was = spec.Texts(cfg)
@@ -42,7 +48,11 @@ func (a *Applying) compare(cfg *spec.Guest, lim limits.Limits, refused map[strin
 		case bad:
 			k.Effect, k.Reason = KeyRefused, reason
 			delete(refused, d.Key)
+		case isNetwork(d.Key) && net.err != nil:
+			k.Effect, k.Reason = KeyRefused, oneLine(net.err)
+		case isNetwork(d.Key) && !net.possible: // counts from the next start on
 		case putLive(d.Key, d.Change):
+			net.wanted = net.wanted || isNetwork(d.Key)
 			k.Effect = KeyLive
 			note(noted, d.Key, d.To)
 		case d.Change == "live":

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sysct/sysct/pkg/guest/control"
 	"github.com/sysct/sysct/pkg/limits"
+	"github.com/sysct/sysct/pkg/vnet"
 )
 
 // Change is what of a plan may change while its guest runs. It is made whole or not at
@@ -20,6 +21,8 @@ import (
 type Change struct {
 	// Limits are what the guest may use from now on; nil: as before.
 	Limits *limits.Limits `json:"limits,omitempty"`
+	// Net is the guest's network from now on, in the namespace that it has; nil: as before.
+	Net *vnet.Plan `json:"net,omitempty"`
 	// Config is Plan.Config from now on; nil: as before.
 	Config map[string]string `json:"config"`
 	// Anew has keys of limits that count again where somebody has written the kernel's files,
@@ -32,6 +35,9 @@ func (p *Plan) with(c *Change) *Plan {
 	next := *p
 	if c.Limits != nil {
 		next.Limits = *c.Limits
+	}
+	if c.Net != nil {
+		next.Context.Net = *c.Net
 	}
 	if c.Config != nil {
 		next.Config = c.Config

@@ -56,10 +56,16 @@ func (m *monitor) apply(a Apply) {
 		m.emit(Applied{Client: a.Client, Values: changed})
 		return
 	}
+	pid := m.core.Life.Pid
 	m.job(func() func() {
 		err := failpoint("change groups")
 		if err == nil {
 			err = group.Change(old.Limits, next.Limits, slices.Collect(maps.Keys(a.Change.Anew))...)
+		}
+		if err == nil && a.Change.Net != nil {
+			if err = changeNetwork(&old.Context.Net, &next.Context.Net, pid); err != nil {
+				err = errors.Join(err, group.Change(next.Limits, old.Limits))
+			}
 		}
 		return func() {
 			if err == nil {
@@ -204,8 +210,9 @@ func (m *monitor) undoChange() bool {
 		m.take(fdNext)
 		return false
 	}
+	pid := m.core.Life.Pid
 	m.job(func() func() {
-		err := group.Change(next.Limits, old.Limits)
+		err := errors.Join(group.Change(next.Limits, old.Limits), changeNetwork(&next.Context.Net, &old.Context.Net, pid))
 		return func() {
 			if err == nil {
 				m.log.say("a change of the guest's limits was taken back: the monitor before died in it")

@@ -1,8 +1,10 @@
 package link
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 
 	"github.com/vishvananda/netlink"
@@ -44,9 +46,9 @@ func (s *Session) Remove() error {
 func (s *Session) remove(i *vnet.Interface) error {
 	switch i.Type {
 	case vnet.TypeBridge:
-		return s.removeLink(i.Host, s.alias(i))
+		return s.removeVeth(i)
 	case vnet.TypeRouted:
-		return errors.Join(s.unroute(i), s.removeLink(i.Host, s.alias(i)))
+		return errors.Join(s.unroute(i), s.removeVeth(i))
 	case vnet.TypePhys:
 		return s.moveBack(i)
 	}
@@ -64,9 +66,18 @@ func (s *Session) remove(i *vnet.Interface) error {
 	return s.guest.LinkDel(l)
 }
 
+func (s *Session) removeVeth(i *vnet.Interface) error {
+	mac, err := hardware(i.MAC)
+	if err != nil {
+		return err
+	}
+	return s.removeLink(i.Host, s.alias(i), hostSide(mac))
+}
+
 // removeLink deletes a link of the host's namespace if it is the one that has the mark: one
-// that has another is somebody else's, whatever its name is (CVE-2017-5985).
-func (s *Session) removeLink(name, alias string) error {
+// that has another is somebody else's, whatever its name is (CVE-2017-5985). Whoever made it
+// may have been killed before it was marked: then it is a veth with the address that it has.
+func (s *Session) removeLink(name, alias string, mac net.HardwareAddr) error {
 	l, err := s.host.LinkByName(name)
 	if missing(err) {
 		return nil
@@ -74,7 +85,8 @@ func (s *Session) removeLink(name, alias string) error {
 	if err != nil {
 		return fmt.Errorf("cannot find link %s: %w", name, err)
 	}
-	if l.Attrs().Alias != alias {
+	unmarked := l.Attrs().Alias == "" && l.Type() == "veth" && bytes.Equal(l.Attrs().HardwareAddr, mac)
+	if l.Attrs().Alias != alias && !unmarked {
 		return fmt.Errorf("cannot remove link %s: it is not the guest's, its alias is %q", name, l.Attrs().Alias)
 	}
 	// By its index: the name may be another's by now.

@@ -69,17 +69,20 @@ func (s *Session) veth(i *vnet.Interface) error {
 		mtu = bridge.Attrs().MTU
 	}
 	attrs := netlink.NewLinkAttrs()
-	attrs.Name, attrs.Alias, attrs.MTU = i.Host, s.alias(i), mtu
+	attrs.Name, attrs.MTU = i.Host, mtu
 	attrs.HardwareAddr = hostSide(mac)
 	pair := &netlink.Veth{LinkAttrs: attrs, PeerName: i.Name, PeerHardwareAddr: mac, PeerNamespace: netlink.NsFd(s.ns), PeerMTU: uint32(mtu)}
 	err = s.host.LinkAdd(pair)
 	if err == unix.EEXIST {
-		if err := s.removeLink(i.Host, s.alias(i)); err != nil {
+		if err := s.removeLink(i.Host, s.alias(i), attrs.HardwareAddr); err != nil {
 			return err
 		}
 		err = s.host.LinkAdd(pair)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return s.host.LinkSetAlias(pair, s.alias(i)) // a new link takes none
 }
 
 // hostSide is the address of the host's end: of a bridge's ports the lowest address counts
