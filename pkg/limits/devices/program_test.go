@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/sysct/sysct/internal/bpf"
 	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
 )
@@ -26,15 +27,15 @@ func allowed(rules []Rule, q request) bool {
 }
 
 // run interprets the few instructions that programs are made of.
-func run(t rapid.TB, code []instruction, q request) bool {
+func run(t rapid.TB, code []bpf.Instruction, q request) bool {
 	var reg [16]uint64
 	context := [3]uint32{uint32(q.access)<<16 | uint32(q.kind), q.major, q.minor}
 	for pc := 0; pc < len(code); pc++ {
 		in := code[pc]
-		dst, src, imm := &reg[in.regs&15], in.regs>>4, uint64(int64(in.imm))
-		switch in.code {
+		dst, src, imm := &reg[in.Regs&15], in.Regs>>4, uint64(int64(in.Imm))
+		switch in.Code {
 		case unix.BPF_LDX | unix.BPF_MEM | unix.BPF_W:
-			*dst = uint64(context[in.offset/4])
+			*dst = uint64(context[in.Offset/4])
 		case unix.BPF_ALU64 | unix.BPF_MOV | unix.BPF_X:
 			*dst = reg[src]
 		case unix.BPF_ALU64 | unix.BPF_MOV | unix.BPF_K:
@@ -45,16 +46,16 @@ func run(t rapid.TB, code []instruction, q request) bool {
 			*dst &= imm
 		case unix.BPF_JMP | unix.BPF_JNE | unix.BPF_K:
 			if *dst != imm {
-				pc += int(in.offset)
+				pc += int(in.Offset)
 			}
 		case unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K:
 			if *dst&imm != 0 {
-				pc += int(in.offset)
+				pc += int(in.Offset)
 			}
 		case unix.BPF_JMP | unix.BPF_EXIT:
 			return reg[regVerdict] == 1
 		default:
-			t.Fatalf("instruction %d: code %#x", pc, in.code)
+			t.Fatalf("instruction %d: code %#x", pc, in.Code)
 		}
 	}
 	t.Fatalf("the program runs out at its end")
