@@ -28,6 +28,9 @@ func up(in *bufio.Reader) error {
 	if err := bringUp(setup); err != nil {
 		return err
 	}
+	if err := s.Prepare(); err != nil {
+		return err
+	}
 	pid, err := readPid(in)
 	if errors.Is(err, io.EOF) {
 		return errGivenUp

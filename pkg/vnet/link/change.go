@@ -24,6 +24,10 @@ func (s *Session) Change(from, to *vnet.Setup) error {
 
 func (s *Session) change(from, to *vnet.Setup) error {
 	s.setup = to
+	for name, g := range s.guards { // of the other setup
+		g.Close()
+		delete(s.guards, name)
+	}
 	for i := range from.Interfaces {
 		if now := find(to, from.Interfaces[i].Name); now == nil || !alike(&from.Interfaces[i], now) {
 			if err := s.remove(&from.Interfaces[i]); err != nil {

@@ -28,11 +28,6 @@ func (s *Session) quiet(i *vnet.Interface) error {
 	return nil
 }
 
-// filter and limit are what the guest may send, and how much.
-func (s *Session) filter(i *vnet.Interface) error { return nil }
-
-func (s *Session) limit(i *vnet.Interface) error { return nil }
-
 // Remove takes away what is on the host's side, and with it the guest's side of pairs. All
 // that can be taken away is.
 func (s *Session) Remove() error {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sysct/sysct/pkg/vnet"
+	"github.com/sysct/sysct/pkg/vnet/guard"
 )
 
 // Session is the host's namespace and, once it is entered, a guest's.
@@ -18,6 +19,8 @@ type Session struct {
 	host  *netlink.Handle
 	guest *netlink.Handle // nil before Enter
 	ns    int
+
+	guards map[string]*guard.Program // loaded ahead, by interfaces' names
 }
 
 // Open begins to work for a guest, in the caller's network namespace.
@@ -26,12 +29,15 @@ func Open(setup *vnet.Setup) (*Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot open netlink: %w", err)
 	}
-	return &Session{setup: setup, host: h, ns: -1}, nil
+	return &Session{setup: setup, host: h, ns: -1, guards: map[string]*guard.Program{}}, nil
 }
 
 // Close lets go of both namespaces.
 func (s *Session) Close() {
 	s.host.Close()
+	for _, g := range s.guards {
+		g.Close()
+	}
 	if s.guest != nil {
 		s.guest.Close()
 		unix.Close(s.ns)
