@@ -42,10 +42,26 @@ func hostFile() file {
 	}
 }
 
+func networkFile() file {
+	return file{
+		page: "sysct-network", title: "A network", summary: "the configuration of a network of sysct",
+		path: "/etc/sysct/networks/NAME.toml",
+		about: []string{
+			"A network is a bridge on the host with subnets, DHCP and a name server for the guests on it. `sysct net create` writes its file, which is in the language TOML 1.0 and must be one that only root can write to. The network `sysctbr0` is there without a file; with one it is as the file says. Unknown keys are refused.",
+			"A network is brought up when the first guest on it starts. A change of the file counts when `sysct net up` is called, or the next guest starts; guests that run keep the addresses that they have.",
+		},
+		fields: spec.NetworkFields(),
+		others: []string{"sysct(1)", "sysct-net(1)", "sysct-config(5)", "sysct.toml(5)"},
+	}
+}
+
+// files are all that have a page.
+func files() []file { return []file{guestFile(), hostFile(), networkFile()} }
+
 // ConfigPages returns the pages about the configuration files by their files' names.
 func ConfigPages(ed Edition) map[string]string {
 	pages := map[string]string{}
-	for _, f := range []file{guestFile(), hostFile()} {
+	for _, f := range files() {
 		pages[f.page+".5"] = f.roff(ed)
 	}
 	return pages
@@ -55,7 +71,7 @@ func ConfigPages(ed Edition) map[string]string {
 func ConfigReference() string {
 	var b strings.Builder
 	b.WriteString("<!-- Made from the comments in pkg/guest/spec by make generate; not to be edited. -->\n\n# Configuration\n")
-	for _, f := range []file{guestFile(), hostFile()} {
+	for _, f := range files() {
 		f.markdown(&b)
 	}
 	return b.String()
@@ -68,6 +84,8 @@ func (f *file) counts(field *spec.Field) string {
 		return "from the guest's next start on"
 	case f.page == "sysct.toml":
 		return "from the next command on"
+	case f.page == "sysct-network":
+		return "when the network is next brought up"
 	}
 	return "at once"
 }

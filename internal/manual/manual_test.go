@@ -44,7 +44,7 @@ func TestTextsAreShownAsTheyAre(t *testing.T) {
 // The pages and the reference have every key, its unit, its default, and no word lost.
 func TestConfigIsWhole(t *testing.T) {
 	pages := ConfigPages(Edition{Version: "1", Date: "2026-01-02"})
-	for name, fields := range map[string][]spec.Field{"sysct-config.5": spec.GuestFields(), "sysct.toml.5": spec.HostFields()} {
+	for name, fields := range map[string][]spec.Field{"sysct-config.5": spec.GuestFields(), "sysct.toml.5": spec.HostFields(), "sysct-network.5": spec.NetworkFields()} {
 		page := strings.Join(strings.Fields(format(t, pages[name])), " ")
 		reference := ConfigReference()
 		for _, f := range fields {

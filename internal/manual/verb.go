@@ -117,6 +117,7 @@ func (p *Program) page(ed Edition) string {
 	r.section("ENVIRONMENT")
 	for _, v := range [][2]string{
 		{"SYSCT_STATE_DIR, SYSCT_RUN_DIR, SYSCT_CACHE_DIR, SYSCT_LOG_DIR", "the directories of the instance; the options above come before them"},
+		{"SYSCT_PROFILES_DIR, SYSCT_NETWORKS_DIR", "the directories of profiles and of networks"},
 		{"VISUAL, EDITOR", "the editor for sysct-edit(1), with its arguments"},
 	} {
 		r.item(bold(v[0]), text(upperFirst(v[1]))+".")
@@ -126,6 +127,7 @@ func (p *Program) page(ed Edition) string {
 		{"/var/lib/sysct/NAME/config.toml", "a guest's configuration, sysct-config(5)"},
 		{"/var/lib/sysct/NAME/rootfs/", "a guest's root file system"},
 		{"/etc/sysct/sysct.toml", "the host's configuration, sysct.toml(5)"},
+		{"/etc/sysct/networks/NAME.toml", "a network, sysct-network(5)"},
 		{"/etc/sysct/templates/", "templates that override the built-in ones"},
 		{"/var/log/sysct/", "the logs of guests and of their consoles"},
 	} {
@@ -136,7 +138,7 @@ func (p *Program) page(ed Edition) string {
 	r.section("EXAMPLES")
 	r.verbatim("  sysct launch web -t debian\n  sysct shell web\n  sysct set web limits.memory=512M\n  sysct stop web")
 	r.section("SEE ALSO")
-	r.line(references(append(pages, p.Name+"-config(5)", p.Name+".toml(5)")))
+	r.line(references(append(pages, p.Name+"-config(5)", p.Name+".toml(5)", p.Name+"-network(5)")))
 	return r.String()
 }
 

@@ -47,7 +47,7 @@ type Manager struct {
 // needs one does.
 func Open(o Options) (*Manager, error) {
 	dirs := spec.ResolveDirs(o.Dirs, func(string) string { return "" }, nil)
-	for _, d := range []*string{&dirs.State, &dirs.Run, &dirs.Cache, &dirs.Log, &dirs.Profiles} {
+	for _, d := range []*string{&dirs.State, &dirs.Run, &dirs.Cache, &dirs.Log, &dirs.Profiles, &dirs.Networks} {
 		abs, err := filepath.Abs(*d)
 		if err == nil && strings.ContainsFunc(abs, unicode.IsControl) {
 			err = errors.New("it has a control character in it")

@@ -212,9 +212,13 @@ func (h *Host) check(fail report) {
 	}
 	for _, dir := range []struct{ key, path string }{
 		{"state_dir", h.StateDir}, {"run_dir", h.RunDir}, {"cache_dir", h.CacheDir}, {"log_dir", h.LogDir}, {"profiles_dir", h.ProfilesDir},
+		{"networks_dir", h.NetworksDir},
 	} {
 		if dir.path != "" && (!filepath.IsAbs(dir.path) || filepath.Clean(dir.path) == "/") {
 			fail(dir.key, "%s is not the absolute path of a directory of its own", show(dir.path))
 		}
+	}
+	if err := CheckNetworkName(h.Network); h.Network != SubnetNone && err != nil {
+		fail("network", "%s", err)
 	}
 }

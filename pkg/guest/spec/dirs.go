@@ -18,16 +18,18 @@ const (
 	defaultLog   = "/var/log/sysct"
 
 	defaultProfiles = "/etc/sysct/profiles"
+	defaultNetworks = "/etc/sysct/networks"
 )
 
 // Dirs are the directories of one instance of sysct.
-type Dirs struct{ State, Run, Cache, Log, Profiles string }
+type Dirs struct{ State, Run, Cache, Log, Profiles, Networks string }
 
 // ResolveDirs finds the directories, cleaned and absolute: each from the flag, else
 // the environment (SYSCT_STATE_DIR and so on; env is os.Getenv), else the host's
 // file (nil: none), else the standard one. The logs of a state directory that isn't
 // the standard one are in its .log, and its run directory has its tag in the name,
-// so that two instances never share either. Its profiles are in its .profiles.
+// so that two instances never share either. Its profiles are in its .profiles, its
+// networks in its .networks.
 func ResolveDirs(flags Dirs, env func(string) string, host *Host) Dirs {
 	if host == nil {
 		host = DefaultHost()
@@ -36,11 +38,13 @@ func ResolveDirs(flags Dirs, env func(string) string, host *Host) Dirs {
 		State: first(flags.State, env("SYSCT_STATE_DIR"), host.StateDir, defaultState),
 		Cache: first(flags.Cache, env("SYSCT_CACHE_DIR"), host.CacheDir, defaultCache),
 	}
-	run, log, profiles := defaultRun, defaultLog, defaultProfiles
+	run, log, profiles, networks := defaultRun, defaultLog, defaultProfiles, defaultNetworks
 	if dirs.State != absolute(defaultState) {
-		run, log, profiles = defaultRun+"-"+Tag(dirs.State), filepath.Join(dirs.State, ".log"), filepath.Join(dirs.State, ".profiles")
+		run, log = defaultRun+"-"+Tag(dirs.State), filepath.Join(dirs.State, ".log")
+		profiles, networks = filepath.Join(dirs.State, ".profiles"), filepath.Join(dirs.State, ".networks")
 	}
 	dirs.Profiles = first(flags.Profiles, env("SYSCT_PROFILES_DIR"), host.ProfilesDir, profiles)
+	dirs.Networks = first(flags.Networks, env("SYSCT_NETWORKS_DIR"), host.NetworksDir, networks)
 	dirs.Run = first(flags.Run, env("SYSCT_RUN_DIR"), host.RunDir, run)
 	dirs.Log = first(flags.Log, env("SYSCT_LOG_DIR"), host.LogDir, log)
 	return dirs

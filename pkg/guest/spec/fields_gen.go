@@ -131,5 +131,23 @@ func HostFields() []Field {
 		{Key: "cache_dir", Type: "string", Summary: "The directory of the images that guests are made from. The option --cache-dir\nand the variable SYSCT_CACHE_DIR come before this key.", Default: "\"/var/cache/sysct\"", Change: "live", Example: "\"/var/cache/sysct\""},
 		{Key: "profiles_dir", Type: "string", Summary: "The directory of the profiles that guests' configurations name: NAME.toml. The\nvariable SYSCT_PROFILES_DIR comes before this key.", Default: "\"/etc/sysct/profiles\"; .profiles in a state directory of one's own", Change: "live", Example: "\"/etc/sysct/profiles\""},
 		{Key: "log_dir", Type: "string", Summary: "The directory of the logs of monitors and consoles. The option --log-dir and the\nvariable SYSCT_LOG_DIR come before this key.", Default: "\"/var/log/sysct\"; .log in the state directory if that isn't the standard one", Change: "live", Example: "\"/var/log/sysct\""},
+		{Key: "networks_dir", Type: "string", Summary: "The directory of the networks that were made by net create: NAME.toml. The variable\nSYSCT_NETWORKS_DIR comes before this key.", Default: "\"/etc/sysct/networks\"; .networks in a state directory of one's own", Change: "live", Example: "\"/etc/sysct/networks\""},
+		{Key: "network", Type: "string", Summary: "What create gives a guest that asks for no network: the name of a network, or \"none\",\nwhich is nothing but the loopback interface. The option --net of create and the\nvariable SYSCT_NETWORK come before this key.", Default: "\"sysctbr0\"", Change: "live"},
+	}
+}
+
+// NetworkFields returns the manual of a network's file, in the order of the file.
+func NetworkFields() []Field {
+	return []Field{
+		{Key: "version", Type: "integer", Summary: "The version of this file's schema. A file of a newer one is refused.", Default: "1", Change: "live"},
+		{Key: "type", Type: "string", Summary: "The kind of network: \"bridge\" is a bridge of its own on the host.", Default: "\"bridge\"", Change: "live"},
+		{Key: "ipv4", Type: "string", Summary: "The host's IPv4 address on the network, with the length of the subnet's prefix, which\nis from 8 to 30. \"auto\" takes a subnet of 256 addresses that no route of the host\nleads to and no other network has; it is kept. \"none\" is a network without IPv4.", Default: "\"auto\"", Change: "live", Example: "\"10.1.2.1/24\""},
+		{Key: "ipv6", Type: "string", Summary: "The host's IPv6 address on the network, with the length of the subnet's prefix, which\nis 64. \"auto\" takes a subnet of unique local addresses, which is kept. \"none\" is a\nnetwork without IPv6.", Default: "\"auto\"", Change: "live", Example: "\"fd12:3456:789a::1/64\""},
+		{Key: "nat", Type: "true or false", Summary: "Whether what guests send beyond the network has the host's address as its source:\nwithout it, others have to know of a route to the subnet.", Default: "true", Change: "live"},
+		{Key: "dhcp", Type: "true or false", Summary: "Whether guests are told their addresses by DHCP, DHCPv6 and router advertisements,\ntoo. They have them from their start on, whatever this says: it is for guests whose\nown configuration asks.", Default: "true", Change: "live"},
+		{Key: "dns", Type: "true or false", Summary: "Whether the host's address on the network is a name server: it knows the guests on\nthe network by name, and asks the host's name servers for all else.", Default: "true", Change: "live"},
+		{Key: "domain", Type: "string", Summary: "The domain of the guests' names.", Default: "\"sysct\"", Change: "live"},
+		{Key: "mtu", Type: "integer", Summary: "The largest packet.", Unit: "bytes, 68 to 65535; 1280 at least for IPv6", Default: "1500", Change: "live", Example: "1400"},
+		{Key: "isolate", Type: "true or false", Summary: "Whether the network's guests are kept apart: each reaches the host and what lies\nbehind it, and no other guest.", Default: "false", Change: "live"},
 	}
 }

@@ -56,10 +56,24 @@ type Host struct {
 	// Change: live
 	// Example: "/var/log/sysct"
 	LogDir string `toml:"log_dir"`
+
+	// The directory of the networks that were made by net create: NAME.toml. The variable
+	// SYSCT_NETWORKS_DIR comes before this key.
+	// Default: "/etc/sysct/networks"; .networks in a state directory of one's own
+	// Change: live
+	// Example: "/etc/sysct/networks"
+	NetworksDir string `toml:"networks_dir"`
+
+	// What create gives a guest that asks for no network: the name of a network, or "none",
+	// which is nothing but the loopback interface. The option --net of create and the
+	// variable SYSCT_NETWORK come before this key.
+	// Default: "sysctbr0"
+	// Change: live
+	Network string `toml:"network"`
 }
 
 // DefaultHost returns the configuration of a host that has no file.
-func DefaultHost() *Host { return &Host{Version: hostVersion} }
+func DefaultHost() *Host { return &Host{Version: hostVersion, Network: DefaultNetwork} }
 
 // ParseHost reads the content of the file called name, as strictly as Parse does.
 func ParseHost(data []byte, name string) (*Host, error) {

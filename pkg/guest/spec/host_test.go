@@ -18,7 +18,7 @@ func TestLoadHost(t *testing.T) {
 		t.Fatalf("missing: %+v, %v", host, err)
 	}
 	write(t, path, "state_dir = '/srv/a'\nlog_dir = \"/srv/log\"\n", 0o644)
-	want := &Host{Version: 1, StateDir: "/srv/a", LogDir: "/srv/log"}
+	want := &Host{Version: 1, StateDir: "/srv/a", LogDir: "/srv/log", Network: DefaultNetwork}
 	if host, err := LoadHost(path); err != nil || !reflect.DeepEqual(host, want) {
 		t.Fatalf("%+v, %v", host, err)
 	}
@@ -38,6 +38,8 @@ func TestLoadHostRefuses(t *testing.T) {
 		"run_dir = '/'":       "run_dir: \"/\" is not the absolute path",
 		"cache_dir = '//.'":   "cache_dir: \"//.\" is not",
 		"log_dir = \"/a\\n\"": "log_dir: the control character U+000A",
+		"network = 'a b'":     "only A-Z",
+		"networks_dir = 'a'":  "is not the absolute path",
 		"log_dir = 1":         "must be a string, not an integer",
 		"version = 2":         "schema version 2 is newer",
 		"version = 0":         "schema version 0 is unknown",
@@ -76,7 +78,7 @@ func TestShippedHostFile(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(host, DefaultHost()) {
 		t.Errorf("%+v, %v", host, err)
 	}
-	if text := string(RenderHost(&Host{Version: 1, RunDir: "/a"})); !strings.Contains(text, "\nrun_dir = \"/a\"\n") {
+	if text := string(RenderHost(&Host{Version: 1, RunDir: "/a", Network: DefaultNetwork})); !strings.Contains(text, "\nrun_dir = \"/a\"\n") {
 		t.Errorf("no run_dir in\n%s", text)
 	}
 }
@@ -92,7 +94,7 @@ func TestResolveDirs(t *testing.T) {
 			return ""
 		}
 	}
-	standard := Dirs{"/var/lib/sysct", "/run/sysct", "/var/cache/sysct", "/var/log/sysct", "/etc/sysct/profiles"}
+	standard := Dirs{"/var/lib/sysct", "/run/sysct", "/var/cache/sysct", "/var/log/sysct", "/etc/sysct/profiles", "/etc/sysct/networks"}
 	cwd, err := os.Getwd()
 	if err != nil {
 		t.Fatal(err)
@@ -106,16 +108,16 @@ func TestResolveDirs(t *testing.T) {
 		"standard": {env: env(), want: standard},
 		"file": {
 			env: env(), host: &Host{StateDir: "/s/", RunDir: "/r", CacheDir: "/c/../d"},
-			want: Dirs{"/s", "/r", "/d", "/s/.log", "/s/.profiles"},
+			want: Dirs{"/s", "/r", "/d", "/s/.log", "/s/.profiles", "/s/.networks"},
 		},
 		"environment over file": {
-			env:  env("SYSCT_STATE_DIR", "/e", "SYSCT_RUN_DIR", "/er", "SYSCT_CACHE_DIR", "/ec", "SYSCT_LOG_DIR", "/el", "SYSCT_PROFILES_DIR", "/ep"),
-			host: &Host{StateDir: "/s", LogDir: "/l", ProfilesDir: "/lp"},
-			want: Dirs{"/e", "/er", "/ec", "/el", "/ep"},
+			env:  env("SYSCT_STATE_DIR", "/e", "SYSCT_RUN_DIR", "/er", "SYSCT_CACHE_DIR", "/ec", "SYSCT_LOG_DIR", "/el", "SYSCT_PROFILES_DIR", "/ep", "SYSCT_NETWORKS_DIR", "/en"),
+			host: &Host{StateDir: "/s", LogDir: "/l", ProfilesDir: "/lp", NetworksDir: "/ln"},
+			want: Dirs{"/e", "/er", "/ec", "/el", "/ep", "/en"},
 		},
 		"flag over environment": {
 			flags: Dirs{State: "/f", Log: "rel"}, env: env("SYSCT_STATE_DIR", "/e", "SYSCT_LOG_DIR", "/el"),
-			want: Dirs{"/f", "/run/sysct-" + Tag("/f"), "/var/cache/sysct", filepath.Join(cwd, "rel"), "/f/.profiles"},
+			want: Dirs{"/f", "/run/sysct-" + Tag("/f"), "/var/cache/sysct", filepath.Join(cwd, "rel"), "/f/.profiles", "/f/.networks"},
 		},
 		"the standard one by another spelling": {
 			flags: Dirs{State: "/var//lib/./sysct/"}, env: env(), want: standard,

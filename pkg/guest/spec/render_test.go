@@ -242,7 +242,7 @@ func TestEveryKeyHasItsManual(t *testing.T) {
 	for _, c := range []struct {
 		value  any
 		fields []Field
-	}{{Guest{}, GuestFields()}, {Host{}, HostFields()}} {
+	}{{Guest{}, GuestFields()}, {Host{}, HostFields()}, {Network{}, NetworkFields()}} {
 		manual := map[string]Field{}
 		for _, f := range c.fields {
 			manual[f.Key] = f

@@ -21,6 +21,7 @@ func Source(dir string) ([]byte, error) {
 	for _, t := range []Tables{
 		{[]string{"guest.go", "device.go", "hooks.go", "limits.go", "net.go"}, "Guest", "GuestFields", "the manual of config.toml, in the order of the file"},
 		{[]string{"host.go"}, "Host", "HostFields", "the manual of sysct.toml, in the order of the file"},
+		{[]string{"network.go"}, "Network", "NetworkFields", "the manual of a network's file, in the order of the file"},
 	} {
 		var files []string
 		for _, file := range t.Files {

@@ -1,4 +1,0 @@
-package spec
-
-// DefaultNetwork is the network that is always there.
-const DefaultNetwork = "sysctbr0"
