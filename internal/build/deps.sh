@@ -14,6 +14,7 @@ run   /etc/ssl/certs/ca-certificates.crt              ca-certificates
 run   mmdebstrap                                      mmdebstrap
 run   /usr/share/keyrings/debian-archive-keyring.gpg  debian-archive-keyring
 run   static-busybox                                  busybox-static
+run   nft                                             nftables
 test  mkfs.btrfs                                      btrfs-progs
 test  mkfs.ext4                                       e2fsprogs
 test  chattr                                          e2fsprogs

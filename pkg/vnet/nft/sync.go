@@ -1,0 +1,128 @@
+package nft
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+
+	"github.com/sysct/sysct/pkg/vnet"
+)
+
+// Sync renders an instance's table of what its run directory says and loads it, whatever
+// is there now; with nothing up and nothing published it takes the table away.
+func Sync(ctx context.Context, tag, runDir string) error {
+	f, err := open(ctx, runDir)
+	if err != nil {
+		return err
+	}
+	defer f.close()
+	return f.sync(ctx, tag, true)
+}
+
+// Ensure is Sync where the table isn't what was loaded last, and else does nothing: it
+// starts no program then.
+func Ensure(ctx context.Context, tag, runDir string) error {
+	f, err := open(ctx, runDir)
+	if err != nil {
+		return err
+	}
+	defer f.close()
+	return f.sync(ctx, tag, false)
+}
+
+// NetworkUp keeps that a network is up and has the table say so. It is quick for one that
+// is in the table as it is.
+func NetworkUp(ctx context.Context, tag, runDir string, n *vnet.Network) error {
+	if err := check(tag, Content{Networks: []vnet.Network{*n}}); err != nil {
+		return err
+	}
+	return change(ctx, tag, runDir, func(f *files) error { return f.write(networksDir, n.Name, n) })
+}
+
+// NetworkDown takes a network out of the table.
+func NetworkDown(ctx context.Context, tag, runDir, name string) error {
+	return change(ctx, tag, runDir, func(f *files) error {
+		_, err := f.remove(networksDir, name)
+		return err
+	})
+}
+
+// GuestUp keeps what the table has of a running guest, and has it there. One of which
+// the table has nothing leaves no file and asks the kernel nothing.
+func GuestUp(ctx context.Context, tag, runDir string, g Guest) error {
+	if g.None() {
+		return GuestDown(ctx, tag, runDir, g.Name)
+	}
+	// Before it is kept: one that can't be rendered would keep all others out.
+	if err := check(tag, g.content()); err != nil {
+		return err
+	}
+	return change(ctx, tag, runDir, func(f *files) error { return f.write(guestsDir, g.Name, g) })
+}
+
+// GuestDown takes a guest out of the table.
+func GuestDown(ctx context.Context, tag, runDir, name string) error {
+	if _, err := os.Lstat(filepath.Join(runDir, stateDir, guestsDir, filepath.Base(name))); os.IsNotExist(err) {
+		return nil
+	}
+	return change(ctx, tag, runDir, func(f *files) error {
+		_, err := f.remove(guestsDir, name)
+		return err
+	})
+}
+
+// change changes the files and makes the table follow them.
+func change(ctx context.Context, tag, runDir string, do func(*files) error) error {
+	f, err := open(ctx, runDir)
+	if err != nil {
+		return err
+	}
+	defer f.close()
+	if err := do(f); err != nil {
+		return err
+	}
+	return f.sync(ctx, tag, false)
+}
+
+func (f *files) sync(ctx context.Context, tag string, always bool) error {
+	c, err := f.read()
+	if err != nil {
+		return err
+	}
+	if c.empty() {
+		os.Remove(filepath.Join(f.dir, loadedFile))
+		return Remove(ctx, tag)
+	}
+	text, err := Table(tag, c)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256([]byte(text))
+	digest := hex.EncodeToString(sum[:])
+	if !always {
+		if same, err := f.isLoaded(tag, digest); err != nil || same {
+			return err
+		}
+	}
+	if err := Load(ctx, text); err != nil {
+		return err
+	}
+	chains, err := fingerprint(tag)
+	if err != nil {
+		return err
+	}
+	return f.put("", loadedFile, []byte(digest+"\n"+chains+"\n"))
+}
+
+// isLoaded says whether the kernel has the table of that digest, with as many rules as
+// it had when it was loaded.
+func (f *files) isLoaded(tag, digest string) (bool, error) {
+	was, err := os.ReadFile(filepath.Join(f.dir, loadedFile))
+	if err != nil || len(was) < len(digest) || string(was[:len(digest)]) != digest {
+		return false, nil
+	}
+	chains, err := fingerprint(tag)
+	return string(was) == digest+"\n"+chains+"\n", err
+}
