@@ -1,6 +1,8 @@
 package nft
 
 import (
+	"errors"
+	"net/netip"
 	"os"
 	"os/exec"
 	"strings"
@@ -128,5 +130,58 @@ func TestTheTableFollowsTheState(t *testing.T) {
 	must(t, NetworkDown(ctx, tag, run, n.Name))
 	if got := nft(t, "list", "ruleset"); got != "" {
 		t.Errorf("left over:\n%s", got)
+	}
+}
+
+// TestAPortHasOneGuest, whichever instance it is of.
+func TestAPortHasOneGuest(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	ctx, one, two := t.Context(), t.TempDir(), t.TempDir()
+	list := example().Published
+	guest := func(name string, from int, change func(*vnet.Publish)) Guest {
+		p := list[from].Publish
+		if change != nil {
+			change(&p)
+		}
+		return Guest{Name: name, Published: []vnet.Publish{p}}
+	}
+	for i, p := range list {
+		must(t, GuestUp(ctx, "0123abcd", one, Guest{Name: []string{"web", "dns", "db", "all4"}[i], Published: []vnet.Publish{p.Publish}}))
+	}
+	for want, g := range map[string]Guest{
+		"port 8080/tcp of the host is taken by guest web":   guest("new", 0, nil),
+		"port 8080/tcp of 192.0.2.9 is taken by guest web":  guest("new", 0, func(p *vnet.Publish) { p.Address = netip.MustParseAddr("192.0.2.9") }),
+		"port 53/udp of 192.0.2.1 is taken by guest dns":    guest("new", 1, nil),
+		"port 53/udp of the host is taken by guest dns":     guest("new", 1, func(p *vnet.Publish) { p.Address = netip.Addr{} }),
+		"port 5432/tcp of 2001:db8::1 is taken by guest db": guest("new", 2, nil),
+		"port 5432/tcp of the host is taken by guest db":    guest("new", 2, func(p *vnet.Publish) { p.Address = netip.Addr{} }),
+		"port 25/tcp of 192.0.2.9 is taken by guest all4":   guest("new", 3, func(p *vnet.Publish) { p.Address = netip.MustParseAddr("192.0.2.9") }),
+		"": guest("new", 3, func(p *vnet.Publish) { p.Address = netip.MustParseAddr("2001:db8::2") }),
+	} {
+		for tag, run := range map[string]string{"0123abcd": one, "": two} {
+			var got string
+			err := GuestUp(ctx, tag, run, g)
+			if err != nil {
+				got = err.Error()
+			}
+			full := want
+			if want != "" && run == two {
+				full += " of another instance (0123abcd)"
+			}
+			var taken *TakenError
+			if got != full || err != nil && !errors.As(err, &taken) {
+				t.Errorf("instance %q: got %q, want %q", tag, got, full)
+			}
+			must(t, GuestDown(ctx, tag, run, "new"))
+		}
+	}
+	// Its own port is no other's, nor is that of one that is gone.
+	must(t, GuestUp(ctx, "0123abcd", one, guest("web", 0, nil)))
+	must(t, Prune(ctx, "0123abcd", one, func(name string) bool { return name != "web" }))
+	must(t, GuestUp(ctx, "", two, guest("new", 0, nil)))
+	if err := GuestUp(ctx, "0123abcd", one, guest("web", 0, nil)); err == nil || !strings.HasSuffix(err.Error(), "by guest new of another instance") {
+		t.Error(err)
 	}
 }

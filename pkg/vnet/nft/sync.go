@@ -50,7 +50,8 @@ func NetworkDown(ctx context.Context, tag, runDir, name string) error {
 }
 
 // GuestUp keeps what the table has of a running guest, and has it there. One of which
-// the table has nothing leaves no file and asks the kernel nothing.
+// the table has nothing leaves no file and asks the kernel nothing. A *TakenError if
+// another guest, of this instance or another, has one of its ports.
 func GuestUp(ctx context.Context, tag, runDir string, g Guest) error {
 	if g.None() {
 		return GuestDown(ctx, tag, runDir, g.Name)
@@ -59,7 +60,39 @@ func GuestUp(ctx context.Context, tag, runDir string, g Guest) error {
 	if err := check(tag, g.content()); err != nil {
 		return err
 	}
-	return change(ctx, tag, runDir, func(f *files) error { return f.write(guestsDir, g.Name, g) })
+	return change(ctx, tag, runDir, func(f *files) error {
+		if err := f.free(tag, g); err != nil {
+			return err
+		}
+		return f.write(guestsDir, g.Name, g)
+	})
+}
+
+// free says whether a guest's ports are nobody else's.
+func (f *files) free(tag string, g Guest) error {
+	c, err := f.read()
+	if err != nil {
+		return err
+	}
+	if err := taken(g, claimsOf(c, g.Name)); err != nil || len(g.Published) == 0 {
+		return err
+	}
+	others, err := claimsElsewhere(tag)
+	if err != nil {
+		return err
+	}
+	return taken(g, others)
+}
+
+// Prune takes out the guests that don't run: their ends were nobody's to see.
+func Prune(ctx context.Context, tag, runDir string, runs func(guest string) bool) error {
+	return change(ctx, tag, runDir, func(f *files) error {
+		return each(filepath.Join(f.dir, guestsDir), func(g Guest) {
+			if !runs(g.Name) {
+				f.remove(guestsDir, g.Name)
+			}
+		})
+	})
 }
 
 // GuestDown takes a guest out of the table.

@@ -59,7 +59,7 @@ func Table(tag string, c Content) (string, error) {
 	w.maps(c.Published)
 	w.isolated(c.Isolated)
 	w.set("bridges", "ifname", quoted(devices(nets)))
-	w.dstnat()
+	w.dstnat(nets)
 	w.srcnat(nets)
 	w.forward(nets)
 	w.input(nets)

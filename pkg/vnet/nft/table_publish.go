@@ -5,6 +5,8 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+
+	"github.com/sysct/sysct/pkg/vnet"
 )
 
 // maps writes the published ports: with an address of the host's and without, by family.
@@ -74,9 +76,22 @@ func (w *writer) isolated(list []Isolated) {
 // dstnat writes the chains that published ports are sent on by: what comes in, and what
 // the host sends itself. Only the host's own addresses are published: another host's
 // port 80 is not this one's. The loopback addresses stay the host's in every case, as
-// the kernel drops what comes back from outside for them.
-func (w *writer) dstnat() {
+// the kernel drops what comes back from outside for them, and the link-local ones, which
+// nothing is forwarded from; so do a network's name and DHCP server.
+func (w *writer) dstnat(nets []vnet.Network) {
 	w.open("chain published")
+	w.line("ip daddr 127.0.0.0/8 return")
+	w.line("ip6 daddr { ::1, fe80::/10 } return")
+	for _, n := range nets {
+		for _, p := range []netip.Prefix{n.IPv4, n.IPv6} {
+			if p.IsValid() && n.DNS {
+				w.line("%s daddr %s meta l4proto { tcp, udp } th dport 53 return", word(p.Addr()), p.Addr())
+			}
+			if p.IsValid() && n.DHCP && p.Addr().Is4() {
+				w.line("ip daddr %s udp dport 67 return", p.Addr())
+			}
+		}
+	}
 	for _, f := range families {
 		w.line("dnat %s to %s daddr . meta l4proto . th dport map @at%s", f.ip, f.ip, f.digit)
 		w.line("dnat %s to meta l4proto . th dport map @any%s", f.ip, f.digit)
@@ -88,8 +103,6 @@ func (w *writer) dstnat() {
 	w.shut()
 	w.open("chain output")
 	w.line("type nat hook output priority -100; policy accept;")
-	w.line("ip daddr 127.0.0.0/8 return")
-	w.line("ip6 daddr ::1 return")
 	w.line("meta l4proto { tcp, udp } fib daddr type local jump published")
 	w.shut()
 }
