@@ -15,6 +15,7 @@ run   mmdebstrap                                      mmdebstrap
 run   /usr/share/keyrings/debian-archive-keyring.gpg  debian-archive-keyring
 run   static-busybox                                  busybox-static
 run   nft                                             nftables
+run   dnsmasq                                         dnsmasq-base
 test  mkfs.btrfs                                      btrfs-progs
 test  mkfs.ext4                                       e2fsprogs
 test  chattr                                          e2fsprogs
@@ -26,6 +27,7 @@ test  groff                                           groff-base
 test  nsenter                                         util-linux
 test  mount                                           mount
 test  ps                                              procps
+test  ip                                              iproute2
 vm    mmdebstrap                                      mmdebstrap
 vm    qemu-system-x86_64                              qemu-system-x86
 vm    mkfs.ext4                                       e2fsprogs
