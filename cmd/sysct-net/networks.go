@@ -1,9 +1,24 @@
 package main
 
-import "github.com/sysct/sysct/pkg/vnet"
+import (
+	"context"
+	"fmt"
 
-// bringUp has the networks up that the interfaces are on.
-func bringUp(*vnet.Setup) error { return nil }
+	"github.com/sysct/sysct/pkg/vnet"
+	"github.com/sysct/sysct/pkg/vnet/networks"
+)
+
+// bringUp has the networks up that the interfaces are on. It is quick if they are.
+func bringUp(s *vnet.Setup) error {
+	store := &networks.Store{Tag: s.Tag, StateDir: s.StateDir, RunDir: s.RunDir, Dir: s.NetsDir, HostDir: s.HostDir, Units: s.Units,
+		Warn: func(text string) { fmt.Println("warning: " + text) }}
+	for i := range s.Networks {
+		if err := store.Up(context.Background(), &s.Networks[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // publish has the host's ports lead to the guest's, and no others.
 func publish(*vnet.Setup, int) error { return nil }

@@ -80,9 +80,9 @@ func change(in *bufio.Reader) error {
 	}
 	// One without interfaces says nothing of whose it is.
 	if to.Guest == "" {
-		*to = vnet.Setup{Tag: from.Tag, Guest: from.Guest, StateDir: from.StateDir, RunDir: from.RunDir, Units: from.Units}
+		*to = vnet.Setup{Tag: from.Tag, Guest: from.Guest, StateDir: from.StateDir, RunDir: from.RunDir, NetsDir: from.NetsDir, HostDir: from.HostDir, Units: from.Units}
 	} else if from.Guest == "" {
-		*from = vnet.Setup{Tag: to.Tag, Guest: to.Guest, StateDir: to.StateDir, RunDir: to.RunDir, Units: to.Units}
+		*from = vnet.Setup{Tag: to.Tag, Guest: to.Guest, StateDir: to.StateDir, RunDir: to.RunDir, NetsDir: to.NetsDir, HostDir: to.HostDir, Units: to.Units}
 	}
 	if err := bringUp(to); err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/guest/state"
 	"github.com/sysct/sysct/pkg/vnet"
+	"github.com/sysct/sysct/pkg/vnet/networks"
 )
 
 // networkKind is the network of a guest as far as its configuration says it. The rest, which
@@ -56,7 +57,7 @@ func hasInterfaces(cfg *spec.Guest) bool {
 // networkSetup chooses all that the guest's interfaces need: names, addresses, gateways. What
 // is chosen is kept until the guest is destroyed. It makes no link.
 func (m *Manager) networkSetup(ctx context.Context, name string, cfg *spec.Guest, id *state.Identity) (*vnet.Setup, error) {
-	s := &vnet.Setup{Tag: m.tag, Guest: name, StateDir: m.dirs.State, RunDir: m.dirs.Run, Units: m.units}
+	s := &vnet.Setup{Tag: m.tag, Guest: name, StateDir: m.dirs.State, RunDir: m.dirs.Run, NetsDir: m.dirs.Networks, HostDir: m.ledger.Dir, Units: m.units}
 	gateways := false // an interface has default routes already
 	for i := range cfg.Net {
 		n := &cfg.Net[i]
@@ -142,7 +143,8 @@ func (m *Manager) onNetwork(ctx context.Context, s *vnet.Setup, is *vnet.Interfa
 			is.Addresses[i] = netip.PrefixFrom(p.Addr(), of.Bits())
 		}
 	}
-	if is.Addresses, err = networkAddresses(ctx, store, net, s.Guest, is); err != nil {
+	owner := networks.Owner{Guest: s.Guest, Interface: is.Name, MAC: is.MAC}
+	if is.Addresses, err = store.Addresses(ctx, net, owner, is.Addresses); err != nil {
 		return nil, err
 	}
 	if !slices.ContainsFunc(s.Networks, func(o vnet.Network) bool { return o.Name == net.Name }) {
