@@ -37,6 +37,9 @@ const (
 	drop = "drop"
 )
 
+// wrong is where comparisons leave whether the frame is to be dropped: not zero. A call sets it anew.
+const wrong = r0
+
 // The loads of 1, 2 and 4 bytes.
 const (
 	byte1 = unix.BPF_B
@@ -77,7 +80,8 @@ func (a *assembler) finish() []bpf.Instruction {
 	return a.code
 }
 
-// jump goes to the label if the lower 32 bits of the register and imm are as op says.
+// jump goes to the label if the lower 32 bits of the register and imm are as op says. Jumps are
+// dear: the kernel's verifier takes microseconds for each, and every start of a guest waits for it.
 func (a *assembler) jump(op, reg uint8, imm uint32, to string) {
 	a.jumps[len(a.code)] = to
 	a.emit(unix.BPF_JMP32|op|unix.BPF_K, reg, 0, 0, int32(imm))
@@ -88,6 +92,7 @@ func (a *assembler) ifNot(reg uint8, imm uint32, to string)     { a.jump(unix.BP
 func (a *assembler) ifAny(reg uint8, bits uint32, to string)    { a.jump(unix.BPF_JSET, reg, bits, to) }
 func (a *assembler) ifAbove(reg uint8, limit uint32, to string) { a.jump(unix.BPF_JGT, reg, limit, to) }
 func (a *assembler) ifBelow(reg uint8, limit uint32, to string) { a.jump(unix.BPF_JLT, reg, limit, to) }
+
 func (a *assembler) ifSame(reg, other uint8, to string) {
 	a.jumps[len(a.code)] = to
 	a.emit(unix.BPF_JMP|unix.BPF_JEQ|unix.BPF_X, reg, other, 0, 0)
@@ -98,14 +103,25 @@ func (a *assembler) goTo(to string) {
 	a.emit(unix.BPF_JMP|unix.BPF_JA, 0, 0, 0, 0)
 }
 
-// set, copy, and arithmetic op on all 64 bits of a register.
+// set, copy, math and mathOf are about all 64 bits of a register.
 func (a *assembler) set(reg uint8, imm int32) { a.math(unix.BPF_MOV, reg, imm) }
-func (a *assembler) copy(reg, other uint8)    { a.mathX(unix.BPF_MOV, reg, other) }
+func (a *assembler) copy(reg, other uint8)    { a.mathOf(unix.BPF_MOV, reg, other) }
 func (a *assembler) math(op, reg uint8, imm int32) {
 	a.emit(unix.BPF_ALU64|op|unix.BPF_K, reg, 0, 0, imm)
 }
-func (a *assembler) mathX(op, reg, other uint8) {
+func (a *assembler) mathOf(op, reg, other uint8) {
 	a.emit(unix.BPF_ALU64|op|unix.BPF_X, reg, other, 0, 0)
+}
+
+// setLong sets a register to a number that is too long for an instruction: it takes two.
+func (a *assembler) setLong(reg uint8, n uint64) {
+	a.emit(unix.BPF_LD|unix.BPF_IMM|unix.BPF_DW, reg, 0, 0, int32(n))
+	a.emit(0, 0, 0, 0, int32(n>>32))
+}
+
+// xor is about the lower 32 bits, the others are zero afterwards.
+func (a *assembler) xor(reg uint8, imm uint32) {
+	a.emit(unix.BPF_ALU|unix.BPF_XOR|unix.BPF_K, reg, 0, 0, int32(imm))
 }
 
 // hostOrder turns the 16 bits of a register that are in network order.
@@ -119,9 +135,10 @@ func (a *assembler) get(size, reg uint8, place int16) {
 	a.emit(unix.BPF_LDX|unix.BPF_MEM|size, reg, stack, place, 0)
 }
 
-// fetch copies n bytes at "at" + behind of the frame to a place on the stack, and drops a
-// frame that isn't as long. The call does for frames of any form; reading them in place works
-// for those in one piece only, and a guest chooses the form (packet(7), PACKET_TX_RING).
+// fetch copies n bytes at "at" + behind of the frame to a place on the stack. Where the frame
+// isn't as long, wrong is set and the bytes are zero. The call does for frames of any form;
+// reading them in place works for those in one piece only, and a guest chooses the form
+// (packet(7), PACKET_TX_RING).
 func (a *assembler) fetch(behind int32, place int16, n int32) {
 	const skbLoadBytes = 26 // BPF_FUNC_skb_load_bytes
 	a.copy(r1, frame)
@@ -133,8 +150,16 @@ func (a *assembler) fetch(behind int32, place int16, n int32) {
 	a.math(unix.BPF_ADD, r3, int32(place))
 	a.set(r4, n)
 	a.emit(unix.BPF_JMP|unix.BPF_CALL, 0, 0, 0, skbLoadBytes)
-	a.ifNot(r0, 0, drop)
 }
+
+// must sets wrong if what is on the stack isn't as it must be, dropWrong looks at it: many comparisons, one jump.
+func (a *assembler) must(size uint8, place int16, be uint32) {
+	a.get(size, r1, place)
+	a.xor(r1, be)
+	a.mathOf(unix.BPF_OR, wrong, r1)
+}
+
+func (a *assembler) dropWrong() { a.ifNot(wrong, 0, drop) }
 
 // end ends the program with a verdict.
 func (a *assembler) end(verdict int32) {

@@ -1,6 +1,9 @@
 package guard
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -18,33 +21,57 @@ const Priority = 1
 // added to.
 const handle = 1
 
-// Attach holds what comes in by the host's side of a veth, link by its index, to a policy. One that
-// is there is replaced at once: every frame is judged by the old or by the new one. h is
-// of the link's network namespace. Errors have the errno of bpf(2) or of rtnetlink(7): EPERM
-// without CAP_BPF (or CAP_SYS_ADMIN) and CAP_NET_ADMIN, EINVAL or ENOENT from a kernel without
-// NET_CLS_BPF or NET_SCH_INGRESS.
-func Attach(h *netlink.Handle, link int, p Policy) error {
+// namePrefix is what the names of all filters of this package begin with.
+const namePrefix = "sysct-guard-"
+
+// A Program is a policy in the kernel, not yet at a link.
+type Program struct {
+	fd   int
+	name string
+}
+
+// Load has the kernel check the program of a policy and compile it. That is nearly all of the time
+// that a filter takes, and needs no link: do it early. Errors have the errno of bpf(2): EPERM without
+// CAP_BPF and CAP_NET_ADMIN (or CAP_SYS_ADMIN).
+func Load(p Policy) (*Program, error) {
 	if err := p.check(); err != nil {
-		return fmt.Errorf("cannot filter link %d: %w", link, err)
+		return nil, fmt.Errorf("cannot make filter program: %w", err)
 	}
-	prog, err := bpf.Load(unix.BPF_PROG_TYPE_SCHED_CLS, "sysct_guard", program(p))
+	code := program(p)
+	fd, err := bpf.Load(unix.BPF_PROG_TYPE_SCHED_CLS, "sysct_guard", code)
 	if err != nil {
-		return fmt.Errorf("cannot load filter program: %w", err)
+		return nil, fmt.Errorf("cannot load filter program: %w", err)
 	}
-	defer unix.Close(prog) // the filter holds a reference of its own
+	return &Program{fd: fd, name: name(code)}, nil
+}
+
+// Close gives the program up. Filters have a reference of their own.
+func (p *Program) Close() error { return unix.Close(p.fd) }
+
+// Attach holds what comes in by the host's side of a veth, link by its index, to the program's
+// policy. A filter that is there is replaced at once: every frame is judged by the old or by the
+// new one. h is of the link's network namespace. Errors have the errno of rtnetlink(7): ENOENT or
+// EOPNOTSUPP from a kernel without NET_CLS_BPF or NET_SCH_INGRESS.
+func (p *Program) Attach(h *netlink.Handle, link int) error {
+	if err := Ingress(h, link); err != nil {
+		return err
+	}
 	f := filter(link)
-	f.Fd, f.Name = prog, p.name()
-	err = h.FilterReplace(f)
-	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) { // no clsact yet
-		if err := Ingress(h, link); err != nil {
-			return err
-		}
-		err = h.FilterReplace(f)
-	}
-	if err != nil {
+	f.Fd, f.Name = p.fd, p.name
+	if err := h.FilterReplace(f); err != nil {
 		return fmt.Errorf("cannot attach filter to link %d: %w", link, err)
 	}
 	return nil
+}
+
+// Attach is Load and Attach in one.
+func Attach(h *netlink.Handle, link int, p Policy) error {
+	prog, err := Load(p)
+	if err != nil {
+		return err
+	}
+	defer prog.Close()
+	return prog.Attach(h, link)
 }
 
 // Ingress sees to it that filters can be attached to a link: that it has a clsact qdisc.
@@ -70,7 +97,7 @@ func Detach(h *netlink.Handle, link int) error {
 	return nil
 }
 
-// Attached says whether a link is held to a filter of this package, and whether to just this
+// Attached says whether a link has a filter of this package, and whether it is that of just this
 // policy, as this version of sysct understands it.
 func Attached(h *netlink.Handle, link int, p Policy) (some, same bool, err error) {
 	if err := p.check(); err != nil {
@@ -82,8 +109,16 @@ func Attached(h *netlink.Handle, link int, p Policy) (some, same bool, err error
 	}
 	for _, f := range list {
 		if f, ok := f.(*netlink.BpfFilter); ok && f.DirectAction && f.Priority == Priority && strings.HasPrefix(f.Name, namePrefix) {
-			return true, f.Name == p.name(), nil
+			return true, f.Name == name(program(p)), nil
 		}
 	}
 	return false, false, nil
+}
+
+// name is the filter's: by it, whether a link is held to just a policy is seen without reading
+// the program back.
+func name(code []bpf.Instruction) string {
+	h := sha256.New()
+	binary.Write(h, binary.NativeEndian, code)
+	return namePrefix + hex.EncodeToString(h.Sum(nil))[:16]
 }

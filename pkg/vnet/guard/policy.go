@@ -5,8 +5,6 @@
 package guard
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"net"
 	"net/netip"
@@ -60,17 +58,3 @@ func (p Policy) own() (v4, v6 []netip.Addr) {
 func linkLocal(mac net.HardwareAddr) netip.Addr {
 	return netip.AddrFrom16([16]byte{0: 0xfe, 1: 0x80, 8: mac[0] ^ 2, 9: mac[1], 10: mac[2], 11: 0xff, 12: 0xfe, 13: mac[3], 14: mac[4], 15: mac[5]})
 }
-
-// name is the filter's: with it, whether a link is held to just this policy is seen without
-// reading the program back. The digest is of the program itself, so that one of another
-// version of sysct has another name.
-func (p Policy) name() string {
-	h := sha256.New()
-	for _, in := range program(p) {
-		fmt.Fprintln(h, in)
-	}
-	return namePrefix + hex.EncodeToString(h.Sum(nil))[:16]
-}
-
-// namePrefix is what the names of all filters of this package begin with.
-const namePrefix = "sysct-guard-"

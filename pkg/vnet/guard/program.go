@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"encoding/binary"
 	"net/netip"
 
 	"github.com/sysct/sysct/internal/bpf"
@@ -43,55 +44,59 @@ func program(p Policy) []bpf.Instruction {
 func (a *assembler) ethernet(p Policy) {
 	const vlanPresent = 20 // in struct __sk_buff
 	a.copy(frame, r1)
-	a.emit(unix.BPF_LDX|unix.BPF_MEM|unix.BPF_W, r2, frame, vlanPresent, 0)
-	a.ifNot(r2, 0, drop)
 	a.set(at, 0)
 	a.fetch(0, head, 34)
+	a.emit(unix.BPF_LDX|unix.BPF_MEM|unix.BPF_W, r1, frame, vlanPresent, 0)
+	a.mathOf(unix.BPF_OR, wrong, r1)
 	a.hardware(head+sourceMAC, p)
+	a.dropWrong()
 	a.get(byte2, r2, head+etherType)
 	a.ifEqual(r2, half(unix.ETH_P_IP), "ipv4")
 	a.ifEqual(r2, half(unix.ETH_P_IPV6), "ipv6")
 	a.ifNot(r2, half(unix.ETH_P_ARP), drop)
 }
 
-// hardware drops what hasn't the guest's own hardware address at a place.
+// hardware sets wrong if the guest's own hardware address isn't at a place.
 func (a *assembler) hardware(place int16, p Policy) {
 	if place%4 != 0 {
-		a.get(byte2, r2, place)
-		a.ifNot(r2, half(uint16(p.MAC[0])<<8|uint16(p.MAC[1])), drop)
-		a.get(byte4, r2, place+2)
-		a.ifNot(r2, word(p.MAC[2:]...), drop)
+		a.must(byte2, place, half(uint16(p.MAC[0])<<8|uint16(p.MAC[1])))
+		a.must(byte4, place+2, word(p.MAC[2:]...))
 		return
 	}
-	a.get(byte4, r2, place)
-	a.ifNot(r2, word(p.MAC[:4]...), drop)
-	a.get(byte2, r2, place+4)
-	a.ifNot(r2, half(uint16(p.MAC[4])<<8|uint16(p.MAC[5])), drop)
+	a.must(byte4, place, word(p.MAC[:4]...))
+	a.must(byte2, place+4, half(uint16(p.MAC[4])<<8|uint16(p.MAC[5])))
 }
 
-// arp checks what a guest says that an address's hardware is: of its own only. The frame's
-// whole ARP header is 28 bytes; the last of them, whom it is for, aren't looked at.
+// arp checks what a guest says that an address's hardware is: of its own only. Whom it is
+// for, which are the last bytes, isn't looked at.
 func (a *assembler) arp(p Policy, own []netip.Addr) {
 	const header = head + network
-	a.get(byte4, r2, header) // hardware type Ethernet, protocol type IPv4
-	a.ifNot(r2, word(0, 1, 8, 0), drop)
-	a.get(byte4, r2, header+4) // their lengths, and a request or reply
-	a.ifEqual(r2, word(6, 4, 0, 1), "arp sender")
-	a.ifNot(r2, word(6, 4, 0, 2), drop)
-	a.label("arp sender")
+	a.set(wrong, 0)
+	a.must(byte4, header, word(0, 1, 8, 0)) // hardware type Ethernet, protocol type IPv4
+	a.must(byte2, header+4, half(6<<8|4))   // their lengths
+	a.must(byte1, header+6, 0)
+	a.get(byte1, r1, header+7) // a request or reply: 1 or 2
+	a.math(unix.BPF_SUB, r1, 1)
+	a.math(unix.BPF_RSH, r1, 1)
+	a.mathOf(unix.BPF_OR, wrong, r1)
 	a.hardware(header+8, p)
+	a.dropWrong()
 	if p.Any4 {
 		a.goTo(pass)
 		return
 	}
-	// Two halves: the address isn't at a multiple of four.
-	a.get(byte2, r2, header+14)
-	a.get(byte2, r3, header+16)
+	// By halves: the address isn't at a multiple of four.
+	a.get(byte1, r2, header+14)
+	a.get(byte1, r3, header+15)
+	a.get(byte2, r4, header+16)
+	a.hostOrder(r4)
+	a.math(unix.BPF_LSH, r2, 24)
+	a.math(unix.BPF_LSH, r3, 16)
+	a.mathOf(unix.BPF_OR, r2, r3)
+	a.mathOf(unix.BPF_OR, r2, r4)
 	for _, addr := range append(own, netip.IPv4Unspecified()) { // the last is a probe's: RFC 5227
-		b, next := addr.As4(), a.fresh()
-		a.ifNot(r2, half(uint16(b[0])<<8|uint16(b[1])), next)
-		a.ifEqual(r3, half(uint16(b[2])<<8|uint16(b[3])), pass)
-		a.label(next)
+		b := addr.As4()
+		a.ifEqual(r2, binary.BigEndian.Uint32(b[:]), pass)
 	}
 	a.goTo(drop)
 }

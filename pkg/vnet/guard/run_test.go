@@ -53,18 +53,3 @@ var (
 )
 
 func own() Policy { return Policy{MAC: ownMAC, Addresses: []netip.Addr{own4, own6}} }
-
-func TestLoads(t *testing.T) {
-	code := program(own())
-	t.Log(len(code))
-	load(t, code)
-}
-func BenchmarkLoad(b *testing.B) {
-	for b.Loop() {
-		prog, err := bpf.Load(unix.BPF_PROG_TYPE_SCHED_CLS, "sysct_test", program(own()))
-		if err != nil {
-			b.Fatal(err)
-		}
-		unix.Close(prog)
-	}
-}
