@@ -102,8 +102,7 @@ func (a *assembler) hopByHop() {
 // may pass, which is left in kind and at, and nothing of neighbour discovery, which has no
 // fragments (RFC 6980).
 func (a *assembler) fragment6() {
-	a.fetch(0, piece, 8)
-	a.dropWrong()
+	a.fetch(0, piece, 8) // what is cut is zero, a first fragment that begins with hop-by-hop
 	a.get(byte2, r2, piece+2)
 	a.ifAny(r2, half(0xfff8), pass)
 	a.get(byte1, kind, piece)

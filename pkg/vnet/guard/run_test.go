@@ -33,7 +33,7 @@ func load(t testing.TB, code []bpf.Instruction) int {
 func passes(t rapid.TB, prog int, frame []byte) bool {
 	attr := runAttr{prog: uint32(prog), in: uint32(len(frame)), dataIn: unsafe.Pointer(&frame[0]), repeat: 1}
 	if _, err := bpf.Call(unix.BPF_PROG_TEST_RUN, unsafe.Pointer(&attr), unsafe.Sizeof(attr)); err != nil {
-		t.Fatalf("cannot run the program: %v", err)
+		t.Fatalf("cannot run the program on % x: %v", frame, err)
 	}
 	switch int32(attr.verdict) {
 	case verdictPass:
