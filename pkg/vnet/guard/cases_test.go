@@ -265,6 +265,7 @@ func neighbourSamples() []sample {
 	const ns, na, rs = 135, 136, 133
 	from := func(source netip.Addr, message []byte) []byte { return mine(tIP6, ip6(source, 58, message)) }
 	ours, theirs := hardwareOption(1, ownMAC), hardwareOption(1, peerMAC)
+	cut := from(own6, neighbourMessage(ns, peer6))
 	oursTarget, theirsTarget := hardwareOption(2, ownMAC), hardwareOption(2, peerMAC)
 	return []sample{
 		{"neighbour solicitation", from(own6, neighbourMessage(ns, peer6, ours)), true},
@@ -304,6 +305,7 @@ func neighbourSamples() []sample {
 		{"neighbour solicitation with a long hardware option", from(own6, neighbourMessage(ns, peer6, []byte{1, 2, 2, 0, 0, 0, 0, 2}, zeros(8))), false},
 		{"neighbour solicitation with half an option", from(own6, neighbourMessage(ns, peer6, ours[:4])), false},
 		{"neighbour solicitation cut", from(own6, neighbourMessage(ns, peer6)[:20]), false},
+		{"neighbour solicitation shorter than it says", cut[:len(cut)-1], false},
 		{"solicitation without a source for the peer", from(any6, neighbourMessage(ns, peer6)), false},
 		{"solicitation without a source for the gateway", from(any6, neighbourMessage(ns, gate6, nonce())), false},
 		{"router solicitation with the peer's hardware", from(ownLocal, icmp6Message(rs, zeros(4), theirs)), false},

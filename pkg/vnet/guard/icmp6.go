@@ -39,7 +39,8 @@ func (a *assembler) icmp6(p Policy, own []netip.Addr) {
 func (a *assembler) neighbour(p Policy, own []netip.Addr) {
 	const fixed = 24 // bytes of a neighbour solicitation or advertisement; the target's are its last
 	a.label("neighbour")
-	a.fetch(0, piece, fixed) // of one that is cut, the options won't end where the packet does
+	a.fetch(0, piece, fixed)
+	a.dropWrong()
 	if !p.Any6 {
 		a.ifNot(more, 0, "neighbour options")
 		a.whose(piece+8, own, "neighbour options")
