@@ -107,6 +107,7 @@ func verbs() []verb {
 		{groupAdmin, "doctor", newDoctor},
 		{groupAdmin, "template templates", newTemplate},
 		{groupAdmin, "image images", newImage},
+		{groupAdmin, "net network", newNet},
 		{groupAdmin, "gc", newGC},
 		{groupAdmin, "upgrade", newUpgrade},
 		{groupAdmin, "host", newHost},

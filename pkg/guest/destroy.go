@@ -68,6 +68,7 @@ func (m *Manager) remove(ctx context.Context, name string) error {
 		{"remove directory", func() error { return m.removeTree(m.removing(name)) }, nil},
 		{"remove layers", func() error { _, err := m.collectLayers(context.WithoutCancel(ctx), false); return err }, nil},
 		{"free ids", func() error { return m.ledger.Free(context.WithoutCancel(ctx), m.dir(name)) }, nil},
+		{"free addresses", func() error { return m.forgetNetworks(ctx, name) }, nil},
 		{"remove run state", func() error { return m.removeRunDir(name) }, nil},
 		{"remove logs", func() error { return m.removeLogs(name) }, nil},
 		{"remove lock", func() error { return m.removeLock(name) }, nil},

@@ -28,7 +28,7 @@ type GCOptions struct {
 func (m *Manager) GC(ctx context.Context, o GCOptions) ([]string, error) {
 	var removed []string
 	var errs []error
-	for _, collect := range []func(context.Context, bool) ([]string, error){m.gcRenames, m.gcEphemeral, m.gcDirs, m.gcProbes, m.collectLayers, m.gcTemps, m.gcGroups, m.gcRun, m.gcRunStates, m.gcIDs, m.gcImages} {
+	for _, collect := range []func(context.Context, bool) ([]string, error){m.gcRenames, m.gcEphemeral, m.gcDirs, m.gcProbes, m.collectLayers, m.gcTemps, m.gcGroups, m.gcRun, m.gcRunStates, m.gcIDs, m.gcAddresses, m.gcImages} {
 		lines, err := collect(ctx, o.DryRun)
 		removed, errs = append(removed, lines...), append(errs, err)
 	}

@@ -1,12 +1,196 @@
 package guest
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
 	"github.com/sysct/sysct/internal/idledger"
+	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/vnet/networks"
 )
+
+// Network is what is known of a network.
+type Network = networks.Info
+
+// ErrNoNetwork is a network that there is none of; the error has the nearest name.
+var ErrNoNetwork = networks.ErrNoNetwork
 
 // networks are those of the instance.
 func (m *Manager) networks() *networks.Store {
 	return &networks.Store{Tag: m.tag, StateDir: m.dirs.State, RunDir: m.dirs.Run, Dir: m.dirs.Networks,
 		HostDir: idledger.DefaultDir, Units: m.units, Warn: m.opt.Warn}
+}
+
+// networkError gives an error of a network the kind that callers of this package know.
+func networkError(err error) error {
+	switch {
+	case errors.Is(err, networks.ErrBusy):
+		return as(ErrLocked, err)
+	case errors.Is(err, networks.ErrConfig):
+		return as(ErrConfig, err)
+	case errors.Is(err, fs.ErrExist):
+		return as(ErrExists, err)
+	}
+	return err
+}
+
+// Networks gives all networks, sorted by name. One whose file is refused has its Error set;
+// it doesn't hide the others.
+func (m *Manager) Networks(ctx context.Context) ([]Network, error) {
+	list, err := m.networks().List(ctx)
+	return list, networkError(err)
+}
+
+// NetworkNames are the names of all networks, sorted.
+func (m *Manager) NetworkNames() ([]string, error) { return m.networks().Names() }
+
+// Network gives one network: ErrNoNetwork if there is none.
+func (m *Manager) Network(ctx context.Context, name string) (*Network, error) {
+	n, err := m.networks().Show(ctx, name)
+	return n, networkError(err)
+}
+
+// NetworkUp brings a network up, or what lacks of it, as the first guest on it does when it
+// starts.
+func (m *Manager) NetworkUp(ctx context.Context, name string) error {
+	store := m.networks()
+	n, err := store.Resolve(ctx, name)
+	if err == nil {
+		err = store.Up(ctx, n)
+	}
+	return networkError(err)
+}
+
+// NetworkDown takes a network off the host: ErrLocked if guests that run are on it, unless
+// forced. Their addresses are kept.
+func (m *Manager) NetworkDown(ctx context.Context, name string, force bool) error {
+	return networkError(m.networks().Down(ctx, name, force))
+}
+
+// NetworkCreate makes a network: its file, and the choice of its subnets. ErrExists if there
+// is one.
+func (m *Manager) NetworkCreate(ctx context.Context, name string, def *spec.Network) error {
+	_, err := m.networks().Create(ctx, name, def)
+	return networkError(err)
+}
+
+// NetworkRemove takes a network down and removes it: ErrLocked if guests' configurations name
+// it, or if guests that run are on it and it isn't forced. The default network is only taken
+// down.
+func (m *Manager) NetworkRemove(ctx context.Context, name string, force bool) error {
+	if name != spec.DefaultNetwork {
+		users, err := m.networkUsers(name)
+		if err != nil {
+			return err
+		}
+		if len(users) > 0 {
+			return as(ErrLocked, fmt.Errorf("configurations of guests name network %s: %s\nhint: sysct set %s net[0].network=%s", name, strings.Join(users, ", "), users[0], spec.DefaultNetwork))
+		}
+	}
+	return networkError(m.networks().Remove(ctx, name, force))
+}
+
+// networkUsers are the guests whose configuration has an interface on a network. One that
+// can't be read has none that could be known.
+func (m *Manager) networkUsers(name string) ([]string, error) {
+	names, err := m.Names()
+	if err != nil {
+		return nil, err
+	}
+	var users []string
+	for _, guest := range names {
+		cfg, err := m.config(guest)
+		if err == nil && slices.Contains(networksOf(cfg), name) {
+			users = append(users, guest)
+		}
+	}
+	return users, nil
+}
+
+// networksOf are the networks that a configuration has interfaces on.
+func networksOf(cfg *spec.Guest) []string {
+	var names []string
+	for i := range cfg.Net {
+		n := &cfg.Net[i]
+		if n.Kind() != spec.NetBridge || n.Parent != "" {
+			continue
+		}
+		name := n.Network
+		if name == "" {
+			name = spec.DefaultNetwork
+		}
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// NetworkRepair brings back what lacks on the host of networks that are up: bridges,
+// addresses, rules, dnsmasq. It says what that was, a line each.
+func (m *Manager) NetworkRepair(ctx context.Context) ([]string, error) {
+	lines, err := m.networks().Repair(ctx)
+	return lines, networkError(err)
+}
+
+// NetworksStart brings up the networks of guests that are to start with the host, so that
+// they needn't wait for them. A host that lacks the programs is said so by their start.
+func (m *Manager) NetworksStart(ctx context.Context) error {
+	all, err := m.Autostarts()
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, g := range all {
+		if !g.Enabled || g.Err != nil {
+			continue
+		}
+		if cfg, err := m.config(g.Name); err == nil {
+			names = append(names, networksOf(cfg)...)
+		}
+	}
+	slices.Sort(names)
+	var errs []error
+	for _, name := range slices.Compact(names) {
+		if err := m.NetworkUp(ctx, name); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// WatchNetworks calls changed whenever a link, an address or a route of the host has changed
+// in a way that a network of the instance may have lost something by, until ctx ends.
+func (m *Manager) WatchNetworks(ctx context.Context, changed func()) error {
+	return m.networks().Watch(ctx, changed)
+}
+
+// forgetNetworks frees the addresses of a guest that is gone.
+func (m *Manager) forgetNetworks(ctx context.Context, name string) error {
+	return m.networks().Release(context.WithoutCancel(ctx), name)
+}
+
+// gcAddresses frees the addresses of guests that are gone.
+func (m *Manager) gcAddresses(ctx context.Context, dry bool) ([]string, error) {
+	names, err := m.networks().Owners()
+	if err != nil {
+		return nil, err
+	}
+	var removed []string
+	var errs []error
+	for _, name := range names {
+		if m.isGuest(name) || (idledger.Entry{Guest: m.dir(name)}).Seen() {
+			continue
+		}
+		done, err := m.unlessLocked(name, dry, func() error { return m.forgetNetworks(ctx, name) })
+		errs = append(errs, err)
+		if done {
+			removed = append(removed, "addresses of "+name)
+		}
+	}
+	return removed, errors.Join(errs...)
 }

@@ -117,6 +117,9 @@ func (r *renaming) rest() []step {
 	return []step{
 		{"sync", func() error { return syncDir(r.m.dirs.State) }, nil},
 		{"move ids", r.ids, nil},
+		{"move addresses", func() error {
+			return r.m.networks().Rename(context.WithoutCancel(r.ctx), r.from, r.to)
+		}, nil},
 		{"move logs", r.logs, nil},
 		{"move run state", r.runState, nil},
 		{"remove groups", func() error { return r.m.removeGroups(r.from) }, nil},
