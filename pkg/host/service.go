@@ -84,7 +84,7 @@ func Run(ctx context.Context, o Options) error {
 // register makes the list of what the service keeps, in the order of its turns.
 func (s *service) register() error {
 	auto, err := newAutostart(s)
-	s.reconcilers = []Reconciler{auto, newMachines(s)}
+	s.reconcilers = []Reconciler{newNetworks(s), auto, newMachines(s)}
 	return err
 }
 
