@@ -29,7 +29,7 @@ func packages() []string {
 	return []string{
 		"systemd", "systemd-sysv", "systemd-container", "dbus", "udev", "kmod", "libpam-systemd", "libnss-mymachines",
 		"linux-image-cloud-amd64", "initramfs-tools", "zstd",
-		"acl", "attr", "bash-completion", "btrfs-progs", "busybox-static", "e2fsprogs", "iproute2", "libcap2-bin", "man-db", "nftables", "openssh-client",
+		"acl", "attr", "bash-completion", "btrfs-progs", "busybox-static", "dnsmasq-base", "e2fsprogs", "iproute2", "libcap2-bin", "man-db", "nftables", "openssh-client",
 		"procps", "quota", "util-linux", "xfsprogs",
 		"file", "less", "lsof", "psmisc", "strace",
 	}
