@@ -65,6 +65,7 @@ func (a *app) manager() (*guest.Manager, error) {
 	}
 	a.mgr, err = guest.Open(guest.Options{
 		Dirs: dirs, Helper: helper, NetProgram: net, TemplateDirs: []string{templateDir},
+		Network:  os.Getenv("SYSCT_NETWORK"),
 		Warn:     a.warn,
 		Progress: a.progress(),
 	})

@@ -22,7 +22,11 @@ type createOptions struct {
 const createLong = `Create a guest from a template.
 
 The template's image is built once and cached; the guest is a clone of it. What
-comes after -- are the template's arguments: sysct template shows them.`
+comes after -- are the template's arguments: sysct template shows them.
+
+The guest gets an interface on the network sysctbr0, or on what --net, the variable
+SYSCT_NETWORK or sysct.toml names. none is nothing but the loopback interface, host is the
+host's network. What -c or a profile says of net comes before what is so by default.`
 
 func newCreate(a *app) *cobra.Command {
 	o := &createOptions{}
@@ -58,9 +62,11 @@ func (o *createOptions) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&o.Template, "template", "t", "", "template to build it from")
 	cmd.Flags().StringVarP(&o.Backend, "backend", "B", "auto", "storage: auto, btrfs, overlay, dir")
 	cmd.Flags().StringArrayVarP(&o.config, "config", "c", nil, "set a key of its configuration, `KEY=VALUE`; may be repeated")
+	cmd.Flags().StringVar(&o.Net, "net", "", "its network: none, host, or a network's `NAME` (SYSCT_NETWORK, default sysctbr0)")
 	cmd.Flags().BoolVarP(&o.ephemeral, "ephemeral", "e", false, "destroy it when it stops")
 	completeFlag(cmd, "template", completeTemplates)
 	completeFlag(cmd, "backend", words("auto", "btrfs", "overlay", "dir", "shift"))
+	completeFlag(cmd, "net", words(guest.DefaultNetwork, spec.NetNone, spec.NetHost))
 	completeFlag(cmd, "config", assignments)
 	cmd.ValidArgsFunction = cobra.NoFileCompletions
 }
@@ -83,6 +89,9 @@ func createArgs(cmd *cobra.Command, args []string) error {
 func runCreate(cmd *cobra.Command, a *app, o *createOptions, args []string) error {
 	name := args[0]
 	o.Args = args[1:]
+	if cmd.Flags().Changed("net") && o.Net == "" {
+		return invalid("--net is empty\nhint: none is no network")
+	}
 	var err error
 	if o.Config, err = parseChanges(o.config); err != nil {
 		return err

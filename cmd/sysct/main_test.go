@@ -61,7 +61,7 @@ func TestScripts(t *testing.T) {
 
 // instanceEnv is the environment of an instance with directories of its own.
 func instanceEnv(top string) []string {
-	return []string{"SYSCT_STATE_DIR=" + top + "/lib", "SYSCT_RUN_DIR=" + top + "/run", "SYSCT_CACHE_DIR=" + testCache()}
+	return []string{"SYSCT_STATE_DIR=" + top + "/lib", "SYSCT_RUN_DIR=" + top + "/run", "SYSCT_CACHE_DIR=" + testCache(), "SYSCT_NETWORK=none"}
 }
 
 // endInstance destroys the instance's guests.

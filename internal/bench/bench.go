@@ -45,7 +45,7 @@ func open(ctx context.Context, o options) (*bench, error) {
 	}
 	b := &bench{ctx: ctx, out: os.Stdout, runs: o.runs, dir: o.dir, cache: o.cache, made: map[string]bool{}, pivots: pivots()}
 	b.env = append(os.Environ(), "SYSCT_STATE_DIR="+o.dir+"/lib", "SYSCT_RUN_DIR="+b.runDir(),
-		"SYSCT_LOG_DIR="+o.dir+"/log", "SYSCT_CACHE_DIR="+o.cache)
+		"SYSCT_LOG_DIR="+o.dir+"/log", "SYSCT_CACHE_DIR="+o.cache, "SYSCT_NETWORK=none")
 	if b.said, err = os.OpenFile(filepath.Join(o.dir, "said"), os.O_RDWR|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600); err != nil {
 		return nil, err
 	}

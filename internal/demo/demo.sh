@@ -16,6 +16,7 @@ exec 9>"$home/demo.lock"
 flock --nonblock 9 || { echo "make demo: another one is running in $home" >&2; exit 1; }
 
 export SYSCT_STATE_DIR=$home/state SYSCT_RUN_DIR=$home/run SYSCT_CACHE_DIR=$home/cache SYSCT_LOG_DIR=$home/log
+export SYSCT_NETWORK=none # it is to work on any host, and leave nothing there
 
 # sysct without the demo's lock: what it starts lives on, and must not hold it.
 s() { "$sysct" "$@" 9>&-; }

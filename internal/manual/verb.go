@@ -118,6 +118,7 @@ func (p *Program) page(ed Edition) string {
 	for _, v := range [][2]string{
 		{"SYSCT_STATE_DIR, SYSCT_RUN_DIR, SYSCT_CACHE_DIR, SYSCT_LOG_DIR", "the directories of the instance; the options above come before them"},
 		{"SYSCT_PROFILES_DIR, SYSCT_NETWORKS_DIR", "the directories of profiles and of networks"},
+		{"SYSCT_NETWORK", "the network of new guests, for those that say nothing of it"},
 		{"VISUAL, EDITOR", "the editor for sysct-edit(1), with its arguments"},
 	} {
 		r.item(bold(v[0]), text(upperFirst(v[1]))+".")

@@ -202,7 +202,7 @@ func TestBothKilled(t *testing.T) {
 		t.Errorf("exec without a monitor: %v", err)
 	}
 	var said []string
-	m, err := guest.Open(guest.Options{Dirs: in.dirs, Helper: helper, Warn: func(s string) { said = append(said, s) }})
+	m, err := guest.Open(guest.Options{Dirs: in.dirs, Helper: helper, Network: "none", Warn: func(s string) { said = append(said, s) }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -186,26 +186,16 @@ func (m *Manager) ReplaceConfig(ctx context.Context, name string, old *spec.Text
 	return change, err
 }
 
-// newConfig is the config.toml of a new guest: all keys with their manuals, and some
-// that aren't as by default.
-func (m *Manager) newConfig(name string, changes []spec.Change) ([]byte, error) {
-	file := m.dir(name) + "/config.toml"
-	text, err := m.layers().Edit(spec.Render(spec.Default()), file, changes)
-	if err != nil {
-		return nil, as(ErrConfig, err)
-	}
-	cfg, err := m.layers().Parse(text, file)
-	if err != nil {
-		return nil, as(ErrConfig, err)
-	}
+// newFits says what a start of a new guest would say of its configuration.
+func (m *Manager) newFits(name string, cfg *spec.Guest) error {
 	if err := m.fitsOthers(name, spec.Default(), cfg); err != nil {
-		return nil, err
+		return err
 	}
 	if err := errors.Join(m.fitsHost(cfg), m.canNest(name, cfg, idledger.Size)); err != nil {
-		return nil, err
+		return err
 	}
 	m.warnOf(spec.Default(), cfg)
-	return text, nil
+	return nil
 }
 
 // withConfig does something with the guest's directory under its lock.

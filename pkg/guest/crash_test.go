@@ -52,7 +52,7 @@ func (in *instance) verb(failpoint string, args ...string) (string, error) {
 // env is the command's environment, with a failpoint.
 func (in *instance) env(failpoint string) []string {
 	return append(os.Environ(), "SYSCT_FAILPOINT="+failpoint, "SYSCT_STATE_DIR="+in.dirs.State,
-		"SYSCT_RUN_DIR="+in.dirs.Run, "SYSCT_LOG_DIR="+in.dirs.Log, "SYSCT_CACHE_DIR="+in.dirs.Cache)
+		"SYSCT_RUN_DIR="+in.dirs.Run, "SYSCT_LOG_DIR="+in.dirs.Log, "SYSCT_CACHE_DIR="+in.dirs.Cache, "SYSCT_NETWORK=none")
 }
 
 // names are the guests.

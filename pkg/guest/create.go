@@ -27,6 +27,7 @@ type CreateOptions struct {
 	Template string        // name of the template
 	Args     []string      // the template's arguments, what comes after -- on the command line
 	Backend  string        // auto, btrfs, overlay, dir, shift; empty: auto
+	Net      string        // none, host, or a network's name; empty: Options.Network, unless Config or a profile says
 	Config   []spec.Change // what isn't to be as by default
 }
 
@@ -50,7 +51,7 @@ func (m *Manager) Create(ctx context.Context, name string, o CreateOptions) erro
 	if err := spec.CheckName(name); err != nil {
 		return as(ErrConfig, err)
 	}
-	text, err := m.newConfig(name, o.Config)
+	text, err := m.newConfig(name, o)
 	if err != nil {
 		return err
 	}

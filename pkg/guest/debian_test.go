@@ -220,7 +220,7 @@ func TestOldSystemdIsNamed(t *testing.T) {
 	}
 	dirs := in.dirs
 	dirs.Cache = t.TempDir()
-	m, err := guest.Open(guest.Options{Dirs: dirs, Helper: helper, TemplateDirs: []string{templates}})
+	m, err := guest.Open(guest.Options{Dirs: dirs, Helper: helper, Network: "none", TemplateDirs: []string{templates}})
 	if err != nil {
 		t.Fatal(err)
 	}

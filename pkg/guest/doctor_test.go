@@ -106,7 +106,7 @@ func TestDoctorSeesOldMonitors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := guest.Open(guest.Options{Dirs: in.dirs, Helper: newer})
+	m, err := guest.Open(guest.Options{Dirs: in.dirs, Helper: newer, Network: "none"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,8 +19,9 @@ func ExampleManager() {
 	}
 	defer os.RemoveAll(top)
 	m, err := guest.Open(guest.Options{
-		Dirs:   spec.Dirs{State: top + "/lib", Run: top + "/run", Cache: testCache()},
-		Helper: helper, // not needed where sysct is installed
+		Dirs:    spec.Dirs{State: top + "/lib", Run: top + "/run", Cache: testCache()},
+		Helper:  helper, // not needed where sysct is installed
+		Network: "none",
 	})
 	if err != nil {
 		log.Fatal(err)

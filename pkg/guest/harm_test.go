@@ -18,7 +18,7 @@ import (
 // beside opens a second manager on the instance's guests.
 func (in *instance) beside(dirs spec.Dirs) *guest.Manager {
 	in.t.Helper()
-	m, err := guest.Open(guest.Options{Dirs: dirs, Helper: helper})
+	m, err := guest.Open(guest.Options{Dirs: dirs, Helper: helper, Network: "none"})
 	if err != nil {
 		in.t.Fatal(err)
 	}

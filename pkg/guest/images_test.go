@@ -29,7 +29,7 @@ func TestImagesAreKeptForGuests(t *testing.T) {
 		in := newInstance(t)
 		dirs := in.dirs
 		dirs.Cache = filepath.Join(top, "cache")
-		m, err := guest.Open(guest.Options{Dirs: dirs, Helper: helper, TemplateDirs: []string{top}})
+		m, err := guest.Open(guest.Options{Dirs: dirs, Helper: helper, Network: "none", TemplateDirs: []string{top}})
 		if err != nil {
 			t.Fatal(err)
 		}

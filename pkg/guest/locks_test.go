@@ -62,7 +62,7 @@ func (in *instance) stoppedVerb(step string, args ...string) *exec.Cmd {
 func TestWhoHasTheLockIsSaid(t *testing.T) {
 	in := newInstance(t)
 	var said warnings
-	m, err := guest.Open(guest.Options{Dirs: in.dirs, Helper: helper, Warn: said.add})
+	m, err := guest.Open(guest.Options{Dirs: in.dirs, Helper: helper, Network: "none", Warn: said.add})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -67,7 +67,7 @@ func newInstance(t *testing.T) *instance {
 	}
 	in := &instance{t: t, host: hostState(t, top)}
 	in.dirs = spec.Dirs{State: top + "/lib", Run: top + "/run", Log: top + "/log", Cache: testCache()}
-	in.Manager, err = guest.Open(guest.Options{Dirs: in.dirs, Helper: helper, Warn: func(s string) {
+	in.Manager, err = guest.Open(guest.Options{Dirs: in.dirs, Helper: helper, Network: "none", Warn: func(s string) {
 		t.Log("warning:", s)
 		in.warned.add(s)
 	}})

@@ -29,6 +29,7 @@ type Options struct {
 	Helper       string       // the helper program; empty: beside the executable, then /usr/lib/sysct
 	NetProgram   string       // sysct-net; empty: where the helper is looked for
 	TemplateDirs []string     // templates that override the built-in ones
+	Network      string       // what new guests are on: a network's name or none; empty: DefaultNetwork
 	Warn         func(string) // one line that the user should see
 	Progress     io.Writer    // what a long verb is doing, a line each; nil: quiet
 }

@@ -48,7 +48,7 @@ func TestPrivileged(t *testing.T) {
 	}
 	defer in.inMemory()()
 	var warned atomic.Bool
-	again, err := guest.Open(guest.Options{Dirs: in.dirs, Helper: buildHelper(t, "failpoints"), Warn: func(s string) {
+	again, err := guest.Open(guest.Options{Dirs: in.dirs, Helper: buildHelper(t, "failpoints"), Network: "none", Warn: func(s string) {
 		if strings.HasPrefix(s, "privileged: ") {
 			warned.Store(true)
 		}

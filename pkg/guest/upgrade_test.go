@@ -28,7 +28,7 @@ func buildHelper(t *testing.T, tag string) string {
 // withHelper is a manager of the same instance with another helper.
 func (in *instance) withHelper(path string) *guest.Manager {
 	in.t.Helper()
-	m, err := guest.Open(guest.Options{Dirs: in.dirs, Helper: path, Warn: func(s string) { in.t.Log("warning:", s) }})
+	m, err := guest.Open(guest.Options{Dirs: in.dirs, Helper: path, Network: "none", Warn: func(s string) { in.t.Log("warning:", s) }})
 	if err != nil {
 		in.t.Fatal(err)
 	}

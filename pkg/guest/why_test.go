@@ -26,7 +26,7 @@ func TestWhyNamesTheStep(t *testing.T) {
 			ctx := context.Background()
 			in := newInstance(t)
 			in.create("tiny", "busybox", "dir")
-			m, err := guest.Open(guest.Options{Dirs: in.dirs, Helper: failing})
+			m, err := guest.Open(guest.Options{Dirs: in.dirs, Helper: failing, Network: "none"})
 			if err != nil {
 				t.Fatal(err)
 			}

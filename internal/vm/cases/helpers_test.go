@@ -24,11 +24,18 @@ func sh(t *testing.T, command string) string {
 // try runs a shell command and gives what it prints, complaints too, and its status.
 func try(t *testing.T, command string) (string, int) {
 	t.Helper()
-	cmd := exec.Command("bash", "-c", command)
+	cmd := shell(command)
 	out, _ := cmd.CombinedOutput() // the status tells
 	text := strings.TrimSuffix(string(out), "\n")
 	t.Logf("%s# %s\n%s", time.Now().Format("15:04:05 "), command, text)
 	return text, cmd.ProcessState.ExitCode()
+}
+
+// shell has new guests without a network, unless the command says another.
+func shell(command string) *exec.Cmd {
+	cmd := exec.Command("bash", "-c", command)
+	cmd.Env = append(os.Environ(), "SYSCT_NETWORK=none")
+	return cmd
 }
 
 // want runs a shell command that has to succeed and print exactly this.
@@ -44,7 +51,7 @@ func soon(t *testing.T, command string) string {
 	t.Helper()
 	deadline := time.Now().Add(time.Minute)
 	for {
-		out, err := exec.Command("bash", "-c", command).CombinedOutput()
+		out, err := shell(command).CombinedOutput()
 		if err == nil {
 			return strings.TrimSuffix(string(out), "\n")
 		}
