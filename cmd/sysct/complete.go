@@ -159,7 +159,7 @@ func (a *app) completeCondition(cmd *cobra.Command, args []string, typed string)
 	case 0:
 		return a.completeGuests(cmd, args, typed)
 	case 1:
-		return append([]string{"ready"}, stateNames()...), cobra.ShellCompDirectiveNoFileComp
+		return append([]string{"ready", "ip"}, stateNames()...), cobra.ShellCompDirectiveNoFileComp
 	}
 	return nil, cobra.ShellCompDirectiveNoFileComp
 }

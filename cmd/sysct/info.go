@@ -79,6 +79,7 @@ func (a *app) printInfo(i *guest.Info) error {
 		row("Autostart", autostartCell(i))
 	}
 	row("Groups", groupsCell(i))
+	networkRows(i, row)
 	usageRows(i.Usage, row)
 	if i.Exit != nil {
 		row("Last exit", exitText(i.Exit))

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -33,6 +34,7 @@ uses and may use:
   cpu (time), cpu_user, cpu_system, cpu_quota, cpus, throttled (periods), throttled_time
   io (read/written), read, write, read_ops, write_ops
   pids, pids_max, pids_peak, pids_hits (forks that the limit refused)
+  ipv4, ipv6 (addresses), rx, tx (bytes received and sent), net (both)
   pressure: some waited in the last 10 s, in %, for CPU/memory/IO; cpu_pressure,
   memory_pressure, io_pressure
 -g leaves guests in a group.
@@ -89,7 +91,7 @@ func runLs(cmd *cobra.Command, a *app, o *lsOptions, names []string) error {
 	if err != nil {
 		return err
 	}
-	list, err := m.List(cmd.Context(), guest.ListOptions{Brief: o.plain(), Names: names, Figures: o.figures(chosen)})
+	list, err := m.List(cmd.Context(), guest.ListOptions{Brief: o.plain(), Names: names, Figures: o.figures(chosen), Network: o.network(chosen)})
 	if err != nil {
 		return err
 	}
@@ -115,16 +117,34 @@ func (o *lsOptions) figures(chosen []column) *limits.Want {
 		return nil
 	}
 	want := limits.WantNothing
-	for _, c := range chosen {
+	for _, c := range o.needed(chosen) {
 		want |= c.want
 	}
+	return &want
+}
+
+// network is what of the guests' networks the columns need.
+func (o *lsOptions) network(chosen []column) *guest.NetWant {
+	if o.json {
+		return nil
+	}
+	want := guest.NetNothing
+	for _, c := range o.needed(chosen) {
+		want |= c.net
+	}
+	return &want
+}
+
+// needed are the columns that are shown, sorted by, or filtered by.
+func (o *lsOptions) needed(chosen []column) []column {
+	all := slices.Clone(chosen)
 	for _, name := range append([]string{o.sort}, o.filters...) {
 		name, _, _ = strings.Cut(name, "=")
 		if c, err := columnOf(name); err == nil {
-			want |= c.want
+			all = append(all, c)
 		}
 	}
-	return &want
+	return all
 }
 
 // choose gives the columns that the flags name; given says that -o is there.
@@ -136,7 +156,7 @@ func (o *lsOptions) choose(given bool) ([]column, error) {
 	case given:
 		names = o.columns
 	case o.fancy:
-		names = []string{"name", "state", "pid", "memory", "cpu", "io", "pids", "pressure", "template", "backend", "autostart", "groups", "started"}
+		names = []string{"name", "state", "pid", "memory", "cpu", "io", "pids", "pressure", "template", "backend", "autostart", "groups", "ipv4", "ipv6", "started"}
 	}
 	var chosen []column
 	for _, name := range names {

@@ -14,6 +14,7 @@ type column struct {
 	// number is what a column of figures is sorted by; nil: what it shows.
 	number func(*guest.Info) float64
 	want   limits.Want // what has to be read for it
+	net    guest.NetWant
 }
 
 func columns() []column {
@@ -31,7 +32,7 @@ func columns() []column {
 		{name: "cpus", cell: func(i *guest.Info) string { return optional(i.Use().CPUs) }, want: limits.WantCPUs},
 		{name: "pressure", cell: pressureCell, number: pressureNumber, want: limits.WantPressure},
 	}
-	return append(plain, figureColumns()...)
+	return append(append(plain, figureColumns()...), netColumns()...)
 }
 
 // figureColumns are those of one figure each.

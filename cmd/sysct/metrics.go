@@ -68,7 +68,7 @@ func runMetrics(ctx context.Context, a *app, o *metricsOptions) error {
 	if err != nil {
 		return err
 	}
-	meter, err := m.Meter(limits.WantAll &^ (limits.WantCPUs | limits.WantBounds))
+	meter, err := m.Meter(limits.WantAll&^(limits.WantCPUs|limits.WantBounds), guest.NetFigures)
 	if err != nil {
 		return err
 	}

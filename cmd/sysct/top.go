@@ -28,11 +28,13 @@ const topLong = `Show what the running guests use, again and again.
 
 CPU is that of the time between two refreshes, in percent of one CPU; THR% is for how
 much of its periods a guest's quota held it up, %MEM its part of its memory limit;
+RX/s and TX/s are what its interfaces received and sent;
 PRESSURE is for how much of the last 10 s some process waited for CPU/memory/I/O.
-A narrow terminal has no SWAP, TIME, THR% and %MEM, as many of these as don't fit.
+A narrow terminal has no SWAP, TIME, THR%, %MEM, RX/s and TX/s, as many of these as
+don't fit.
 
-Keys: C sorts by CPU time, M by memory, I by input and output, P by processes, N by
-name; R turns the order around; space refreshes; Q ends.
+Keys: C sorts by CPU time, M by memory, I by input and output, W by the network, P by
+processes, N by name; R turns the order around; space refreshes; Q ends.
 
 -b is for programs and files: a table for each refresh, without a terminal; -n ends
 after so many. --json gives one object a refresh, each on a line, with all figures.`
@@ -92,7 +94,7 @@ func runTop(ctx context.Context, a *app, o *topOptions) error {
 	if !o.json {
 		want &^= limits.WantDetail | limits.WantQuota | limits.WantCPUs | limits.WantHugepages | limits.WantBounds
 	}
-	meter, err := m.Meter(want)
+	meter, err := m.Meter(want, guest.NetFigures)
 	if err != nil {
 		return err
 	}

@@ -22,6 +22,8 @@ type topRow struct {
 	Throttled  *float64     `json:"throttled_percent"` // of the quota's periods
 	ReadRate   *float64     `json:"read_rate"`         // bytes a second
 	WriteRate  *float64     `json:"write_rate"`
+	RxRate     *float64     `json:"receive_rate"` // by the network, bytes a second
+	TxRate     *float64     `json:"transmit_rate"`
 	Usage      *guest.Usage `json:"usage"`
 
 	life *time.Time
@@ -75,6 +77,10 @@ func (row *topRow) rates(old *guest.Usage, seconds float64) {
 	if old.IO != nil && now.IO != nil {
 		row.ReadRate = rate(&old.IO.ReadBytes, &now.IO.ReadBytes, seconds)
 		row.WriteRate = rate(&old.IO.WriteBytes, &now.IO.WriteBytes, seconds)
+	}
+	if old.Network != nil && now.Network != nil {
+		row.RxRate = rate(&old.Network.ReceiveBytes, &now.Network.ReceiveBytes, seconds)
+		row.TxRate = rate(&old.Network.TransmitBytes, &now.Network.TransmitBytes, seconds)
 	}
 }
 

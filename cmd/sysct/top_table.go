@@ -22,7 +22,7 @@ type topOrder struct {
 	reverse bool
 }
 
-func topOrders() []string { return []string{"cpu", "memory", "io", "pids", "name"} }
+func topOrders() []string { return []string{"cpu", "memory", "io", "net", "pids", "name"} }
 
 func parseTopOrder(name string) (topOrder, error) {
 	name = strings.ToLower(name)
@@ -45,6 +45,8 @@ func (o topOrder) key(key byte) topOrder {
 		return topOrder{by: "memory"}
 	case 'i', 'I':
 		return topOrder{by: "io"}
+	case 'w', 'W':
+		return topOrder{by: "net"}
 	case 'p', 'P':
 		return topOrder{by: "pids"}
 	case 'n', 'N':
@@ -76,6 +78,8 @@ func (o topOrder) figure(r *topRow) float64 {
 		return number(r.Usage.Memory)
 	case "io":
 		return number(r.ReadRate) + number(r.WriteRate)
+	case "net":
+		return number(r.RxRate) + number(r.TxRate)
 	case "pids":
 		return number(r.Usage.Pids)
 	}
@@ -102,6 +106,8 @@ func topColumns() []topColumn {
 		{title: "SWAP", spare: 1, cell: func(r *topRow) string { return orDash(sizeText(r.Usage.Swap)) }},
 		{title: "READ/s", order: "io", cell: func(r *topRow) string { return rateText(r.ReadRate) }},
 		{title: "WRITE/s", order: "io", cell: func(r *topRow) string { return rateText(r.WriteRate) }},
+		{title: "RX/s", order: "net", spare: 5, cell: func(r *topRow) string { return rateText(r.RxRate) }},
+		{title: "TX/s", order: "net", spare: 6, cell: func(r *topRow) string { return rateText(r.TxRate) }},
 		{title: "PIDS", order: "pids", cell: func(r *topRow) string { return optional(r.Usage.Pids) }},
 		{title: "PRESSURE", cell: func(r *topRow) string { return pressureText(r.Usage.Pressure) }},
 		{title: "STATE", left: true, cell: stateMark},

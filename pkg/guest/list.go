@@ -24,6 +24,8 @@ type ListOptions struct {
 	Brief bool // names and states, and what is broken: the rest may be missing
 	// Figures are what is read of what they use; nil: all. It is dear for hundreds.
 	Figures *limits.Want
+	// Network is what is read of their networks; nil: all.
+	Network *NetWant
 	// Names are the guests to list, none: all. One with any of *?[ is a pattern of
 	// path.Match, which may fit none.
 	Names []string
@@ -38,6 +40,17 @@ func (o *ListOptions) want() limits.Want {
 		return *o.Figures
 	}
 	return limits.WantAll
+}
+
+// network is what is read of the guests' networks.
+func (o *ListOptions) network() NetWant {
+	switch {
+	case o.Brief:
+		return NetNothing
+	case o.Network != nil:
+		return *o.Network
+	}
+	return NetAll
 }
 
 // List gives all guests, sorted by name. A guest whose state can't be read is in
@@ -83,6 +96,7 @@ func (m *Manager) List(ctx context.Context, o ListOptions) ([]Info, error) {
 	for i := range list {
 		m.observe(sights[list[i].Name], boot, !o.Brief, &list[i])
 	}
+	m.lookAtNetworks(ctx, pointers(list), o.network())
 	return list, nil
 }
 
@@ -132,6 +146,7 @@ func (m *Manager) Info(ctx context.Context, name string) (*Info, error) {
 	} else if errors.Is(err, control.ErrTimeout) {
 		m.opt.Warn("its monitor does not answer; the figures are the kernel's and the last it wrote")
 	}
+	m.lookAtNetworks(ctx, []*Info{&info}, NetAll)
 	return &info, nil
 }
 

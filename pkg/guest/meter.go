@@ -19,6 +19,7 @@ import (
 type Meter struct {
 	m       *Manager
 	want    limits.Want
+	net     NetWant
 	boot    string
 	again   bool // it isn't the first reading
 	plain   limits.Watch
@@ -27,7 +28,7 @@ type Meter struct {
 }
 
 // Meter makes a meter for these figures. The caller closes it.
-func (m *Manager) Meter(want limits.Want) (*Meter, error) {
+func (m *Manager) Meter(want limits.Want, net NetWant) (*Meter, error) {
 	tree, err := detect.Find()
 	if err != nil {
 		return nil, err
@@ -36,7 +37,7 @@ func (m *Manager) Meter(want limits.Want) (*Meter, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Meter{m: m, want: want, boot: boot, records: map[string]*record{}, plain: cgroupfs.New(tree).Watch(m.base())}
+	t := &Meter{m: m, want: want, net: net, boot: boot, records: map[string]*record{}, plain: cgroupfs.New(tree).Watch(m.base())}
 	if m.units {
 		t.scopes = cgroupfs.NewDelegated(tree).Watch(guestSlice)
 	}
@@ -76,6 +77,7 @@ func (t *Meter) Read(ctx context.Context) ([]Info, error) {
 		list = append(list, t.info(name, r, sights[name]))
 	}
 	t.records = records
+	t.m.lookAtNetworks(ctx, pointers(list), t.net)
 	return list, nil
 }
 

@@ -45,6 +45,7 @@ type Usage struct {
 	PidsHits *int64 `json:"pids_hits"` // forks that failed because of the limit
 
 	IO       *IOUsage  `json:"io"`
+	Network  *NetUsage `json:"network"` // nil: it has none of its own, or isn't asked for
 	Pressure *Pressure `json:"pressure"`
 
 	CPUWeight *int64           `json:"cpu_weight"` // nil: the usual 100

@@ -3,7 +3,6 @@ package guest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -13,9 +12,10 @@ import (
 	"github.com/sysct/sysct/pkg/guest/state"
 )
 
-// WaitOptions say what to wait for: readiness or any of the states.
+// WaitOptions say what to wait for: readiness, an address, or any of the states.
 type WaitOptions struct {
 	Ready   bool
+	IP      bool // an IPv4 or IPv6 address by which others reach the guest
 	States  []state.State
 	Started bool           // the guest was started just now: without a monitor it has stopped since
 	Timeout *time.Duration // nil: as long as ctx lasts; 0: it is looked once
@@ -25,7 +25,7 @@ type WaitOptions struct {
 const poll = 50 * time.Millisecond
 
 // Wait waits until the guest is ready or in one of the states. ErrTimeout if it
-// isn't in time, ErrState if only its readiness is waited for and it isn't started.
+// isn't in time, ErrState if it isn't started and no state is waited for.
 func (m *Manager) Wait(ctx context.Context, name string, o WaitOptions) error {
 	if err := m.check(name); err != nil {
 		return err
@@ -36,6 +36,17 @@ func (m *Manager) Wait(ctx context.Context, name string, o WaitOptions) error {
 		ctx, cancel = context.WithTimeout(ctx, max(*o.Timeout, 100*time.Millisecond))
 		defer cancel()
 	}
+	switch {
+	case o.IP && (o.Ready || len(o.States) > 0):
+		return m.waitEither(ctx, name, o)
+	case o.IP:
+		return m.waitIP(ctx, name, o)
+	}
+	return m.waitAsking(ctx, name, o)
+}
+
+// waitAsking asks the monitor, and the next one if that dies.
+func (m *Manager) waitAsking(ctx context.Context, name string, o WaitOptions) error {
 	for {
 		done, err := m.waitOnce(ctx, name, o)
 		if done || err != nil {
@@ -100,12 +111,24 @@ func waitError(ctx context.Context, o WaitOptions, err error) error {
 
 func waitEnded(ctx context.Context, o WaitOptions) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return as(ErrTimeout, fmt.Errorf("it is not %s%s", o.goal(), o.after()))
+		return as(ErrTimeout, errors.New(o.missed()+o.after()))
 	}
 	return ctx.Err()
 }
 
-// goal is what is waited for, in words.
+// missed says what hasn't come.
+func (o WaitOptions) missed() string {
+	switch goal := o.goal(); {
+	case !o.IP:
+		return "it is not " + goal
+	case goal == "":
+		return "it has no IP address"
+	default:
+		return "it has no IP address and is not " + goal
+	}
+}
+
+// goal is what is waited for beside an address, in words.
 func (o WaitOptions) goal() string {
 	var words []string
 	if o.Ready {

@@ -32,6 +32,10 @@ func guests() []guest.Info {
 			Pids: ptr(int64(12)), PidsPeak: ptr(int64(16384)), PidsMax: ptr(int64(16384)), PidsHits: ptr(int64(3)),
 			IO: &guest.IOUsage{IOCount: guest.IOCount{ReadBytes: 1 << 53, WriteBytes: 2}, Devices: []guest.DeviceUsage{
 				{Device: "8:0", Name: "sda", IOCount: guest.IOCount{ReadBytes: 1 << 53, WriteBytes: 2, ReadOps: 3, WriteOps: 4}}, {Device: "7:1"}}},
+			Network: &guest.NetUsage{Interfaces: []guest.InterfaceUsage{
+				{Name: "eth0", NetCount: guest.NetCount{ReceiveBytes: 1 << 53, ReceivePackets: 2, ReceiveErrors: 3, ReceiveDrops: 4,
+					TransmitBytes: 5, TransmitPackets: 6, TransmitErrors: 7, TransmitDrops: 8}},
+				{Name: "e\"\x1b\xff"}}},
 			Hugepages: []guest.HugepagesUsage{{Size: "2MB", Used: 2 << 20, Max: ptr(int64(4 << 20))}, {Size: "1GB", Used: 1 << 30}},
 			Pressure:  &guest.Pressure{CPU: stall, Memory: stall, IO: stall},
 		},

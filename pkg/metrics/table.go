@@ -50,6 +50,14 @@ func otherFamilies() []family {
 		devices("sysct_guest_io_written_bytes", "bytes", "Bytes that the guest wrote to a block device.", func(c guest.IOCount) int64 { return c.WriteBytes }),
 		devices("sysct_guest_io_reads", "", "Reads of the guest from a block device.", func(c guest.IOCount) int64 { return c.ReadOps }),
 		devices("sysct_guest_io_writes", "", "Writes of the guest to a block device.", func(c guest.IOCount) int64 { return c.WriteOps }),
+		interfaces("sysct_guest_network_receive_bytes", "bytes", "Bytes that the guest received.", func(c *guest.NetCount) int64 { return c.ReceiveBytes }),
+		interfaces("sysct_guest_network_receive_packets", "", "Packets that the guest received.", func(c *guest.NetCount) int64 { return c.ReceivePackets }),
+		interfaces("sysct_guest_network_receive_errors", "", "Packets with errors that the guest received.", func(c *guest.NetCount) int64 { return c.ReceiveErrors }),
+		interfaces("sysct_guest_network_receive_drops", "", "Packets that the guest received and dropped.", func(c *guest.NetCount) int64 { return c.ReceiveDrops }),
+		interfaces("sysct_guest_network_transmit_bytes", "bytes", "Bytes that the guest sent.", func(c *guest.NetCount) int64 { return c.TransmitBytes }),
+		interfaces("sysct_guest_network_transmit_packets", "", "Packets that the guest sent.", func(c *guest.NetCount) int64 { return c.TransmitPackets }),
+		interfaces("sysct_guest_network_transmit_errors", "", "Packets that the guest couldn't send for an error.", func(c *guest.NetCount) int64 { return c.TransmitErrors }),
+		interfaces("sysct_guest_network_transmit_drops", "", "Packets that were dropped when the guest sent them.", func(c *guest.NetCount) int64 { return c.TransmitDrops }),
 		stalls("sysct_guest_pressure_waiting_seconds", "Time for which some process of the guest waited for a resource.", func(s *guest.Stall) float64 { return s.Some.Total }),
 		stalls("sysct_guest_pressure_stalled_seconds", "Time for which all processes of the guest that could run waited for a resource.", func(s *guest.Stall) float64 { return s.Full.Total }),
 	}
@@ -81,6 +89,21 @@ func devices(name, unit, help string, of func(guest.IOCount) int64) family {
 				device = d.Device
 			}
 			all = append(all, sample{[]label{{"device", device}}, float64(of(d.IOCount))})
+		}
+		return all
+	}}
+}
+
+// interfaces is a counter for each interface that the guest has from outside.
+func interfaces(name, unit, help string, of func(*guest.NetCount) int64) family {
+	return family{name: name, unit: unit, kind: counter, help: help, of: func(i *guest.Info) []sample {
+		net := i.Use().Network
+		if net == nil {
+			return nil
+		}
+		var all []sample
+		for j := range net.Interfaces {
+			all = append(all, sample{[]label{{"interface", net.Interfaces[j].Name}}, float64(of(&net.Interfaces[j].NetCount))})
 		}
 		return all
 	}}

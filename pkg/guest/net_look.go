@@ -1,0 +1,201 @@
+package guest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/pkg/vnet/within"
+)
+
+// netPatience is how long the kernel is waited for: guests can keep it busy with their
+// networks, and figures aren't worth more.
+const netPatience = 2 * time.Second
+
+// nsGetUserns is NS_GET_USERNS of linux/nsfs.h: the user namespace that owns another one.
+const nsGetUserns = 0xb701
+
+// errNoNetwork says that a guest has no network of its own: it has the host's or another
+// guest's, or has just ended.
+var errNoNetwork = errors.New("it has no network of its own")
+
+// lookAtNetworks adds to guests that run what is known of their networks. What can't be
+// read stays unknown.
+func (m *Manager) lookAtNetworks(ctx context.Context, list []*Info, want NetWant) {
+	list = slices.DeleteFunc(list, func(i *Info) bool { return i.Pid == nil })
+	if want == NetNothing || len(list) == 0 {
+		return
+	}
+	var what within.Want
+	if want&NetFigures != 0 {
+		what |= within.Links
+	}
+	if want&NetAddresses != 0 {
+		what |= within.Addresses
+	}
+	pids := make([]int, len(list)) // the reader may outlive this call
+	names := make([]string, len(list))
+	for i, info := range list {
+		pids[i], names[i] = *info.Pid, info.Name
+	}
+	ctx, cancel := context.WithTimeout(ctx, netPatience)
+	defer cancel()
+	open := func(i int) (int, error) { return m.openNetwork(names[i], pids[i], true) }
+	_ = within.Read(ctx, len(list), what, open, func(i int, ns *within.Namespace, err error) {
+		if err == nil {
+			list[i].network(ns, want)
+		}
+	})
+}
+
+func pointers[T any](list []T) []*T {
+	all := make([]*T, len(list))
+	for i := range list {
+		all[i] = &list[i]
+	}
+	return all
+}
+
+// network adds what was read.
+func (info *Info) network(ns *within.Namespace, want NetWant) {
+	names := map[int]string{}
+	for i := range ns.Interfaces {
+		names[ns.Interfaces[i].Index] = printable(ns.Interfaces[i].Name)
+	}
+	if want&NetFigures != 0 {
+		if info.Usage == nil {
+			info.Usage = &Usage{}
+		}
+		info.Usage.Network = newNetUsage(ns.Interfaces)
+		if want&NetLinks != 0 {
+			for i := range info.Usage.Network.Interfaces {
+				is := &info.Usage.Network.Interfaces[i]
+				is.Link = hostLink(is.outer)
+			}
+		}
+	}
+	if want&NetAddresses != 0 {
+		info.Addresses = newAddresses(ns.Addresses, names)
+	}
+}
+
+func newNetUsage(list []within.Interface) *NetUsage {
+	u := &NetUsage{Interfaces: []InterfaceUsage{}}
+	for i := range list {
+		is := &list[i]
+		if !is.Given() {
+			continue
+		}
+		c := NetCount{
+			count64(is.Receive.Bytes), count64(is.Receive.Packets), count64(is.Receive.Errors), count64(is.Receive.Drops),
+			count64(is.Transmit.Bytes), count64(is.Transmit.Packets), count64(is.Transmit.Errors), count64(is.Transmit.Drops),
+		}
+		u.add(&c)
+		u.Interfaces = append(u.Interfaces, InterfaceUsage{Name: printable(is.Name), MAC: is.MAC, MTU: is.MTU, Up: is.Up, NetCount: c, outer: is.Outer})
+	}
+	slices.SortFunc(u.Interfaces, func(a, b InterfaceUsage) int { return cmp.Compare(a.Name, b.Name) })
+	return u
+}
+
+func count64(n uint64) int64 { return int64(min(n, math.MaxInt64)) }
+
+// newAddresses are those that are no loopback's, in the order of the interfaces.
+func newAddresses(all []within.Address, names map[int]string) []Address {
+	slices.SortStableFunc(all, func(a, b within.Address) int { return cmp.Compare(a.Index, b.Index) })
+	list := []Address{}
+	for _, a := range all {
+		if a.Scope == "host" {
+			continue
+		}
+		family := "inet6"
+		if a.Prefix.Addr().Is4() {
+			family = "inet"
+		}
+		list = append(list, Address{names[a.Index], family, a.Prefix.Addr(), a.Prefix.Bits(), a.Scope, a.Tentative})
+	}
+	return list
+}
+
+// hostLink is the name of a device of the host, nil if there is none. Source: netdevice(7).
+func hostLink(index int) *string {
+	if index == 0 {
+		return nil
+	}
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(fd)
+	req, err := unix.NewIfreq("")
+	if err != nil {
+		return nil
+	}
+	req.SetUint32(uint32(index))
+	if unix.IoctlIfreq(fd, unix.SIOCGIFNAME, req) != nil {
+		return nil
+	}
+	name := req.Name()
+	return &name
+}
+
+// openNetwork opens the network namespace of a guest's init, whose pid somebody has noted:
+// what is opened is looked at, as the pid may be another's by now. own: one that is the
+// host's or another guest's is errNoNetwork.
+func (m *Manager) openNetwork(name string, pid int, own bool) (int, error) {
+	proc, err := unix.Open("/proc/"+strconv.Itoa(pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, errNoNetwork
+	}
+	defer unix.Close(proc)
+	groups, err := readProc(proc, "cgroup")
+	if err != nil || !m.inGroup(groups, name) {
+		return -1, errNoNetwork
+	}
+	ns, err := unix.Openat(proc, "ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, errNoNetwork
+	}
+	if own && !isOwnNetwork(proc, ns) {
+		unix.Close(ns)
+		return -1, errNoNetwork
+	}
+	return ns, nil
+}
+
+// inGroup says whether a process's /proc/PID/cgroup is that of one of the guest's.
+func (m *Manager) inGroup(text, name string) bool {
+	for line := range strings.Lines(text) {
+		path, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "0::")
+		if !ok {
+			continue
+		}
+		for _, group := range []string{"/" + m.base() + "/" + name, "/" + guestSlice + "/" + scopeName(name)} {
+			if strings.HasPrefix(path+"/", group+"/") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// isOwnNetwork says whether a network namespace isn't the host's, and was made with the
+// user namespace that the process is in: it is the other guest's if a guest shares it.
+func isOwnNetwork(proc, ns int) bool {
+	var its, hosts, userns, owner unix.Stat_t
+	if unix.Fstat(ns, &its) != nil || unix.Stat("/proc/self/ns/net", &hosts) != nil || its.Ino == hosts.Ino {
+		return false
+	}
+	fd, err := unix.IoctlRetInt(ns, nsGetUserns)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	return unix.Fstat(fd, &owner) == nil && unix.Fstatat(proc, "ns/user", &userns, 0) == nil && owner.Ino == userns.Ino
+}
