@@ -1,0 +1,38 @@
+package publish
+
+import (
+	"fmt"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// nobody is the user and group of a relay that has bound its ports.
+const nobody = 65534
+
+// giveUp makes the process one that may do nothing to the host: no user of it but
+// nobody, no capability, nothing of setuid programs, a limit of descriptors that its
+// bounds fit into. The calls are those of package syscall, which makes them for all
+// threads; with the user id, the kernel takes the capabilities of each.
+func giveUp() error {
+	files := uint64(4*maxConnections + maxClients + 100)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: files, Max: files}); err != nil {
+		return fmt.Errorf("cannot limit the relay's descriptors: %w", err)
+	}
+	if err := syscall.Chdir("/"); err != nil {
+		return fmt.Errorf("cannot change to /: %w", err)
+	}
+	if err := syscall.Setgroups(nil); err != nil {
+		return fmt.Errorf("cannot drop groups: %w", err)
+	}
+	if err := syscall.Setresgid(nobody, nobody, nobody); err != nil {
+		return fmt.Errorf("cannot change group: %w", err)
+	}
+	if err := syscall.Setresuid(nobody, nobody, nobody); err != nil {
+		return fmt.Errorf("cannot change user: %w", err)
+	}
+	if _, _, err := syscall.AllThreadsSyscall(unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0); err != 0 {
+		return fmt.Errorf("cannot set no_new_privs: %w", err)
+	}
+	return nil
+}
