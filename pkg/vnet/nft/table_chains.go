@@ -14,8 +14,13 @@ func (w *writer) srcnat(nets []vnet.Network) {
 	for _, n := range nets {
 		// A guest would answer a guest of the same bridge directly, from an address that
 		// the asking one knows nothing of; and one that has its default route elsewhere
-		// would never answer the host. Other sources keep their address.
-		w.line("iifname %q oifname %q ct status dnat masquerade", n.Device, n.Device)
+		// would never answer the host. Other sources keep their address. By the source and
+		// not by the input device, which the kernel doesn't tell with bridge-nf-call-iptables.
+		for _, p := range []netip.Prefix{n.IPv4, n.IPv6} {
+			if p.IsValid() {
+				w.line("oifname %q ct status dnat %s saddr %s masquerade", n.Device, word(p.Addr()), p.Masked())
+			}
+		}
 		w.line("oifname %q ct status dnat fib saddr type local masquerade", n.Device)
 		if !n.NAT {
 			continue

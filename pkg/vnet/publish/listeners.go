@@ -21,7 +21,7 @@ type listener struct {
 func listeners(proto string, port uint16) ([]listener, error) {
 	var all []listener
 	for _, file := range []string{proto, proto + "6"} {
-		data, err := os.ReadFile("/proc/self/net/" + file)
+		data, err := os.ReadFile("/proc/thread-self/net/" + file)
 		if os.IsNotExist(err) {
 			continue // a kernel without IPv6
 		}

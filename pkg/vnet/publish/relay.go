@@ -40,6 +40,9 @@ func relay(in io.Reader, out io.Writer) error {
 	if err := json.NewDecoder(in).Decode(&list); err != nil {
 		return fmt.Errorf("cannot read the ports of the relay: %w", err)
 	}
+	if err := closeInherited(); err != nil {
+		return err
+	}
 	debug.SetGCPercent(20)
 	limits := newBounds()
 	serve, err := bind(list, limits)
