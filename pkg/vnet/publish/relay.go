@@ -44,7 +44,10 @@ func relay(in io.Reader, out io.Writer) error {
 		return err
 	}
 	debug.SetGCPercent(20)
-	limits := newBounds()
+	limits, err := newBounds()
+	if err != nil {
+		return err
+	}
 	serve, err := bind(list, limits)
 	if err != nil {
 		return err

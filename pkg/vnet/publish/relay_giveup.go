@@ -13,14 +13,9 @@ import (
 const nobody = 65534
 
 // giveUp makes the process one that may do nothing to the host: no user of it but
-// nobody, no capability, nothing of setuid programs, a limit of descriptors that its
-// bounds fit into. The calls are those of package syscall, which makes them for all
+// nobody, no capability, nothing of setuid programs. The calls are those of package syscall, which makes them for all
 // threads; with the user id, the kernel takes the capabilities of each.
 func giveUp() error {
-	files := uint64(4*maxConnections + maxClients + 100)
-	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: files, Max: files}); err != nil {
-		return fmt.Errorf("cannot limit the relay's descriptors: %w", err)
-	}
 	if err := syscall.Chdir("/"); err != nil {
 		return fmt.Errorf("cannot change to /: %w", err)
 	}

@@ -2,10 +2,13 @@ package publish
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // The bounds of a relay: what it keeps at most, whoever connects.
@@ -17,11 +20,30 @@ const (
 	pause = 100 * time.Millisecond
 )
 
+// What each takes of descriptors: a connection two sockets, and two pipes of two ends to
+// splice by. A relay that had no more of them would stand still with places left.
+const (
+	filesOfConnection = 6
+	filesBeside       = maxClients + 600 // listeners of 256 ports on two addresses, the runtime's own
+)
+
 // bounds are the places of a relay.
 type bounds struct{ connections, clients chan struct{} }
 
-func newBounds() *bounds {
-	return &bounds{make(chan struct{}, maxConnections), make(chan struct{}, maxClients)}
+// newBounds limits the process's descriptors to what its places need, and its places to
+// what the limit lets it have.
+func newBounds() (*bounds, error) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return nil, fmt.Errorf("cannot read the limit of descriptors: %w", err)
+	}
+	limit.Max = min(limit.Max, filesBeside+filesOfConnection*maxConnections)
+	limit.Cur = limit.Max
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return nil, fmt.Errorf("cannot limit the relay's descriptors: %w", err)
+	}
+	places := max((int64(limit.Max)-filesBeside)/filesOfConnection, 16)
+	return &bounds{make(chan struct{}, min(places, maxConnections)), make(chan struct{}, maxClients)}, nil
 }
 
 // serveTCP accepts as long as there is place; what comes then waits in the kernel's queue.
