@@ -1,0 +1,121 @@
+package cases
+
+import (
+	"bytes"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/internal/nettest"
+)
+
+// testRepair breaks the network under running guests in every way, and has it repaired:
+// they have what they had before.
+func testRepair(t *testing.T, w *world) {
+	bridge, _, _ := w.bridge(t)
+	before := map[string]guest{}
+	for _, name := range w.names() {
+		before[name] = *w.look(t, name)
+	}
+	for _, fault := range []struct {
+		name string
+		do   func(*testing.T)
+	}{
+		{"no name server", func(t *testing.T) { w.killNames(t) }},
+		{"no tables", func(t *testing.T) { nettest.Run(t, "nft", "flush", "ruleset") }},
+		{"no bridge", func(t *testing.T) { w.host.IP(t, "link del "+bridge.Name) }},
+		{"bridge without address", func(t *testing.T) { w.host.IP(t, "addr flush dev "+bridge.Name) }},
+		{"bridge down", func(t *testing.T) { w.host.IP(t, "link set "+bridge.Name+" down") }},
+		{"no veth", func(t *testing.T) { w.host.IP(t, "link del "+w.hostSide(t, "web")) }},
+		{"no veth at all", func(t *testing.T) {
+			for _, name := range w.names() {
+				w.host.IP(t, "link del "+w.hostSide(t, name))
+			}
+		}},
+		{"no link of the guest", func(t *testing.T) { w.look(t, "web").net.IP(t, "link del eth0") }},
+	} {
+		t.Run(fault.name, func(t *testing.T) {
+			fault.do(t)
+			w.sysct(t, "net", "repair")
+			w.works(t, before)
+		})
+	}
+}
+
+// works: guests have the addresses that they had, and reach what they reached.
+func (w *world) works(t *testing.T, before map[string]guest) {
+	_, gate4, gate6 := w.bridge(t)
+	for _, name := range w.names() {
+		now, then := w.look(t, name), before[name]
+		if now.v4 != then.v4 || now.v6 != then.v6 || !bytes.Equal(now.mac, then.mac) {
+			t.Errorf("%s has %s %s %s, not %s %s %s", name, now.mac, now.v4, now.v6, then.mac, then.v4, then.v6)
+		}
+		for _, to := range []netip.Addr{gate4, gate6, w.internet.Far4, w.internet.Far6} {
+			if _, err := reaches(now.net, to, echoPort, patience); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	web, tiny := before["web"], w.look(t, "tiny")
+	for _, to := range []netip.Addr{web.v4, web.v6} {
+		if _, err := reaches(tiny.net, to, echoPort, patience); err != nil {
+			t.Errorf("tiny: %v", err)
+		}
+	}
+	if got, err := tiny.net.Resolve(gate4, "web.sysct"); err != nil || len(got) != 2 || got[0] != web.v4 || got[1] != web.v6 {
+		t.Errorf("web.sysct is %v, %v", got, err)
+	}
+	if _, err := w.internet.Ask("tcp", netip.AddrPortFrom(w.internet.Host4.Addr(), 8080), patience); err != nil {
+		t.Errorf("the published port: %v", err)
+	}
+	lone := before["lone"]
+	if _, err := tiny.net.Ask("udp", netip.AddrPortFrom(lone.v4, echoPort), silence); err == nil {
+		t.Error("the guest that is kept apart is reached")
+	}
+}
+
+// hostSide is the host's link of a guest's eth0.
+func (w *world) hostSide(t *testing.T, name string) string {
+	t.Helper()
+	var index int
+	for _, word := range strings.Fields(w.exec(t, name, "cat /sys/class/net/eth0/iflink")) {
+		index, _ = strconv.Atoi(word)
+	}
+	found, _ := filepath.Glob("/sys/class/net/*/ifindex")
+	for _, f := range found {
+		if text, err := os.ReadFile(f); err == nil && strings.TrimSpace(string(text)) == strconv.Itoa(index) {
+			return filepath.Base(filepath.Dir(f))
+		}
+	}
+	t.Fatalf("the host has no link %d", index)
+	return ""
+}
+
+// killNames kills the instance's name servers.
+func (w *world) killNames(t *testing.T) {
+	t.Helper()
+	killed := 0
+	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil || !bytes.Contains(text, []byte("dnsmasq")) || !bytes.Contains(text, []byte(w.top)) {
+			continue
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(f)))
+		if err == nil {
+			err = unix.Kill(pid, unix.SIGKILL)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		killed++
+	}
+	if killed == 0 {
+		t.Fatal("there is no name server")
+	}
+}
