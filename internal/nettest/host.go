@@ -2,6 +2,7 @@ package nettest
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -98,11 +99,15 @@ func again(t *testing.T) ([]byte, error) {
 	return said, errors.Join(err, readErr)
 }
 
-// arguments are those of a test program that runs this test alone.
+// arguments are those of a test program that runs this test alone, and of its parts those
+// that were asked for.
 func arguments(t *testing.T) []string {
 	var pattern []string
 	for _, part := range strings.Split(t.Name(), "/") {
 		pattern = append(pattern, "^"+part+"$")
+	}
+	if asked := strings.Split(flag.Lookup("test.run").Value.String(), "/"); len(asked) > len(pattern) {
+		pattern = append(pattern, asked[len(pattern):]...)
 	}
 	args := []string{"-test.run=" + strings.Join(pattern, "/"), "-test.count=1"}
 	if testing.Verbose() {

@@ -2,7 +2,9 @@ package nettest
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -103,7 +105,7 @@ func (c *Capture) Await(t testing.TB, what string, meant func(frame []byte) bool
 			}
 		}
 	}
-	t.Fatalf("no frame with %s in a minute; %d others", what, len(c.Frames()))
+	t.Fatalf("no frame with %s in a minute, but:\n%s", what, c)
 	return nil
 }
 
@@ -128,4 +130,17 @@ func EtherType(frame []byte) uint16 {
 		return 0
 	}
 	return binary.BigEndian.Uint16(frame[12:])
+}
+
+// String shows the captured frames as a dump, a hundred of them at most.
+func (c *Capture) String() string {
+	var text strings.Builder
+	for i, f := range c.Frames() {
+		if i == 100 {
+			fmt.Fprintf(&text, "and %d more\n", len(c.Frames())-i)
+			break
+		}
+		fmt.Fprintf(&text, "%x\n", f)
+	}
+	return text.String()
 }

@@ -5,13 +5,8 @@ import (
 	"encoding/binary"
 	"net"
 	"net/netip"
-)
 
-// A frame of a test ends with one of these, behind what its headers count, so that it is
-// known wherever it arrives.
-var (
-	bad  = []byte("a-frame-that-passes-for-another's")
-	good = []byte("a-frame-as-it-should-be")
+	"github.com/sysct/sysct/internal/nettest"
 )
 
 var (
@@ -115,7 +110,7 @@ func offer() []byte {
 func spoofed(me, peer *guest, gate *guest) map[string][]byte {
 	linkLocal := netip.MustParseAddr("fe80::bad")
 	na := advertisement(gate.v6, me.mac)
-	frames := map[string][]byte{
+	return map[string][]byte{
 		"the gateway's MAC":  ethernet(peer.mac, gate.mac, 0x0800, ipv4(me.v4, peer.v4, 17, udp(9, 9, nil))),
 		"a foreign MAC":      ethernet(peer.mac, net.HardwareAddr{2, 0, 0, 0, 0xba, 0xd0}, 0x88b5, []byte("no protocol")),
 		"the gateway's IPv4": ethernet(peer.mac, me.mac, 0x0800, ipv4(gate.v4, peer.v4, 17, udp(9, 9, nil))),
@@ -134,16 +129,20 @@ func spoofed(me, peer *guest, gate *guest) map[string][]byte {
 		"an offer of DHCP": ethernet(everybody, me.mac, 0x0800, ipv4(me.v4, netip.AddrFrom4([4]byte{255, 255, 255, 255}), 17, udp(67, 68, offer()))),
 		"an answer of DHCPv6": ethernet(peer.mac, me.mac, 0x86dd,
 			ipv6(me.v6, peer.v6, 17, udp(547, 546, []byte{7, 0, 0, 1}))),
-		"a frame of a VLAN":      ethernet(peer.mac, me.mac, 0x8100, append([]byte{0, 5, 8, 0}, ipv4(gate.v4, peer.v4, 17, udp(9, 9, nil))...)),
+		"a frame of a VLAN":      ethernet(peer.mac, me.mac, 0x8100, append([]byte{0, 5, 8, 0}, ipv4(gate.v4, peer.v4, 17, udp(10, 10, nil))...)),
 		"no protocol of the net": ethernet(peer.mac, me.mac, 0x88b5, []byte("no protocol")),
 	}
-	for name, f := range frames {
-		frames[name] = append(f, bad...)
-	}
-	return frames
 }
 
 // honest is a frame that a guest may send.
 func honest(me, peer *guest) []byte {
-	return append(ethernet(peer.mac, me.mac, 0x0800, ipv4(me.v4, peer.v4, 17, udp(9, 9, nil))), good...)
+	return ethernet(peer.mac, me.mac, 0x0800, ipv4(me.v4, peer.v4, 17, udp(9, 9, []byte("as it should be"))))
+}
+
+// received is how a packet socket shows a frame: a VLAN's tag isn't in it any more.
+func received(frame []byte) []byte {
+	if nettest.EtherType(frame) != 0x8100 {
+		return frame
+	}
+	return append(bytes.Clone(frame[:12]), frame[16:]...)
 }

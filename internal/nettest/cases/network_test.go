@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -47,14 +46,13 @@ func (w *world) populate(t *testing.T) {
 		"[[publish]]\nport = 8082\nto = 7\nloopback = true\n",
 		append([]string{"debian", "--"}, testimages.DebianArgs("bookworm")...)...)
 	w.create(t, "db", bridge, append([]string{"debian", "--"}, testimages.DebianArgs("trixie")...)...)
-	w.create(t, "tiny", "", "busybox")
+	w.create(t, "tiny", bridge, "busybox")
 	w.create(t, "lone", bridge+"isolate = true\n", "busybox")
 	w.create(t, "alone", bridge+"isolate = true\n", "busybox")
 	w.create(t, "evil", bridge, "busybox")
 	w.create(t, "loose", bridge+"filter = false\n", "busybox")
 	w.sysct(t, "start", "--all", "-j", "4")
 	for _, name := range w.names() {
-		w.sysct(t, "wait", name, "ip", "-t", "60")
 		w.look(t, name).net.NewEcho(t, echoPort)
 	}
 	w.host.NewEcho(t, echoPort)
@@ -233,11 +231,11 @@ func testSpoofing(t *testing.T, w *world) {
 		seen := web.net.Sniff(t, "eth0")
 		frames := spoofed(me, web, gate)
 		w.send(t, me, append(values(frames), honest(me, web))...)
-		seen.Await(t, "an honest one's mark", func(f []byte) bool { return bytes.HasSuffix(f, good) })
+		seen.Await(t, "the words of the honest one", func(f []byte) bool { return bytes.Equal(f, honest(me, web)) })
 		for name, frame := range frames {
 			arrived := false
 			for _, f := range seen.Frames() {
-				arrived = arrived || bytes.Equal(f, frame)
+				arrived = arrived || bytes.Equal(f, received(frame))
 			}
 			if arrived != c.arrive {
 				t.Errorf("%s sends %s: arrived is %v", me.name, name, arrived)
@@ -265,23 +263,23 @@ func (w *world) send(t *testing.T, from *guest, frames ...[]byte) {
 	for _, f := range frames {
 		lines.WriteString(hex.EncodeToString(f) + "\n")
 	}
-	cmd := w.command("exec", from.name, "--", "/tmp/send", senderWord, "eth0")
+	cmd := w.command("exec", from.name, "--", "/tmp/send", "eth0")
 	cmd.Stdin = strings.NewReader(lines.String())
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s cannot send: %v\n%s", from.name, err, out)
 	}
 }
 
-// push puts this program into a guest.
+// push puts the program that sends frames into a guest.
 func (w *world) push(t *testing.T, name string) {
 	t.Helper()
-	self, err := os.Open("/proc/self/exe")
+	program, err := os.Open(filepath.Join(os.Getenv(programs), "send"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer self.Close()
+	defer program.Close()
 	cmd := w.command("exec", name, "--", "sh", "-c", "cat >/tmp/send && chmod +x /tmp/send")
-	cmd.Stdin = io.Reader(self)
+	cmd.Stdin = program
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
