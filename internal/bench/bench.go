@@ -21,8 +21,11 @@ type bench struct {
 	env   []string
 	said  *os.File // what commands say, from the last one on
 	peers []peer   // see class
-	sysct *sysct
-	lxcfs *lxcfs
+	// netPeers are sysct and LXC with guests on a bridge, hand is what these are measured by.
+	netPeers []peer
+	hand     *byHand
+	sysct    *sysct
+	lxcfs    *lxcfs
 	// pivots are control groups of LXC's that were there before.
 	pivots map[string]bool
 	made   map[string]bool // guests, by name
@@ -56,8 +59,10 @@ func open(ctx context.Context, o options) (*bench, error) {
 		&lxc{b: b, letter: "a", about: "LXC as shipped"},
 		&lxc{b: b, letter: "u", about: "LXC, user namespace", config: userNamespace, direct: true},
 	}
+	b.netPeers = []peer{networked{b.sysct}, &lxc{b: b, letter: "n", about: "LXC, bridge, hooks cleared", config: onBridge}}
+	b.hand = &byHand{b: b}
 	b.sweep()
-	for _, d := range []string{"lib", "log", "lxc-c", "lxc-a", "lxc-u"} {
+	for _, d := range []string{"lib", "log", "lxc-c", "lxc-a", "lxc-u", "lxc-n"} {
 		// LXC's guests with a user namespace have to get through.
 		if err := os.MkdirAll(filepath.Join(o.dir, d), 0o711); err != nil {
 			return nil, err

@@ -22,7 +22,7 @@ func (b *bench) close() {
 
 // sweep ends and removes the guests of all peers, those of an earlier call too.
 func (b *bench) sweep() {
-	for _, p := range b.peers {
+	for _, p := range append(b.peers, b.netPeers...) {
 		l, ok := p.(*lxc)
 		if !ok {
 			continue

@@ -10,6 +10,8 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+
+	"github.com/sysct/sysct/pkg/vnet"
 )
 
 // insideVar tells the program that it is in its own mount namespace already.
@@ -32,6 +34,10 @@ func main() {
 			os.Exit(1)
 		}
 		return
+	}
+	if len(os.Args) == 2 && os.Args[1] == talkWord {
+		fmt.Fprintln(os.Stderr, "bench:", talkMain())
+		os.Exit(1)
 	}
 	var o options
 	flag.IntVar(&o.runs, "n", 20, "runs of each row; long rows have fewer")
@@ -57,11 +63,17 @@ func start(o options) error {
 	if os.Getuid() != 0 {
 		return errors.New("only root can run guests")
 	}
-	if os.Getenv(insideVar) == "" {
-		return inside()
-	}
 	chosen, err := choose(rows(), o.rows)
 	if err != nil {
+		return err
+	}
+	if os.Getenv(insideVar) == "" {
+		if err := prepareImages(o.cache); err != nil {
+			return err
+		}
+		return inside()
+	}
+	if err := vnet.LoopbackUp(); err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
@@ -74,18 +86,19 @@ func start(o options) error {
 	return b.run(chosen)
 }
 
-// inside runs this program again in a private mount namespace: lxcfs can then be
-// mounted where LXC's hook looks for it, and nothing of it is seen by the host.
+// inside runs this program again in private mount and network namespaces: lxcfs can then
+// be mounted where LXC's hook looks for it, bridges be made, and nothing of it is seen by
+// the host.
 func inside() error {
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.Env = append(os.Environ(), insideVar+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWNET}
 	// Those signals are the inner program's to answer: it has to clean up.
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("cannot make a mount namespace: %w", err)
+		return fmt.Errorf("cannot make namespaces: %w", err)
 	}
 	go func() {
 		for s := range signals {

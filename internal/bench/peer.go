@@ -41,11 +41,13 @@ type peer interface {
 type peerClass int
 
 const (
-	most  peerClass = iota // sysct, LXC with its hooks cleared and as shipped
-	all                    // and LXC with a user namespace
-	two                    // where hooks make no difference
-	alone                  // sysct, where LXC has nothing of the kind
-	views                  // sysct, LXC as shipped (with lxcfs) and with its hooks cleared (the kernel's own files)
+	most      peerClass = iota // sysct, LXC with its hooks cleared and as shipped
+	all                        // and LXC with a user namespace
+	two                        // where hooks make no difference
+	alone                      // sysct, where LXC has nothing of the kind
+	onNetwork                  // sysct and LXC with a bridge
+	hand                       // sysct with a bridge, and the same made by hand
+	views                      // sysct, LXC as shipped (with lxcfs) and with its hooks cleared (the kernel's own files)
 )
 
 // class gives the peers of a class. The first is sysct, the second what it is
@@ -58,6 +60,10 @@ func (b *bench) class(c peerClass) []peer {
 		return b.peers[:2]
 	case alone:
 		return b.peers[:1]
+	case onNetwork:
+		return b.netPeers[:2]
+	case hand:
+		return []peer{b.netPeers[0], b.hand}
 	case views:
 		return []peer{b.peers[0], b.peers[2], b.peers[1]}
 	}

@@ -26,12 +26,17 @@ func (s *sysct) argv(v verb, name string, more ...string) []string {
 	return append(append([]string{s.bin}, args[v]...), more...)
 }
 
+// arguments are those of a kind's template.
+func (k kind) arguments() []string {
+	if k == debian {
+		return []string{"-r", "bookworm", "--allow-expired"}
+	}
+	return nil
+}
+
 // template are the arguments that name a kind's image.
 func (k kind) template() []string {
-	if k == debian {
-		return []string{"-t", "debian", "--", "-r", "bookworm", "--allow-expired"}
-	}
-	return []string{"-t", "busybox"}
+	return append([]string{"-t", k.String(), "--"}, k.arguments()...)
 }
 
 // make creates a guest on a directory, as LXC's are.

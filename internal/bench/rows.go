@@ -30,5 +30,5 @@ func rows() []row {
 		{"memory-100", "PSS of a monitor at 100 guests", "KiB", 1, two, monitorRow(100, false)},
 		{"host-20", "the host's memory a guest at 20", "KiB", 3, two, hostRow(20)},
 		{"host-100", "the host's memory a guest at 100", "KiB", 3, two, hostRow(100)},
-	}, viewRows()...)
+	}, append(viewRows(), netRows()...)...)
 }
