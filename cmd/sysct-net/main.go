@@ -17,6 +17,7 @@ import (
 	"os"
 
 	"github.com/sysct/sysct/pkg/vnet"
+	publishing "github.com/sysct/sysct/pkg/vnet/publish"
 )
 
 // maxSetup bounds a setup, in bytes.
@@ -25,6 +26,12 @@ const maxSetup = 4 << 20
 func main() {
 	if len(os.Args) != 2 {
 		usage()
+	}
+	if os.Args[1] == "relay" {
+		if publishing.Relay(os.Stdin, os.Stdout) != nil {
+			os.Exit(1)
+		}
+		return
 	}
 	do, ok := map[string]func(*bufio.Reader) error{"up": up, "down": down, "change": change, "mend": mend}[os.Args[1]]
 	if !ok {

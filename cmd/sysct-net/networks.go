@@ -6,6 +6,7 @@ import (
 
 	"github.com/sysct/sysct/pkg/vnet"
 	"github.com/sysct/sysct/pkg/vnet/networks"
+	publishing "github.com/sysct/sysct/pkg/vnet/publish"
 )
 
 // bringUp has the networks up that the interfaces are on. It is quick if they are.
@@ -21,6 +22,8 @@ func bringUp(s *vnet.Setup) error {
 }
 
 // publish has the host's ports lead to the guest's, and no others.
-func publish(*vnet.Setup, int) error { return nil }
+func publish(s *vnet.Setup, pid int) error {
+	return publishing.Up(context.Background(), s, "/proc/self/exe", pid)
+}
 
-func unpublish(*vnet.Setup) error { return nil }
+func unpublish(s *vnet.Setup) error { return publishing.Down(context.Background(), s) }

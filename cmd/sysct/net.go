@@ -37,6 +37,7 @@ func netVerbs() []verb {
 		{"", "down", newNetDown},
 		{"", "create", newNetCreate},
 		{"", "rm remove", newNetRm},
+		{"", "add", newNetAdd},
 		{"", "repair", newNetRepair},
 	}
 }

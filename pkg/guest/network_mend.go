@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/vishvananda/netlink"
 
 	sysctx "github.com/sysct/sysct/pkg/context"
 	"github.com/sysct/sysct/pkg/guest/state"
+	"github.com/sysct/sysct/pkg/vnet"
 )
 
 // MendNetwork makes anew what is gone of a running guest's network: its interfaces, their
@@ -55,26 +59,54 @@ func (m *Manager) MendNetwork(ctx context.Context, name string) ([]string, error
 	return mended, nil
 }
 
-// MendNetworks is MendNetwork for all guests that run: those that had something to be mended,
-// with the interfaces.
-func (m *Manager) MendNetworks(ctx context.Context) (map[string][]string, error) {
-	names, err := m.Names()
+// mendNetworks is MendNetwork for the guests that run and lack something. It says what that
+// was, a line each.
+func (m *Manager) mendNetworks(ctx context.Context) (lines []string, err error) {
+	names, err := m.lackingLinks(ctx)
 	if err != nil {
 		return nil, err
 	}
-	mended := map[string][]string{}
 	var errs []error
 	for _, name := range names {
-		if running, err := m.populated(name); err != nil || !running {
-			continue
-		}
 		list, err := m.MendNetwork(ctx, name)
 		if err != nil && !errors.Is(err, ErrState) {
 			errs = append(errs, fmt.Errorf("%s: %w", name, err))
 		}
-		if len(list) > 0 {
-			mended[name] = list
+		for _, iface := range list {
+			lines = append(lines, fmt.Sprintf("%s: interface %s", name, iface))
 		}
 	}
-	return mended, errors.Join(errs...)
+	return lines, errors.Join(errs...)
+}
+
+// lackingLinks are the guests that run, and whose host's side of an interface isn't there or
+// isn't where it belongs. It asks the kernel once, and no monitor.
+func (m *Manager) lackingLinks(ctx context.Context) ([]string, error) {
+	all, err := m.networks().List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	links, err := netlink.LinkList()
+	if err != nil {
+		return nil, fmt.Errorf("cannot list links: %w", err)
+	}
+	master := map[string]int{}
+	index := map[string]int{}
+	for _, l := range links {
+		index[l.Attrs().Name] = l.Attrs().Index
+		master[l.Attrs().Name] = l.Attrs().MasterIndex
+	}
+	var lacking []string
+	for _, n := range all {
+		for _, lease := range n.Leases {
+			at, there := master[vnet.HostName(m.tag, lease.Guest, lease.Interface)]
+			if there && at == index[n.Device] || slices.Contains(lacking, lease.Guest) {
+				continue
+			}
+			if running, err := m.populated(lease.Guest); err == nil && running {
+				lacking = append(lacking, lease.Guest)
+			}
+		}
+	}
+	return lacking, nil
 }

@@ -131,10 +131,12 @@ func networksOf(cfg *spec.Guest) []string {
 }
 
 // NetworkRepair brings back what lacks on the host of networks that are up: bridges,
-// addresses, rules, dnsmasq. It says what that was, a line each.
+// addresses, rules, dnsmasq, and then the interfaces of guests that run. It says what that
+// was, a line each.
 func (m *Manager) NetworkRepair(ctx context.Context) ([]string, error) {
 	lines, err := m.networks().Repair(ctx)
-	return lines, networkError(err)
+	mended, other := m.mendNetworks(ctx)
+	return append(lines, mended...), errors.Join(networkError(err), other)
 }
 
 // NetworksStart brings up the networks of guests that are to start with the host, so that

@@ -25,8 +25,8 @@ type Setup struct {
 	Publish    []Publish   `json:"publish,omitempty"`
 	StateDir   string      `json:"state_dir"` // of the instance, and the others
 	RunDir     string      `json:"run_dir"`
-	NetsDir    string      `json:"nets_dir"` // of the networks' definitions
-	HostDir    string      `json:"host_dir"` // of what all instances of the host share
+	NetsDir    string      `json:"nets_dir"`        // of the networks' definitions
+	HostDir    string      `json:"host_dir"`        // of what all instances of the host share
 	Units      bool        `json:"units,omitempty"` // the host's systemd keeps what serves networks
 }
 

@@ -38,6 +38,15 @@ func findProgram(name string) (string, error) {
 	return "", as(ErrMissing, "the host has no %s\nhint: apt install dnsmasq-base nftables", name)
 }
 
+// namesDir is where the instance's dnsmasqs find what they read. They aren't root's, so it is
+// below a directory that everybody reaches, wherever the instance has its own.
+func (s *Store) namesDir() string {
+	if s.Tag == "" {
+		return "/run/sysct-dns"
+	}
+	return "/run/sysct-dns-" + s.Tag
+}
+
 // dns is the dnsmasq of one network.
 type dns struct {
 	*Store
@@ -47,7 +56,7 @@ type dns struct {
 // wantsDNS says whether a network has a dnsmasq at all.
 func wantsDNS(n *vnet.Network) bool { return n.DNS || n.DHCP }
 
-func (d *dns) dir() string        { return filepath.Join(d.RunDir+"-dns", d.net.Name) }
+func (d *dns) dir() string        { return filepath.Join(d.namesDir(), d.net.Name) }
 func (d *dns) configPath() string { return filepath.Join(d.dir(), "dnsmasq.conf") }
 func (d *dns) pidPath() string    { return filepath.Join(d.RunDir, ".net", "dns-"+d.net.Name+".pid") }
 func (d *dns) notePath() string   { return filepath.Join(d.RunDir, ".net", "dns-"+d.net.Name+".json") }

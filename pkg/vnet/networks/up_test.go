@@ -20,16 +20,10 @@ import (
 	"github.com/sysct/sysct/pkg/vnet"
 )
 
-// newStore is one of an instance with a run directory that dnsmasq's user can reach, as
-// /run is.
 func newStore(t *testing.T) *Store {
 	t.Helper()
-	run, err := os.MkdirTemp("/run", "sysct-test-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(run); os.Remove(run + "-dns") })
-	dir := t.TempDir()
+	dir := t.TempDir() // closed to dnsmasq's user, as a private instance's is
+	run := filepath.Join(dir, "run")
 	return &Store{Tag: "0123abcd", StateDir: dir, RunDir: run, Dir: filepath.Join(dir, ".networks"), HostDir: filepath.Join(dir, ".host"),
 		Warn: func(line string) { t.Log("warning:", line) }}
 }
@@ -97,7 +91,7 @@ func testNetworkOnAHost(t *testing.T) {
 		"forwarding off":      func() { host.Sysctl(t, "net/ipv4/ip_forward", "0") },
 		"bridge brought down": func() { nettest.Run(t, "ip", "link", "set", n.Device, "down") },
 		"hosts file truncated": func() {
-			ok(t, os.Truncate(filepath.Join(s.RunDir+"-dns", n.Name, "hosts"), 0))
+			ok(t, os.Truncate(filepath.Join(s.namesDir(), n.Name, "hosts"), 0))
 			kill(t, pidOf(t, s, n))
 		},
 	} {
@@ -123,7 +117,7 @@ func testNetworkOnAHost(t *testing.T) {
 	if left := nettest.Difference(without(before, "/proc/sys/"), without(nettest.State(t), "/proc/sys/")); left != "" {
 		t.Errorf("left: %s", left)
 	}
-	if _, err := os.Lstat(s.RunDir + "-dns"); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Lstat(s.namesDir()); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("dnsmasq's directory is left: %v", err)
 	}
 	if kept := must[*vnet.Network](t)(s.Resolve(ctx, spec.DefaultNetwork)); *kept != *n {
