@@ -22,7 +22,7 @@ import (
 	"github.com/sysct/sysct/pkg/guest/state"
 	"github.com/sysct/sysct/pkg/images/store"
 	"github.com/sysct/sysct/pkg/limits/detect"
-	"github.com/sysct/sysct/pkg/vnet"
+	"github.com/sysct/sysct/pkg/vnet/space"
 )
 
 // TestMain: the test's own program is the helper, as the stage, the monitors
@@ -211,7 +211,7 @@ func (w *world) guest(name, script string) *guest {
 		Name: name, Base: w.conf.Base, RunDir: w.conf.RunDir, LogDir: w.conf.LogDir, BootID: "test",
 		Context: sysctx.Spec{Name: name, Hostname: name, MachineID: strings.Repeat("0123", 8),
 			IDs:  ns.IDRange{Base: 1800000000, Size: 65536},
-			Root: store.Layout{Backend: store.Dir, GuestDir: dir}, TTYs: 2, Net: vnet.Plan{Private: true, Loopback: true}},
+			Root: store.Layout{Backend: store.Dir, GuestDir: dir}, TTYs: 2, Net: space.Plan{Private: true, Loopback: true}},
 		StopTimeout: 20 * time.Second,
 	}
 	return g

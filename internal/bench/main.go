@@ -11,7 +11,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/sysct/sysct/pkg/vnet"
+	"github.com/sysct/sysct/pkg/vnet/space"
 )
 
 // insideVar tells the program that it is in its own mount namespace already.
@@ -73,7 +73,7 @@ func start(o options) error {
 		}
 		return inside()
 	}
-	if err := vnet.LoopbackUp(); err != nil {
+	if err := space.LoopbackUp(); err != nil {
 		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)

@@ -18,7 +18,7 @@ import (
 	"github.com/sysct/sysct/pkg/images/store"
 	"github.com/sysct/sysct/pkg/limits"
 	"github.com/sysct/sysct/pkg/limits/detect"
-	"github.com/sysct/sysct/pkg/vnet"
+	"github.com/sysct/sysct/pkg/vnet/space"
 )
 
 // TestMain is the stage when the package under test clones it.
@@ -72,7 +72,7 @@ func world(t *testing.T) (*sysctx.Spec, limits.Group) {
 	t.Helper()
 	spec := &sysctx.Spec{Name: "web", Hostname: "web", MachineID: "0123456789abcdef0123456789abcdef",
 		IDs: ns.IDRange{Base: 1900000000, Size: 65536}, Root: store.Layout{Backend: "dir", GuestDir: rootfs(t)},
-		Net: vnet.Plan{Private: true, Loopback: true}, TTYs: 4, Env: map[string]string{"USERS_OWN": "yes"}}
+		Net: space.Plan{Private: true, Loopback: true}, TTYs: 4, Env: map[string]string{"USERS_OWN": "yes"}}
 	backend, err := detect.Detect()
 	if err != nil {
 		t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/sysct/sysct/pkg/vnet"
+	"github.com/sysct/sysct/pkg/vnet/space"
 )
 
 // network is the process that makes the guest's interfaces while the rest of the guest is
@@ -25,7 +25,7 @@ type network struct {
 const maxNetworkWords = 4096
 
 // startNetwork runs the program for a verb, and gives it lines.
-func startNetwork(p *vnet.Plan, verb string, lines ...[]byte) (*network, error) {
+func startNetwork(p *space.Plan, verb string, lines ...[]byte) (*network, error) {
 	theirIn, in, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -84,7 +84,7 @@ func (n *network) end() (said string, err error) {
 
 // RunNetwork has a verb of sysct-net done, with lines for its input, and gives what it says.
 // A plan without a program needs nothing.
-func RunNetwork(p *vnet.Plan, verb string, lines ...[]byte) (string, error) {
+func RunNetwork(p *space.Plan, verb string, lines ...[]byte) (string, error) {
 	if p.Program == "" {
 		return "", nil
 	}
@@ -96,7 +96,7 @@ func RunNetwork(p *vnet.Plan, verb string, lines ...[]byte) (string, error) {
 }
 
 // NetworkDown takes away what a guest's network has on the host's side.
-func NetworkDown(p *vnet.Plan) error {
+func NetworkDown(p *space.Plan) error {
 	if p.Program == "" {
 		return nil
 	}

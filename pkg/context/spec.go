@@ -8,7 +8,7 @@ import (
 	"github.com/sysct/sysct/pkg/hooks"
 	"github.com/sysct/sysct/pkg/images/store"
 	"github.com/sysct/sysct/pkg/limits/devices"
-	"github.com/sysct/sysct/pkg/vnet"
+	"github.com/sysct/sysct/pkg/vnet/space"
 )
 
 // Spec is everything that a guest's context is made from.
@@ -20,7 +20,7 @@ type Spec struct {
 	Root      store.Layout      `json:"root"`
 	Init      []string          `json:"init,omitempty"` // nil: the first of the usual places
 	Env       map[string]string `json:"env,omitempty"`  // the user's, beside the contract's
-	Net       vnet.Plan         `json:"net"`
+	Net       space.Plan         `json:"net"`
 	Resolv    string            `json:"resolv,omitempty"` // of /etc/resolv.conf; "": it isn't written
 	TTYs      int               `json:"ttys"`
 	Nesting   bool              `json:"nesting,omitempty"`

@@ -5,19 +5,19 @@ import (
 
 	"github.com/sysct/sysct/pkg/guest/monitor"
 	"github.com/sysct/sysct/pkg/guest/spec"
-	"github.com/sysct/sysct/pkg/vnet"
+	"github.com/sysct/sysct/pkg/vnet/space"
 )
 
 // liveNetwork is what a running guest's network would be by a configuration.
 type liveNetwork struct {
 	possible bool // the guest has a namespace of its own, and keeps it
 	wanted   bool // a key of it has changed
-	plan     vnet.Plan
+	plan     space.Plan
 	err      error // why the host can't give it
 }
 
 // change is the network for a monitor's change; nil: it stays.
-func (l *liveNetwork) change() *vnet.Plan {
+func (l *liveNetwork) change() *space.Plan {
 	if !l.wanted {
 		return nil
 	}

@@ -12,23 +12,24 @@ import (
 	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/guest/state"
 	"github.com/sysct/sysct/pkg/vnet"
+	"github.com/sysct/sysct/pkg/vnet/space"
 	"github.com/sysct/sysct/pkg/vnet/networks"
 )
 
 // networkKind is the network of a guest as far as its configuration says it. The rest, which
 // takes addresses, is put in by planNetwork.
-func (m *Manager) networkKind(name string, cfg *spec.Guest) (vnet.Plan, error) {
+func (m *Manager) networkKind(name string, cfg *spec.Guest) (space.Plan, error) {
 	switch {
 	case cfg.Share.Net == name:
-		return vnet.Plan{}, as(ErrConfig, errors.New("share.net: it is this guest itself"))
+		return space.Plan{}, as(ErrConfig, errors.New("share.net: it is this guest itself"))
 	case cfg.Share.Net != "" && !m.isGuest(cfg.Share.Net):
-		return vnet.Plan{}, as(ErrConfig, fmt.Errorf("share.net: %w", m.noGuest(cfg.Share.Net)))
+		return space.Plan{}, as(ErrConfig, fmt.Errorf("share.net: %w", m.noGuest(cfg.Share.Net)))
 	case cfg.Share.Net != "":
-		return vnet.Plan{Share: cfg.Share.Net}, nil
+		return space.Plan{Share: cfg.Share.Net}, nil
 	case len(cfg.Net) == 1 && cfg.Net[0].Kind() == spec.NetHost:
-		return vnet.HostNetwork(), nil
+		return space.HostNetwork(), nil
 	}
-	return vnet.Alone(), nil
+	return space.Alone(), nil
 }
 
 // planNetwork chooses all that the guest's network needs, and puts it into its plan.

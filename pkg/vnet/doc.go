@@ -1,4 +1,4 @@
-// Package vnet plans and applies a guest's network: from the typed
-// configuration to a list of operations, and the operations to the kernel. It
-// does not know guests, only namespaces and links.
+// Package vnet is the setup of a guest's network, with everything in it chosen: what the
+// packages below it put into effect, and the names that they give on the host. It does
+// nothing itself.
 package vnet

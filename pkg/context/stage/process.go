@@ -10,7 +10,7 @@ import (
 	"github.com/sysct/sysct/pkg/context/caps"
 	"github.com/sysct/sysct/pkg/context/proto"
 	"github.com/sysct/sysct/pkg/context/seccomp"
-	"github.com/sysct/sysct/pkg/vnet"
+	"github.com/sysct/sysct/pkg/vnet/space"
 )
 
 // joinCgroups moves this thread into the v1 groups. Writing "0" to tasks takes no
@@ -40,7 +40,7 @@ func (s *stage) loopback() error {
 	if !s.setup.Loopback {
 		return nil
 	}
-	return vnet.LoopbackUp()
+	return space.LoopbackUp()
 }
 
 func (s *stage) hostname() error {

@@ -2,11 +2,11 @@ package stage
 
 import (
 	"errors"
-	"os"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sysct/sysct/internal/safefs"
 	"github.com/sysct/sysct/pkg/context/proto"
 )
 
@@ -24,47 +24,33 @@ func (s *stage) resolv() error {
 	if s.setup.Resolv == "" {
 		return nil
 	}
+	root := safefs.FromFD(s.root)
 	const path = "/etc/resolv.conf"
-	if old, ours := ownResolv(path); ours && old != s.setup.Resolv {
-		temp := path + ".sysct"
-		os.Remove(temp)
-		if err := os.WriteFile(temp, []byte(s.setup.Resolv), 0o644); err == nil {
-			err = os.Chmod(temp, 0o644)
-			if err != nil || os.Rename(temp, path) != nil {
-				os.Remove(temp)
-			}
-		}
+	if ownResolv(root, path, s.setup.Resolv) {
+		_ = root.WriteVolatile(path, []byte(s.setup.Resolv), 0o644)
 	}
-	if _, err := os.Stat(resolver); err == nil {
+	if _, err := root.Lstat(resolver); err == nil {
 		const dir = "/run/systemd/resolved.conf.d"
-		if os.MkdirAll(dir, 0o755) == nil {
-			_ = os.WriteFile(dir+"/sysct.conf", []byte(resolvedConf(s.setup.Resolv)), 0o644)
+		if root.MkdirAll(dir, 0o755) == nil {
+			_ = root.WriteVolatile(dir+"/sysct.conf", []byte(resolvedConf(s.setup.Resolv)), 0o644)
 		}
 	}
 	return nil
 }
 
-// ownResolv reads a resolv.conf that is missing, empty, or was written here. A link is
-// somebody's: of resolved, of resolvconf, of the administrator.
-func ownResolv(path string) (text string, ours bool) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+// ownResolv says whether a resolv.conf is to be written: it is missing, empty, or was written
+// here and says something else. A link is somebody's: of resolved, of resolvconf, of the
+// administrator.
+func ownResolv(root *safefs.Root, path, now string) bool {
+	st, err := root.Lstat(path)
 	if errors.Is(err, unix.ENOENT) {
-		return "", true
+		return true
 	}
-	if err != nil {
-		return "", false
+	if err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return false
 	}
-	f := os.NewFile(uintptr(fd), path)
-	defer f.Close()
-	st, err := f.Stat()
-	if err != nil || !st.Mode().IsRegular() || st.Size() > maxResolv {
-		return "", false
-	}
-	data := make([]byte, st.Size())
-	if n, err := f.Read(data); st.Size() > 0 && (err != nil || n < len(data)) {
-		return "", false
-	}
-	return string(data), len(data) == 0 || strings.HasPrefix(string(data), proto.ResolvMark)
+	text, err := root.ReadFile(path, maxResolv)
+	return err == nil && string(text) != now && (len(text) == 0 || strings.HasPrefix(string(text), proto.ResolvMark))
 }
 
 // resolvedConf is the same for systemd-resolved. Source: resolved.conf(5).

@@ -7,7 +7,7 @@ import (
 
 	"github.com/sysct/sysct/pkg/guest/control"
 	"github.com/sysct/sysct/pkg/limits"
-	"github.com/sysct/sysct/pkg/vnet"
+	"github.com/sysct/sysct/pkg/vnet/space"
 )
 
 // Change is what of a plan may change while its guest runs. It is made whole or not at
@@ -22,7 +22,7 @@ type Change struct {
 	// Limits are what the guest may use from now on; nil: as before.
 	Limits *limits.Limits `json:"limits,omitempty"`
 	// Net is the guest's network from now on, in the namespace that it has; nil: as before.
-	Net *vnet.Plan `json:"net,omitempty"`
+	Net *space.Plan `json:"net,omitempty"`
 	// Config is Plan.Config from now on; nil: as before.
 	Config map[string]string `json:"config"`
 	// Anew has keys of limits that count again where somebody has written the kernel's files,

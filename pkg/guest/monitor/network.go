@@ -6,12 +6,12 @@ import (
 	"fmt"
 
 	sysctx "github.com/sysct/sysct/pkg/context"
-	"github.com/sysct/sysct/pkg/vnet"
+	"github.com/sysct/sysct/pkg/vnet/space"
 )
 
 // changeNetwork makes the interfaces of one plan those of another, in the namespace of the
 // guest's init. It is in a job's goroutine.
-func changeNetwork(from, to *vnet.Plan, pid int) error {
+func changeNetwork(from, to *space.Plan, pid int) error {
 	if from.Program == to.Program && bytes.Equal(from.Setup, to.Setup) {
 		return nil
 	}
@@ -28,7 +28,7 @@ func changeNetwork(from, to *vnet.Plan, pid int) error {
 
 // setupOf is a plan's setup. One without interfaces still has to say whose it is: that is
 // left to who reads it.
-func setupOf(p, other *vnet.Plan) []byte {
+func setupOf(p, other *space.Plan) []byte {
 	if len(p.Setup) == 0 {
 		return []byte("{}")
 	}

@@ -1,4 +1,4 @@
-package vnet
+package space
 
 import "encoding/json"
 
