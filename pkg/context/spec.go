@@ -20,7 +20,7 @@ type Spec struct {
 	Root      store.Layout      `json:"root"`
 	Init      []string          `json:"init,omitempty"` // nil: the first of the usual places
 	Env       map[string]string `json:"env,omitempty"`  // the user's, beside the contract's
-	Net       space.Plan         `json:"net"`
+	Net       space.Plan        `json:"net"`
 	Resolv    string            `json:"resolv,omitempty"` // of /etc/resolv.conf; "": it isn't written
 	TTYs      int               `json:"ttys"`
 	Nesting   bool              `json:"nesting,omitempty"`

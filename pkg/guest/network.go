@@ -12,8 +12,8 @@ import (
 	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/guest/state"
 	"github.com/sysct/sysct/pkg/vnet"
-	"github.com/sysct/sysct/pkg/vnet/space"
 	"github.com/sysct/sysct/pkg/vnet/networks"
+	"github.com/sysct/sysct/pkg/vnet/space"
 )
 
 // networkKind is the network of a guest as far as its configuration says it. The rest, which

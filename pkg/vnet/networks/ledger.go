@@ -33,10 +33,6 @@ func (e *entry) is(network string, o Owner) bool {
 	return e.Network == network && e.Guest == o.Guest && e.Interface == o.Interface
 }
 
-func (e *entry) has(a netip.Addr) bool {
-	return slices.ContainsFunc(e.Addresses, func(p netip.Prefix) bool { return p.Addr() == a })
-}
-
 // ledger is the content of the file.
 type ledger struct {
 	Version int     `json:"version"`
