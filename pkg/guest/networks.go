@@ -71,6 +71,11 @@ func (m *Manager) NetworkDown(ctx context.Context, name string, force bool) erro
 	return networkError(m.networks().Down(ctx, name, force))
 }
 
+// NetworksDown is NetworkDown for all that are up.
+func (m *Manager) NetworksDown(ctx context.Context, force bool) error {
+	return networkError(m.networks().DownAll(ctx, force))
+}
+
 // NetworkCreate makes a network: its file, and the choice of its subnets. ErrExists if there
 // is one.
 func (m *Manager) NetworkCreate(ctx context.Context, name string, def *spec.Network) error {

@@ -39,6 +39,16 @@ func (s *Store) Down(ctx context.Context, name string, force bool) error {
 	return errors.Join(d.down(ctx), s.bridgeDown(n), nft.NetworkDown(ctx, s.Tag, s.RunDir, name))
 }
 
+// DownAll is Down for all networks that were brought up.
+func (s *Store) DownAll(ctx context.Context, force bool) error {
+	names, err := s.upNames()
+	errs := []error{err}
+	for _, name := range names {
+		errs = append(errs, s.Down(ctx, name, force))
+	}
+	return errors.Join(errs...)
+}
+
 func pronoun(n int) string {
 	if n == 1 {
 		return "it"
