@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/vishvananda/netlink"
-
 	"github.com/sysct/sysct/internal/atomicfile"
 	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/vnet"
@@ -116,39 +114,6 @@ func owner(tag, alias string) (guest, iface string, ok bool) {
 		return "", "", false
 	}
 	return strings.Cut(rest, " ")
-}
-
-// Detached are the guests that have addresses on a network that is up, and no port on its
-// bridge, sorted: those that run have lost it.
-func (s *Store) Detached(context.Context) ([]string, error) {
-	up, err := s.upNames()
-	if err != nil || len(up) == 0 {
-		return nil, err
-	}
-	l, err := s.readLedger()
-	if err != nil {
-		return nil, err
-	}
-	all, err := retried(netlink.LinkList)
-	if err != nil {
-		return nil, fmt.Errorf("cannot list links: %w", err)
-	}
-	masters := map[int]string{}
-	for _, link := range all {
-		masters[link.Attrs().Index] = link.Attrs().Alias
-	}
-	ports := map[[2]string]string{} // the aliases of bridges by those of their ports
-	for _, link := range all {
-		ports[[2]string{link.Attrs().Alias, masters[link.Attrs().MasterIndex]}] = link.Attrs().Name
-	}
-	var names []string
-	for _, e := range l.Entries {
-		if slices.Contains(up, e.Network) && ports[[2]string{vnet.Alias(s.Tag, e.Guest, e.Interface), vnet.NetworkAlias(s.Tag, e.Network)}] == "" {
-			names = append(names, e.Guest)
-		}
-	}
-	slices.Sort(names)
-	return slices.Compact(names), nil
 }
 
 // Create writes the definition of a new network. ErrExists is fs.ErrExist.
