@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 
@@ -9,16 +10,30 @@ import (
 	publishing "github.com/sysct/sysct/pkg/vnet/publish"
 )
 
+// store is the networks of a guest's instance.
+func store(s *vnet.Setup) *networks.Store {
+	return &networks.Store{Tag: s.Tag, StateDir: s.StateDir, RunDir: s.RunDir, Dir: s.NetsDir, HostDir: s.HostDir, Units: s.Units,
+		Warn: func(text string) { fmt.Println("warning: " + text) }}
+}
+
 // bringUp has the networks up that the interfaces are on. It is quick if they are.
 func bringUp(s *vnet.Setup) error {
-	store := &networks.Store{Tag: s.Tag, StateDir: s.StateDir, RunDir: s.RunDir, Dir: s.NetsDir, HostDir: s.HostDir, Units: s.Units,
-		Warn: func(text string) { fmt.Println("warning: " + text) }}
 	for i := range s.Networks {
-		if err := store.Up(context.Background(), &s.Networks[i]); err != nil {
+		if err := store(s).Up(context.Background(), &s.Networks[i]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// release frees the addresses of a guest that is gone: an ephemeral one, which its monitor
+// destroys.
+func release(in *bufio.Reader) error {
+	setup, err := readSetup(in)
+	if err != nil {
+		return err
+	}
+	return store(setup).Release(context.Background(), setup.Guest)
 }
 
 // publish has the host's ports lead to the guest's, and no others.

@@ -7,8 +7,9 @@ import (
 )
 
 const netRepairLong = `Bring back what others have taken of the networks that are up, and print it: a bridge that
-was deleted, its addresses, rules that were flushed, dnsmasq. Guests run on and keep
-their addresses. sysct host run does the same by itself.`
+was deleted, its addresses, rules that were flushed, dnsmasq, and interfaces of guests
+that run. The guests run on and keep their addresses. sysct host run does the same by
+itself.`
 
 func newNetRepair(a *app) *cobra.Command {
 	return &cobra.Command{

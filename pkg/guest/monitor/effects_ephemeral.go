@@ -15,6 +15,7 @@ import (
 	"github.com/sysct/sysct/internal/flock"
 	"github.com/sysct/sysct/internal/idledger"
 	"github.com/sysct/sysct/internal/tomltext"
+	sysctx "github.com/sysct/sysct/pkg/context"
 	"github.com/sysct/sysct/pkg/guest/events"
 	"github.com/sysct/sysct/pkg/guest/state"
 	"github.com/sysct/sysct/pkg/images/store"
@@ -105,7 +106,13 @@ func destroy(ctx context.Context, p *Plan, dir int, last func()) (gone bool, err
 		return false, err
 	}
 	ledger := idledger.Ledger{Dir: idledger.DefaultDir}
-	return true, errors.Join(store.Destroy(root), ledger.Free(context.Background(), guest), removeFiles(p), os.Remove(path))
+	return true, errors.Join(store.Destroy(root), ledger.Free(context.Background(), guest), freeAddresses(p), removeFiles(p), os.Remove(path))
+}
+
+// freeAddresses returns what the guest has on networks.
+func freeAddresses(p *Plan) error {
+	_, err := sysctx.RunNetwork(&p.Context.Net, "release", p.Context.Net.Setup)
+	return err
 }
 
 // removeUnused removes a lock that we have, unless a guest has the name.
