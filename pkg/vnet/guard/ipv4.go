@@ -43,10 +43,12 @@ func (a *assembler) ipv4(p Policy, own []netip.Addr) {
 	a.ifNot(more, unix.IPPROTO_UDP, drop)
 	a.math(unix.BPF_OR, kind, unconfigured)
 	a.goTo("udp4")
-	a.label("ipv4 own")
-	a.ifAny(kind, half(0x1fff), pass) // not the first fragment
-	a.ifEqual(more, unix.IPPROTO_UDP, "udp4")
-	a.routers4()
+	if p.Any4 || len(own) > 0 { // the kernel takes no code that nothing leads to
+		a.label("ipv4 own")
+		a.ifAny(kind, half(0x1fff), pass) // not the first fragment
+		a.ifEqual(more, unix.IPPROTO_UDP, "udp4")
+		a.routers4()
+	}
 	a.udp4()
 	a.dhcp(p)
 }

@@ -33,7 +33,7 @@ func TestEveryCheckIsNeeded(t *testing.T) {
 	checked, refused := 0, 0
 	for i, in := range code {
 		if !isCheck(in) || i > 0 && code[i-1].Regs>>4 == frame && in.Code&7 == unix.BPF_ALU64 {
-			continue // or it is about a VLAN's tag, which a test run can't have: TestHostileGuest has
+			continue // or it is about a VLAN's tag, which a test run can't have: TestHostileGuest sends them
 		}
 		mutant := slices.Clone(code)
 		mutant[i] = nothing

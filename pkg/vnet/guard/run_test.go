@@ -50,6 +50,7 @@ var (
 	own4, peer4, gate4 = netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.0.0.3"), netip.MustParseAddr("10.0.0.1")
 	own6, peer6, gate6 = netip.MustParseAddr("fd00::2"), netip.MustParseAddr("fd00::3"), netip.MustParseAddr("fe80::1")
 	ownMAC, peerMAC    = net.HardwareAddr{2, 0, 0, 0, 0, 2}, net.HardwareAddr{2, 0, 0, 0, 0, 3}
+	gateMAC            = net.HardwareAddr{2, 0, 0, 0, 0, 1}
 )
 
 func own() Policy { return Policy{MAC: ownMAC, Addresses: []netip.Addr{own4, own6}} }
