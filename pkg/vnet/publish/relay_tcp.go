@@ -24,7 +24,7 @@ const (
 // splice by. A relay that had no more of them would stand still with places left.
 const (
 	filesOfConnection = 6
-	filesBeside       = maxClients + 600 // listeners of 256 ports on two addresses, the runtime's own
+	filesBeside       = maxClients + 1200 // listeners of 256 ports on two addresses, one waiting each, the runtime's own
 )
 
 // bounds are the places of a relay.
@@ -46,19 +46,19 @@ func newBounds() (*bounds, error) {
 	return &bounds{make(chan struct{}, min(places, maxConnections)), make(chan struct{}, maxClients)}, nil
 }
 
-// serveTCP accepts as long as there is place; what comes then waits in the kernel's queue.
+// serveTCP accepts as long as there is place; the next one waits with none, and what comes
+// then in the kernel's queue.
 func serveTCP(l *net.TCPListener, to netip.AddrPort, places chan struct{}) {
 	for {
-		places <- struct{}{}
 		c, err := l.AcceptTCP()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
 		if err != nil {
-			<-places
 			time.Sleep(pause)
 			continue
 		}
+		places <- struct{}{}
 		go func() {
 			defer func() { <-places }()
 			passOn(c, to)

@@ -45,8 +45,8 @@ func TestRelay(t *testing.T) {
 		must(t, Up(t.Context(), s, "/proc/self/exe", init.Process.Pid))
 		w.checkLoopback(t)
 		w.checkTCP(t)
-		w.checkFull(t)
 		w.checkPowers(t)
+		w.checkFull(t)
 		// Once more for the same guest: it is replaced, and the ports aren't taken by itself.
 		first := w.relayPid(t)
 		must(t, Up(t.Context(), s, "/proc/self/exe", init.Process.Pid))
@@ -167,8 +167,8 @@ func (w *world) checkPowers(t *testing.T) {
 	fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
 	must(t, err)
 	for _, e := range fds {
-		link, _ := os.Readlink(fmt.Sprintf("/proc/%d/fd/%s", pid, e.Name()))
-		if !strings.HasPrefix(link, "socket:") && !strings.HasPrefix(link, "anon_inode:") && !strings.HasPrefix(link, "pipe:") && link != "/dev/null" { // splice(2) goes by pipes
+		link, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%s", pid, e.Name()))
+		if err == nil && !strings.HasPrefix(link, "socket:") && !strings.HasPrefix(link, "anon_inode:") && !strings.HasPrefix(link, "pipe:") && link != "/dev/null" { // splice(2) goes by pipes
 			t.Errorf("it has descriptor %s: %s", e.Name(), link)
 		}
 	}
