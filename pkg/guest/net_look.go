@@ -47,12 +47,15 @@ func (m *Manager) lookAtNetworks(ctx context.Context, list []*Info, want NetWant
 	}
 	ctx, cancel := context.WithTimeout(ctx, netPatience)
 	defer cancel()
-	open := func(i int) (int, error) { return m.openNetwork(names[i], pids[i], true) }
-	_ = within.Read(ctx, len(list), what, open, func(i int, ns *within.Namespace, err error) {
-		if err == nil {
-			list[i].network(ns, want)
+	var hosts unix.Stat_t
+	if unix.Stat("/proc/self/ns/net", &hosts) != nil {
+		return
+	}
+	for i, r := range within.Read(ctx, len(list), what, func(i int) (int, error) { return m.openNetwork(names[i], pids[i], hosts.Ino) }) {
+		if r.Err == nil {
+			list[i].network(r.Namespace, want)
 		}
-	})
+	}
 }
 
 func pointers[T any](list []T) []*T {
@@ -146,9 +149,9 @@ func hostLink(index int) *string {
 }
 
 // openNetwork opens the network namespace of a guest's init, whose pid somebody has noted:
-// what is opened is looked at, as the pid may be another's by now. own: one that is the
-// host's or another guest's is errNoNetwork.
-func (m *Manager) openNetwork(name string, pid int, own bool) (int, error) {
+// what is opened is looked at, as the pid may be another's by now. One that is the host's,
+// whose number is hosts, or another guest's is errNoNetwork; 0: that doesn't matter.
+func (m *Manager) openNetwork(name string, pid int, hosts uint64) (int, error) {
 	proc, err := unix.Open("/proc/"+strconv.Itoa(pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, errNoNetwork
@@ -162,7 +165,7 @@ func (m *Manager) openNetwork(name string, pid int, own bool) (int, error) {
 	if err != nil {
 		return -1, errNoNetwork
 	}
-	if own && !isOwnNetwork(proc, ns) {
+	if hosts != 0 && !isOwnNetwork(proc, ns, hosts) {
 		unix.Close(ns)
 		return -1, errNoNetwork
 	}
@@ -187,9 +190,9 @@ func (m *Manager) inGroup(text, name string) bool {
 
 // isOwnNetwork says whether a network namespace isn't the host's, and was made with the
 // user namespace that the process is in: it is the other guest's if a guest shares it.
-func isOwnNetwork(proc, ns int) bool {
-	var its, hosts, userns, owner unix.Stat_t
-	if unix.Fstat(ns, &its) != nil || unix.Stat("/proc/self/ns/net", &hosts) != nil || its.Ino == hosts.Ino {
+func isOwnNetwork(proc, ns int, hosts uint64) bool {
+	var its, userns, owner unix.Stat_t
+	if unix.Fstat(ns, &its) != nil || its.Ino == hosts {
 		return false
 	}
 	fd, err := unix.IoctlRetInt(ns, nsGetUserns)

@@ -2,6 +2,7 @@ package guest
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/sysct/sysct/pkg/guest/state"
@@ -59,15 +60,10 @@ func (m *Manager) waitIP(ctx context.Context, name string, o WaitOptions) error 
 
 // hasIP says whether the guest whose init that is has an address that others can reach it by,
 // be it one of a network that it shares.
-func (m *Manager) hasIP(ctx context.Context, name string, pid int) (has bool) {
-	open := func(int) (int, error) { return m.openNetwork(name, pid, false) }
-	_ = within.Read(ctx, 1, within.Addresses, open, func(_ int, ns *within.Namespace, err error) {
-		if err != nil {
-			return // it has just ended: the next look tells
-		}
-		for _, a := range newAddresses(ns.Addresses, nil) {
-			has = has || a.Usable()
-		}
-	})
-	return has
+func (m *Manager) hasIP(ctx context.Context, name string, pid int) bool {
+	list := within.Read(ctx, 1, within.Addresses, func(int) (int, error) { return m.openNetwork(name, pid, 0) })
+	if list[0].Err != nil {
+		return false // it has just ended: the next look tells
+	}
+	return slices.ContainsFunc(newAddresses(list[0].Namespace.Addresses, nil), func(a Address) bool { return a.Usable() })
 }

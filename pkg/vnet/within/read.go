@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,54 +24,58 @@ type Namespace struct {
 	Addresses  []Address
 }
 
+// Result is what became of one namespace.
+type Result struct {
+	Namespace *Namespace
+	Err       error
+}
+
 // Read reads n namespaces in turn: open gives a descriptor of the one with that number, which
-// is closed; an error of it is got's. got is called for each in their order, and not after
-// Read has returned. Somebody else may keep the kernel from an answer: Read waits for it as
-// long as ctx lasts.
-func Read(ctx context.Context, n int, want Want, open func(i int) (int, error), got func(i int, ns *Namespace, err error)) error {
-	type result struct {
-		i   int
-		ns  *Namespace
-		err error
-	}
-	results, failed := make(chan result), make(chan error, 1)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+// is closed. Somebody else may keep the kernel from an answer: it is waited for as long as ctx
+// lasts, and then what has been read is given, with the context's error for the rest. open may
+// be running still by then.
+func Read(ctx context.Context, n int, want Want, open func(i int) (int, error)) []Result {
+	var mu sync.Mutex // not a channel: to wake a goroutine for each takes as long as the reading
+	var read []Result
+	done := make(chan error, 1)
 	go func() {
 		// The thread ends with the function: it is never back in its own namespace.
 		runtime.LockOSThread()
-		defer close(results)
-		r, err := newReader(want)
-		if err != nil {
-			failed <- err
-			return
-		}
-		defer r.close()
-		for i := range n {
-			ns, err := r.read(func() (int, error) { return open(i) })
-			select {
-			case results <- result{i, ns, err}:
-			case <-ctx.Done():
-				return
-			}
-		}
+		done <- readAll(ctx, n, want, open, func(r Result) {
+			mu.Lock()
+			defer mu.Unlock()
+			read = append(read, r)
+		})
 	}()
-	for {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case r, more := <-results:
-			if !more {
-				select {
-				case err := <-failed:
-					return err
-				default:
-					return nil
-				}
-			}
-			got(r.i, r.ns, r.err)
-		}
+	var err error
+	select {
+	case err = <-done:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
 	}
+	mu.Lock()
+	defer mu.Unlock()
+	all := append(make([]Result, 0, n), read...)
+	for len(all) < n {
+		all = append(all, Result{Err: err})
+	}
+	return all
+}
+
+func readAll(ctx context.Context, n int, want Want, open func(i int) (int, error), each func(Result)) error {
+	r, err := newReader(want)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	for i := range n {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		ns, err := r.read(func() (int, error) { return open(i) })
+		each(Result{ns, err})
+	}
+	return nil
 }
 
 // reader reads namespaces, on a thread of its own.

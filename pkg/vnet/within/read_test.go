@@ -72,15 +72,12 @@ func read(t *testing.T, want Want, pids ...int) []*Namespace {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	list := make([]*Namespace, len(pids))
-	err := Read(ctx, len(pids), want, func(i int) (int, error) { return unix.PidfdOpen(pids[i], 0) }, func(i int, ns *Namespace, err error) {
-		if err != nil {
-			t.Fatal(err)
+	var list []*Namespace
+	for _, r := range Read(ctx, len(pids), want, func(i int) (int, error) { return unix.PidfdOpen(pids[i], 0) }) {
+		if r.Err != nil {
+			t.Fatal(r.Err)
 		}
-		list[i] = ns
-	})
-	if err != nil {
-		t.Fatal(err)
+		list = append(list, r.Namespace)
 	}
 	return list
 }
@@ -198,23 +195,21 @@ func TestTentative(t *testing.T) {
 // TestReadGivesUp when the context ends, and tells of what can't be opened.
 func TestReadGivesUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
-	started, release := make(chan bool), make(chan bool)
+	release := make(chan bool)
 	defer close(release)
-	go func() {
-		<-started
+	list := Read(ctx, 3, Links, func(i int) (int, error) {
+		if i == 0 {
+			return unix.Open("/proc/self/ns/net", unix.O_RDONLY, 0)
+		}
 		cancel()
-	}()
-	err := Read(ctx, 1, Links, func(int) (int, error) {
-		close(started)
 		<-release
 		return -1, unix.ESRCH
-	}, func(int, *Namespace, error) { t.Error("something was read") })
-	if !errors.Is(err, context.Canceled) {
-		t.Error(err)
+	})
+	if len(list) != 3 || list[0].Err != nil || list[0].Namespace == nil || !errors.Is(list[1].Err, context.Canceled) || !errors.Is(list[2].Err, context.Canceled) {
+		t.Errorf("%+v", list)
 	}
-	var seen []error
-	err = Read(context.Background(), 2, Links, func(int) (int, error) { return -1, unix.ESRCH }, func(_ int, _ *Namespace, err error) { seen = append(seen, err) })
-	if err != nil || len(seen) != 2 || !errors.Is(seen[1], unix.ESRCH) {
-		t.Error(err, seen)
+	list = Read(context.Background(), 2, Links, func(int) (int, error) { return -1, unix.ESRCH })
+	if len(list) != 2 || !errors.Is(list[1].Err, unix.ESRCH) {
+		t.Errorf("%+v", list)
 	}
 }
