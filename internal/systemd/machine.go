@@ -34,6 +34,7 @@ type Machine struct {
 	Unit    string // that its processes are in
 	Leader  int    // its init's pid
 	Root    string // the way to its root file system on this host
+	Links   []int  // indices of this host's sides of its interfaces
 }
 
 // IsMachineName says whether machined takes a name: that of a host, of 64 letters at most.
@@ -60,7 +61,7 @@ func (c *Conn) Register(ctx context.Context, m Machine) error {
 		return fmt.Errorf("cannot register machine id %q: %w", m.ID, err)
 	}
 	for {
-		err := c.machined(ctx, 0, "RegisterMachine", m.Name, id, m.Service, "container", uint32(m.Leader), m.Root).Err
+		err := c.registerOnce(ctx, m, id)
 		if !isError(err, machined+".MachineExists") {
 			return machinedError("register", m.Name, err)
 		}
@@ -77,6 +78,17 @@ func (c *Conn) Register(ctx context.Context, m Machine) error {
 			return err
 		}
 	}
+}
+
+func (c *Conn) registerOnce(ctx context.Context, m Machine, id []byte) error {
+	if len(m.Links) == 0 {
+		return c.machined(ctx, 0, "RegisterMachine", m.Name, id, m.Service, "container", uint32(m.Leader), m.Root).Err
+	}
+	links := make([]int32, len(m.Links))
+	for i, index := range m.Links {
+		links[i] = int32(index)
+	}
+	return c.machined(ctx, 0, "RegisterMachineWithNetwork", m.Name, id, m.Service, "container", uint32(m.Leader), m.Root, links).Err
 }
 
 // Unregister has machined forget what it has in a unit under a name, and returns when it

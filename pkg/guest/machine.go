@@ -22,12 +22,13 @@ const (
 )
 
 // machine is what machined is told of a guest.
-func (m *Manager) machine(name string, leader int) (systemd.Machine, error) {
+func (m *Manager) machine(ctx context.Context, name string, leader int) (systemd.Machine, error) {
 	id, err := m.identity(name)
 	if err != nil {
 		return systemd.Machine{}, err
 	}
-	return systemd.Machine{Name: name, ID: id.MachineID, Service: "sysct", Unit: scopeName(name), Leader: leader, Root: m.Rootfs(name)}, nil
+	return systemd.Machine{Name: name, ID: id.MachineID, Service: "sysct", Unit: scopeName(name), Leader: leader, Root: m.Rootfs(name),
+		Links: m.hostLinks(ctx, name, leader)}, nil
 }
 
 // register tells machined of a guest's boot. That there is no machined is no error.
@@ -35,7 +36,7 @@ func (m *Manager) register(ctx context.Context, conn *systemd.Conn, name string,
 	if !systemd.IsMachineName(name) {
 		return fmt.Errorf("not registered with systemd-machined: the name is no host's name")
 	}
-	machine, err := m.machine(name, leader)
+	machine, err := m.machine(ctx, name, leader)
 	if err != nil {
 		return err
 	}

@@ -47,11 +47,11 @@ func (m *Manager) lookAtNetworks(ctx context.Context, list []*Info, want NetWant
 	}
 	ctx, cancel := context.WithTimeout(ctx, netPatience)
 	defer cancel()
-	var hosts unix.Stat_t
-	if unix.Stat("/proc/self/ns/net", &hosts) != nil {
+	hosts, ok := ownNetwork()
+	if !ok {
 		return
 	}
-	for i, r := range within.Read(ctx, len(list), what, func(i int) (int, error) { return m.openNetwork(names[i], pids[i], hosts.Ino) }) {
+	for i, r := range within.Read(ctx, len(list), what, func(i int) (int, error) { return m.openNetwork(names[i], pids[i], hosts) }) {
 		if r.Err == nil {
 			list[i].network(r.Namespace, want)
 		}
@@ -64,6 +64,34 @@ func pointers[T any](list []T) []*T {
 		all[i] = &list[i]
 	}
 	return all
+}
+
+// hostLinks are the indices of the host's sides of a guest's interfaces: of veths, as other
+// devices have none of their own.
+func (m *Manager) hostLinks(ctx context.Context, name string, pid int) (indices []int) {
+	ctx, cancel := context.WithTimeout(ctx, netPatience)
+	defer cancel()
+	hosts, ok := ownNetwork()
+	if !ok {
+		return nil
+	}
+	list := within.Read(ctx, 1, within.Links, func(int) (int, error) { return m.openNetwork(name, pid, hosts) })
+	if list[0].Err != nil {
+		return nil
+	}
+	for _, is := range list[0].Namespace.Interfaces {
+		if is.Kind == "veth" && is.Outer != 0 {
+			indices = append(indices, is.Outer)
+		}
+	}
+	return indices
+}
+
+// ownNetwork is the number of the network namespace that this program is in.
+func ownNetwork() (uint64, bool) {
+	var st unix.Stat_t
+	err := unix.Stat("/proc/self/ns/net", &st)
+	return st.Ino, err == nil
 }
 
 // network adds what was read.

@@ -17,9 +17,8 @@ type Interface struct {
 	Up    bool
 	// Outer is the index of what the interface leads to in the reader's own namespace: the
 	// other end of a veth, the device below a macvlan; 0: nothing.
-	Outer int
-	// Physical: no program has made it, as far as the kernel tells.
-	Physical bool
+	Outer    int
+	Kind     string // as veth; "" for what no program has made
 	Receive  Count
 	Transmit Count
 
@@ -29,7 +28,7 @@ type Interface struct {
 
 // Given says whether the interface is one that the namespace has from outside, and not one
 // that was made in it.
-func (i *Interface) Given() bool { return i.Outer != 0 || i.Physical }
+func (i *Interface) Given() bool { return i.Outer != 0 || i.Kind == "" }
 
 // Count is what went through an interface in one direction.
 type Count struct{ Bytes, Packets, Errors, Drops uint64 }
@@ -55,7 +54,7 @@ func parseLink(body []byte) (i Interface, ok bool) {
 		return i, false
 	}
 	flags := binary.NativeEndian.Uint32(body[8:])
-	i = Interface{Index: int(int32(binary.NativeEndian.Uint32(body[4:]))), Up: flags&unix.IFF_UP != 0, Physical: true, outerNS: -1}
+	i = Interface{Index: int(int32(binary.NativeEndian.Uint32(body[4:]))), Up: flags&unix.IFF_UP != 0, outerNS: -1}
 	for kind, value := range attributes(body[unix.SizeofIfInfomsg:]) {
 		switch {
 		case kind == unix.IFLA_IFNAME:
@@ -69,12 +68,22 @@ func parseLink(body []byte) (i Interface, ok bool) {
 		case kind == unix.IFLA_LINK_NETNSID && len(value) == 4:
 			i.outerNS = int32(binary.NativeEndian.Uint32(value))
 		case kind == unix.IFLA_LINKINFO:
-			i.Physical = false
+			i.Kind = parseKind(value)
 		case kind == unix.IFLA_STATS64:
 			i.Receive, i.Transmit = parseStats(value)
 		}
 	}
 	return i, flags&unix.IFF_LOOPBACK == 0
+}
+
+// parseKind reads what kind of device it is. Source: linux/if_link.h, IFLA_INFO_KIND.
+func parseKind(info []byte) string {
+	for kind, value := range attributes(info) {
+		if kind == unix.IFLA_INFO_KIND {
+			return string(bytes.TrimRight(value, "\x00"))
+		}
+	}
+	return "unknown"
 }
 
 // parseStats reads struct rtnl_link_stats64, which grows at its end.

@@ -119,7 +119,7 @@ func TestRead(t *testing.T) {
 	if !slices.Equal(given, []string{"eth0"}) || len(byName) != 3 {
 		t.Errorf("given: %q of %+v", given, byName)
 	}
-	if eth0.Outer != outer["svone"] || eth0.MAC != "02:5c:00:00:00:01" || eth0.MTU != 1400 || !eth0.Up || byName["docker0"].Up {
+	if eth0.Outer != outer["svone"] || eth0.MAC != "02:5c:00:00:00:01" || eth0.Kind != "veth" || eth0.MTU != 1400 || !eth0.Up || byName["docker0"].Up {
 		t.Errorf("%+v, outside %v", eth0, outer)
 	}
 	// Three of 142 bytes, their answers, which have a part of them, and some of ARP and IPv6.
