@@ -38,6 +38,8 @@ func targets() []target {
 		{Package: "pkg/doctor"},
 		{Package: "pkg/guest/fdstore"},
 		{Package: "pkg/views/fuse"},
+		{Package: "pkg/vnet/guard", Skip: "Random"},
+		{Package: "pkg/vnet/shape"},
 		{Package: "pkg/guest", Tests: "^(TestBusyboxFromCreateToDestroy|TestGuestReboots|TestKillAndRestart|TestLimitsOfTheConfiguration|" +
 			"TestTwentyKillsOfTheMonitor|TestHolderDiesAlone|TestBothKilled|TestDevices|TestNestingIsTurnedOnLater|TestViewsAgree)$"},
 	}
