@@ -67,6 +67,11 @@ func Checks() []Check {
 		{"processes", processes},
 		{"open files", openFiles},
 		{"FUSE", fuse},
+		{"network programs", networkPrograms},
+		{"forwarding", forwarding},
+		{"firewall", firewall},
+		{"bridge filter", bridgeFilter},
+		{"name server", nameServer},
 		{"leftovers", leftovers},
 		{"helpers", helpers},
 	}

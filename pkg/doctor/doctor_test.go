@@ -54,6 +54,8 @@ func healthy() *made {
 		IDs:       IDs{Used: 3, Free: 30000},
 		Templates: []Template{{"busybox", nil}, {"debian", nil}},
 		Leftovers: func() ([]string, error) { return nil, nil },
+		Network: Network{Bridges: []string{"sysctbr0"}, Names: []string{"sysctbr0"}, NAT4: true, NAT6: true, Has: func(string) bool { return true },
+			Rules: func() (filterRules, error) { return nil, nil }, Server: func(string, uint16) string { return "" }},
 	}
 	return m
 }
@@ -196,6 +198,12 @@ func sicknesses() []struct {
 		}},
 		{"few inodes", func(m *made) { m.fs[state] = small(1<<38, 40) }},
 		{"few ids, from subuid", func(m *made) { m.IDs = IDs{Used: 7, Free: 0, Own: true} }},
+		{"no programs for networks", func(m *made) { m.Network.Has = func(string) bool { return false } }},
+		{"forwarding turned off", func(m *made) { m.files["/proc/sys/net/ipv4/ip_forward"] = "0" }},
+		{"bridges filtered", func(m *made) { m.files["/proc/sys/net/bridge/bridge-nf-call-iptables"] = "1" }},
+		{"another name server", func(m *made) {
+			m.Network.Server = func(string, uint16) string { return "named (pid 5), which listens on 0.0.0.0" }
+		}},
 		{"few ids", func(m *made) { m.IDs = IDs{Used: 30000, Free: 9} }},
 		{"a broken ledger", func(m *made) {
 			m.IDs = IDs{Err: errors.New("cannot read id ledger /x/ids.json: version 2, this sysct knows 1")}

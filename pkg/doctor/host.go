@@ -34,6 +34,18 @@ type Host struct {
 	Templates []Template
 	Leftovers func() ([]string, error) // what gc would remove
 	Helpers   Helpers
+	Network   Network
+}
+
+// Network is what guests' networks need of the host.
+type Network struct {
+	Bridges    []string                    // devices of the instance's networks that are up
+	Names      []string                    // of them, those with a name server
+	NAT4, NAT6 bool                        // there are some whose guests reach others by the host
+	Has        func(program string) bool   // whether the host has it
+	Rules      func() (filterRules, error) // the host's packet filter without sysct's own tables
+	// Server tells who listens on a port of all the host's addresses; "": nobody.
+	Server func(proto string, port uint16) string
 }
 
 // Dirs are the instance's directories.

@@ -20,7 +20,7 @@ func Look(dirs Dirs) (h *Host, closeTrials func()) {
 	return &Host{
 		Read: readFile, Try: t.try, FileSystem: fileSystem, Stat: statDir, Inotify: countInotify,
 		Arch: runtime.GOARCH, Nested: store.InUserNamespace(), Dirs: dirs, Groups: detect.Find, OpenFiles: openFilesLimit(),
-		Leftovers: func() ([]string, error) { return nil, nil },
+		Leftovers: func() ([]string, error) { return nil, nil }, Network: lookAtNetwork(dirs.Run),
 	}, t.close
 }
 

@@ -14,17 +14,25 @@ import (
 // ErrNoProgram is the cause when the host has no nft.
 var ErrNoProgram = errors.New("the program nft is missing: install the package nftables")
 
-// Program is the path of the host's nft. The directories are those of the system and
-// not PATH's: who calls may have been started with any PATH, and the ones with nft are
-// often not in it.
+// Program is the path of the host's nft.
 func Program() (string, error) {
-	for _, dir := range []string{"/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/bin", "/bin", "/run/current-system/sw/bin"} {
-		path := filepath.Join(dir, "nft")
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-			return path, nil
-		}
+	if path := Find("nft"); path != "" {
+		return path, nil
 	}
 	return "", ErrNoProgram
+}
+
+// Find is the path of a program of the host's administrator; "": there is none. The
+// directories are those of the system and not PATH's: who calls may have been started
+// with any PATH, and those with such programs are often not in it.
+func Find(name string) string {
+	for _, dir := range []string{"/usr/sbin", "/sbin", "/usr/local/sbin", "/usr/bin", "/bin", "/run/current-system/sw/bin"} {
+		path := filepath.Join(dir, name)
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return path
+		}
+	}
+	return ""
 }
 
 // Load gives a script to nft, which the kernel takes whole or not at all.

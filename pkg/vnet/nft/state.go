@@ -137,6 +137,13 @@ func (f *files) read() (Content, error) {
 	return c, err
 }
 
+// Networks are those of an instance that are up, as its run directory says.
+func Networks(runDir string) ([]vnet.Network, error) {
+	var out []vnet.Network
+	err := each(filepath.Join(runDir, stateDir, networksDir), func(n vnet.Network) { out = append(out, n) })
+	return out, err
+}
+
 // each reads the files of a directory in the order of their names.
 func each[T any](dir string, take func(T)) error {
 	entries, err := os.ReadDir(dir)

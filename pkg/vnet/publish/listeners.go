@@ -100,3 +100,15 @@ func printable(s string) string {
 		return r
 	}, s)
 }
+
+// Everywhere is who listens on a port of all the host's IPv4 or IPv6 addresses, in words;
+// "": nobody.
+func Everywhere(proto string, port uint16) string {
+	found, _ := listeners(proto, port)
+	for _, l := range found {
+		if l.at.IsUnspecified() {
+			return l.owner()
+		}
+	}
+	return ""
+}
