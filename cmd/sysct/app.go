@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -65,7 +66,7 @@ func (a *app) manager() (*guest.Manager, error) {
 	}
 	a.mgr, err = guest.Open(guest.Options{
 		Dirs: dirs, Helper: helper, NetProgram: net, TemplateDirs: []string{templateDir},
-		Network:  os.Getenv("SYSCT_NETWORK"),
+		Network:  cmp.Or(os.Getenv("SYSCT_NETWORK"), host.Network),
 		Warn:     a.warn,
 		Progress: a.progress(),
 	})

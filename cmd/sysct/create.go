@@ -36,7 +36,7 @@ func newCreate(a *app) *cobra.Command {
 		Args:    createArgs,
 		RunE:    func(cmd *cobra.Command, args []string) error { return runCreate(cmd, a, o, args) },
 	}
-	o.flags(cmd)
+	o.flags(cmd, a)
 	cmd.Flags().BoolVar(&o.start, "start", false, "start it as well")
 	return cmd
 }
@@ -53,12 +53,12 @@ func newLaunch(a *app) *cobra.Command {
 		Args:    createArgs,
 		RunE:    func(cmd *cobra.Command, args []string) error { return runCreate(cmd, a, o, args) },
 	}
-	o.flags(cmd)
+	o.flags(cmd, a)
 	o.after.flags(cmd, "timeout")
 	return cmd
 }
 
-func (o *createOptions) flags(cmd *cobra.Command) {
+func (o *createOptions) flags(cmd *cobra.Command, a *app) {
 	cmd.Flags().StringVarP(&o.Template, "template", "t", "", "template to build it from")
 	cmd.Flags().StringVarP(&o.Backend, "backend", "B", "auto", "storage: auto, btrfs, overlay, dir")
 	cmd.Flags().StringArrayVarP(&o.config, "config", "c", nil, "set a key of its configuration, `KEY=VALUE`; may be repeated")
@@ -66,7 +66,7 @@ func (o *createOptions) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVarP(&o.ephemeral, "ephemeral", "e", false, "destroy it when it stops")
 	completeFlag(cmd, "template", completeTemplates)
 	completeFlag(cmd, "backend", words("auto", "btrfs", "overlay", "dir", "shift"))
-	completeFlag(cmd, "net", words(guest.DefaultNetwork, spec.NetNone, spec.NetHost))
+	completeFlag(cmd, "net", a.completeNewNetwork)
 	completeFlag(cmd, "config", assignments)
 	cmd.ValidArgsFunction = cobra.NoFileCompletions
 }

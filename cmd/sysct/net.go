@@ -63,6 +63,12 @@ func (a *app) completeNetworks(_ *cobra.Command, args []string, _ string) ([]str
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
+// completeNewNetwork completes what a new guest may be on.
+func (a *app) completeNewNetwork(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+	names, how := a.completeNetworks(cmd, nil, typed)
+	return append(names, spec.NetNone, spec.NetHost), how
+}
+
 // completeOthers completes the networks that net rm removes.
 func (a *app) completeOthers(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 	names, how := a.completeNetworks(cmd, args, typed)

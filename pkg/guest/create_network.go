@@ -12,10 +12,7 @@ import (
 
 // DefaultNetwork is what a new guest is on if nobody says anything else: a network's name,
 // or spec.NetNone.
-const DefaultNetwork = builtinNetwork
-
-// builtinNetwork is the network that an interface of type bridge is on without a word.
-const builtinNetwork = "sysctbr0"
+const DefaultNetwork = spec.DefaultNetwork
 
 // newConfig is the config.toml of a new guest: all keys with their manuals, its network,
 // and some that aren't as by default.
@@ -67,18 +64,30 @@ func newNetwork(wanted, host string, said bool, lacking []string) (net []spec.Ne
 	case spec.NetHost:
 		return []spec.Net{{Type: spec.NetHost}}, "", nil
 	}
-	if err := spec.CheckName(network); err != nil {
+	if err := spec.CheckNetworkName(network); err != nil {
 		return nil, "", fmt.Errorf("cannot use network: %w", err)
 	}
-	if wanted == "" && network == builtinNetwork && len(lacking) > 0 {
+	if wanted == "" && network == spec.DefaultNetwork && len(lacking) > 0 {
 		warning := "the guest is made without a network: the host has no " + strings.Join(lacking, " and no ")
 		return nil, warning + "\nhint: apt install dnsmasq-base nftables", nil
 	}
 	entry := spec.Net{Type: spec.NetBridge}
-	if network != builtinNetwork {
+	if network != spec.DefaultNetwork {
 		entry.Network = network
 	}
 	return []spec.Net{entry}, "", nil
+}
+
+// knowsNetworks says whether the networks that a configuration names are there.
+func (m *Manager) knowsNetworks(cfg *spec.Guest) error {
+	for i := range cfg.Net {
+		if name := cfg.Net[i].Network; name != "" {
+			if _, err := m.networks().Definition(name); err != nil {
+				return as(ErrConfig, fmt.Errorf("net[%d].network: %w", i, err))
+			}
+		}
+	}
+	return nil
 }
 
 // lackingPrograms are those that a network needs and the host hasn't.

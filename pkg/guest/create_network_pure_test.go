@@ -19,6 +19,12 @@ func TestNewConfigsNetwork(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(top, ".profiles/lan.toml"), []byte("[[net]]\ntype = \"macvlan\"\nparent = \"lan\"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.MkdirAll(filepath.Join(top, ".networks"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(top, ".networks/dmz.toml"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	programs := t.TempDir()
 	for _, name := range []string{"nft", "dnsmasq"} {
 		if err := os.WriteFile(filepath.Join(programs, name), []byte("#!/bin/sh\n"), 0o700); err != nil {
@@ -74,6 +80,9 @@ func TestNewConfigsNetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := m.newConfig("web", CreateOptions{Net: "a b"}); err == nil || !strings.Contains(err.Error(), `cannot use network: name "a b": only`) {
+		t.Error(err)
+	}
+	if _, err := m.newConfig("web", CreateOptions{Net: "dmzz"}); err == nil || err.Error() != "net[0].network: no such network: dmzz\nhint: did you mean dmz?" {
 		t.Error(err)
 	}
 }

@@ -148,7 +148,7 @@ func initCommand(cfg *spec.Guest) []string {
 
 // fitsHost says what of a configuration this host can't give: ErrConfig.
 func (m *Manager) fitsHost(cfg *spec.Guest) error {
-	if err := canBePrivileged(cfg); err != nil {
+	if err := errors.Join(canBePrivileged(cfg), m.knowsNetworks(cfg)); err != nil {
 		return err
 	}
 	if _, err := guestDevices(cfg); err != nil {

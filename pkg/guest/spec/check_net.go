@@ -194,7 +194,7 @@ func (n *Net) checkLink(key string, fail report) {
 		if n.Parent != "" {
 			fail(key+".parent", "a bridge interface has a network or a parent, not both")
 		}
-		if err := CheckName(n.Network); err != nil {
+		if err := CheckNetworkName(n.Network); err != nil {
 			fail(key+".network", "%s", err)
 		}
 	}
