@@ -3,6 +3,7 @@ package link
 import (
 	"errors"
 	"fmt"
+	"net"
 	"reflect"
 	"slices"
 
@@ -23,7 +24,7 @@ func (s *Session) Change(from, to *vnet.Setup) error {
 }
 
 func (s *Session) change(from, to *vnet.Setup) error {
-	s.setup = to
+	s.setup, s.changing = to, true
 	for name, g := range s.guards { // of the other setup
 		g.Close()
 		delete(s.guards, name)
@@ -76,7 +77,7 @@ func (s *Session) Mend() (mended []string, err error) {
 		if err != nil {
 			return mended, err
 		}
-		if host.Attrs().MasterIndex == bridge.Index {
+		if host.Attrs().MasterIndex == bridge.Index && host.Attrs().Flags&net.FlagUp != 0 {
 			continue
 		}
 		if err := s.settlePort(is); err != nil {

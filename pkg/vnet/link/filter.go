@@ -5,6 +5,7 @@ import (
 
 	"github.com/sysct/sysct/pkg/vnet"
 	"github.com/sysct/sysct/pkg/vnet/guard"
+	"github.com/sysct/sysct/pkg/vnet/shape"
 )
 
 // Prepare does what can be done before the guest has a namespace: the kernel takes a while
@@ -92,5 +93,23 @@ func (s *Session) bridgePort(i *vnet.Interface, index int) error {
 	return guard.SetPort(s.host, index, guard.Port{MAC: mac, Isolate: i.Isolate})
 }
 
-// limit bounds how fast the interface is.
-func (s *Session) limit(i *vnet.Interface) error { return nil }
+// limit bounds how fast the interface is. A link that is new and has no bounds needs nothing.
+func (s *Session) limit(i *vnet.Interface) error {
+	if i.Ingress == 0 && i.Egress == 0 && !s.changing {
+		return nil
+	}
+	host, err := s.host.LinkByName(i.Host)
+	if err != nil {
+		return err
+	}
+	ifb := vnet.IfbName(s.setup.Tag, s.setup.Guest, i.Name)
+	return shape.Set(s.host, host.Attrs().Index, ifb, s.alias(i), shape.Limits{Ingress: i.Ingress, Egress: i.Egress})
+}
+
+// unlimit takes away what doesn't go with the link.
+func (s *Session) unlimit(i *vnet.Interface) error {
+	if i.Egress == 0 {
+		return nil
+	}
+	return shape.Clear(s.host, 0, vnet.IfbName(s.setup.Tag, s.setup.Guest, i.Name), s.alias(i))
+}

@@ -41,9 +41,9 @@ func (s *Session) Remove() error {
 func (s *Session) remove(i *vnet.Interface) error {
 	switch i.Type {
 	case vnet.TypeBridge:
-		return s.removeVeth(i)
+		return errors.Join(s.unlimit(i), s.removeVeth(i))
 	case vnet.TypeRouted:
-		return errors.Join(s.unroute(i), s.removeVeth(i))
+		return errors.Join(s.unroute(i), s.unlimit(i), s.removeVeth(i))
 	case vnet.TypePhys:
 		return s.moveBack(i)
 	}

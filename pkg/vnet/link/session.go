@@ -20,6 +20,8 @@ type Session struct {
 	guest *netlink.Handle // nil before Enter
 	ns    int
 
+	changing bool // links may have limits that they are to have no more
+
 	guards map[string]*guard.Program // loaded ahead, by interfaces' names
 }
 
