@@ -23,7 +23,7 @@ func (s *Session) move(i *vnet.Interface) error {
 	l, err := s.host.LinkByName(i.Parent)
 	if missing(err) {
 		// A boot before may have left it under the guest's name.
-		if s.moveBack(i) == nil {
+		if s.reclaim(i, 0) == nil {
 			l, err = s.host.LinkByName(i.Parent)
 		}
 	}
@@ -76,16 +76,20 @@ func (s *Session) settleDevice(i *vnet.Interface, mac []byte) error {
 const backPatience = 3 * time.Second
 
 // moveBack gives a device its name back, out of the guest's namespace if that still is there.
-func (s *Session) moveBack(i *vnet.Interface) error {
+func (s *Session) moveBack(i *vnet.Interface) error { return s.reclaim(i, backPatience) }
+
+func (s *Session) reclaim(i *vnet.Interface, patience time.Duration) error {
 	mark := s.alias(i) + was + i.Parent
 	if s.guest != nil {
 		if l, err := s.guest.LinkByName(i.Name); err == nil && l.Attrs().Alias == mark {
 			if err := s.sendBack(l); err != nil {
 				return err
 			}
+		} else {
+			patience = 0 // the namespace lives and hasn't got it
 		}
 	}
-	for deadline := time.Now().Add(backPatience); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		l, err := s.host.LinkByAlias(mark)
 		if err == nil {
 			return s.named(l, i.Parent)
