@@ -94,11 +94,11 @@ func (s *Session) reclaim(i *vnet.Interface, patience time.Duration) error {
 		if err == nil {
 			return s.named(l, i.Parent)
 		}
-		if !missing(err) || time.Now().After(deadline) {
-			return fmt.Errorf("device %s didn't come back from the guest: %w", i.Parent, err)
-		}
 		if l, err := s.host.LinkByName(i.Parent); err == nil && !strings.HasPrefix(l.Attrs().Alias, "sysct ") {
 			return nil // it never went
+		}
+		if !missing(err) || time.Now().After(deadline) {
+			return fmt.Errorf("device %s didn't come back from the guest: %w", i.Parent, err)
 		}
 	}
 }
