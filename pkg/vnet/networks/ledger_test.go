@@ -38,7 +38,7 @@ func testNetwork(v4, v6 string) *vnet.Network {
 func TestLedgerProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ctx := context.Background()
-		dir, err := os.MkdirTemp("", "sysct-test-ledger-")
+		dir, err := os.MkdirTemp("/dev/shm", "sysct-test-ledger-") // each step syncs
 		if err != nil {
 			t.Fatal(err)
 		}
