@@ -123,8 +123,9 @@ func anyForward(h *Host, c *filterChain, bridge string) string { return forwardR
 // forwardRules let pass what a bridge's guests send, the answers, and what was published.
 func forwardRules(h *Host, c *filterChain, bridge string) string {
 	if program := h.iptables(c); program != "" {
-		return fmt.Sprintf("%s -I %s -i %s -j ACCEPT && %s -I %s -o %s -m conntrack --ctstate RELATED,ESTABLISHED,DNAT -j ACCEPT",
-			program, c.Name, bridge, program, c.Name, bridge)
+		at := program + " -I " + c.Name
+		return fmt.Sprintf("%s -i %s -j ACCEPT && %s -o %s -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT && %s -o %s -m conntrack --ctstate DNAT -j ACCEPT",
+			at, bridge, at, bridge, at, bridge)
 	}
 	at := fmt.Sprintf("nft insert rule %s %s %s", c.Family, c.Table, c.Name)
 	return fmt.Sprintf("%s iifname %s accept && %s oifname %s ct state established,related accept && %s oifname %s ct status dnat accept", at, bridge, at, bridge, at, bridge)
