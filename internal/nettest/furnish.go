@@ -92,7 +92,12 @@ func ownEtc() error {
 		return fmt.Errorf("cannot mount a tmpfs: %w", err)
 	}
 	defer unix.Close(tmp)
-	layer := fmt.Sprintf("/proc/self/fd/%d", tmp)
+	// Before Linux 6.15 a layer has to be on a mount that has a place. Nobody else sees this one.
+	const layer = "/mnt"
+	if err := unix.MoveMount(tmp, "", unix.AT_FDCWD, layer, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return fmt.Errorf("cannot mount a tmpfs: %w", err)
+	}
+	defer unix.Unmount(layer, unix.MNT_DETACH)
 	for _, dir := range []string{"upper", "work"} {
 		if err := os.Mkdir(filepath.Join(layer, dir), 0o755); err != nil {
 			return err
