@@ -28,7 +28,7 @@ const (
 	// to find out how fast it may be without having to wait for its timeouts.
 	leastBurst, leastQueue = 2, 16
 	// mostQueue bounds the memory that a queue takes: bytes.
-	mostQueue = 32 << 20
+	mostQueue = 16 << 20
 	// header is what a frame has besides what the MTU counts: Ethernet, a VLAN's tag, a checksum.
 	header = 14 + 4 + 4
 	// mostTicks is the longest time that the kernel knows a burst by: 32 bits of nanoseconds.
