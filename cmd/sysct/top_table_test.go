@@ -15,7 +15,7 @@ func TestTopFits(t *testing.T) {
 	usage := &guest.Usage{Memory: &memory, MemoryMax: &memory, Swap: &memory, Pids: &pids, CPU: &cpu}
 	rate := float64(memory)
 	row := func(name string) topRow {
-		return topRow{Name: name, State: state.Frozen, CPUPercent: &busy, Throttled: &busy, ReadRate: &rate, WriteRate: &rate, Usage: usage}
+		return topRow{Name: name, State: state.Frozen, CPUPercent: &busy, Throttled: &busy, ReadRate: &rate, WriteRate: &rate, RxRate: &rate, TxRate: &rate, Usage: usage}
 	}
 	r := &reading{rows: []topRow{row("web"), row(strings.Repeat("long", 6))}}
 	header := func(cols int) string {
@@ -25,9 +25,9 @@ func TestTopFits(t *testing.T) {
 		cols int
 		want string
 	}{
-		{0, "NAME CPU%* THR% TIME MEMORY %MEM SWAP READ/s WRITE/s PIDS PRESSURE STATE"},
-		{200, "NAME CPU%* THR% TIME MEMORY %MEM SWAP READ/s WRITE/s PIDS PRESSURE STATE"},
-		{95, "NAME CPU%* THR% MEMORY %MEM READ/s WRITE/s PIDS PRESSURE STATE"},
+		{0, "NAME CPU%* THR% TIME MEMORY %MEM SWAP READ/s WRITE/s RX/s TX/s PIDS PRESSURE STATE"},
+		{200, "NAME CPU%* THR% TIME MEMORY %MEM SWAP READ/s WRITE/s RX/s TX/s PIDS PRESSURE STATE"},
+		{95, "NAME CPU%* MEMORY READ/s WRITE/s RX/s TX/s PIDS PRESSURE STATE"},
 		{80, "NAME CPU%* MEMORY READ/s WRITE/s PIDS PRESSURE STATE"},
 		{40, "NAME CPU%* MEMORY READ/s WRITE/s PIDS PRESSURE STATE"},
 	} {

@@ -91,11 +91,28 @@ func TestMachineOfBookworm(t *testing.T) {
 	gone(t, "web")
 }
 
+// interfaces wants machined to know a guest's interface and addresses, and the host's resolver by it.
+func interfaces(t *testing.T, name string) {
+	t.Helper()
+	link := sh(t, "sysct info "+name+" | sed -n 's/^Link: *\\([^ ]*\\) (eth0)$/\\1/p'")
+	address := sh(t, "sysct ls -H -o ipv4 "+name)
+	if !strings.HasPrefix(link, "sv") || !strings.HasPrefix(address, "1") {
+		t.Fatalf("the guest has no interface: %q, %q", link, address)
+	}
+	if out := line(sh(t, "machinectl status --no-pager "+name)); !strings.Contains(out, "Iface: "+link+" Address: "+address+" ") {
+		t.Errorf("machinectl status: %s", out)
+	}
+	if out := sh(t, "getent -s hosts:mymachines ahostsv4 "+name); !strings.HasPrefix(out, address+" ") {
+		t.Errorf("getent: %s", out)
+	}
+}
+
 // TestMachineEnds: a guest that machined kills is stopped; one that reboots quickly isn't taken for the boot before.
 func TestMachineEnds(t *testing.T) {
-	sh(t, "sysct launch tiny -t busybox")
+	sh(t, "sysct launch tiny -t busybox --net sysctbr0 && sysct wait tiny ip -t 60")
 	for range 3 {
 		registered(t, "tiny")
+		interfaces(t, "tiny")
 		before := leader(t, "tiny")
 		sh(t, "sysct exec tiny -- reboot || test $? = 143")
 		soon(t, `leader=$(machinectl show -P Leader tiny) && test "$leader" != `+before)
