@@ -126,7 +126,7 @@ func removable(key string, isSet bool) string {
 }
 
 // newKeys are beginnings of keys in tables that are empty at first.
-func newKeys() []string { return []string{"env.", "net[0].type="} }
+func newKeys() []string { return []string{"env.", "net[0].type=", "publish[0].port="} }
 
 // assignments completes KEY= for a guest that isn't there yet.
 func assignments(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {

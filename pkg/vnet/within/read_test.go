@@ -192,6 +192,25 @@ func TestTentative(t *testing.T) {
 	}
 }
 
+// TestManyAddresses: whoever has more than anybody looks at costs no more for it.
+func TestManyAddresses(t *testing.T) {
+	if !inHost(t) {
+		return
+	}
+	var batch strings.Builder
+	for i := range 3 * maxMessages {
+		fmt.Fprintf(&batch, "address add 10.0.%d.%d/32 dev lo\n", i/250, i%250)
+	}
+	c := exec.Command("ip", "-batch", "-")
+	c.Stdin = strings.NewReader(batch.String())
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if n := len(read(t, Addresses, os.Getpid())[0].Addresses); n < maxMessages || n > 2*maxMessages {
+		t.Errorf("%d addresses", n)
+	}
+}
+
 // TestReadGivesUp when the context ends, and tells of what can't be opened.
 func TestReadGivesUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
