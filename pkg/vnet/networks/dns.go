@@ -133,6 +133,12 @@ func (d *dns) up(ctx context.Context, index int) error {
 	if _, err := findProgram("dnsmasq"); err != nil {
 		return err
 	}
+	// Until dnsmasq runs: nobody can tell one that is just starting of a new name.
+	lock, err := d.lockLedger(ctx)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
 	l, err := d.readLedger()
 	if err != nil {
 		return err

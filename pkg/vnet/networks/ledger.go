@@ -56,12 +56,9 @@ func (s *Store) readLedger() (*ledger, error) {
 // changeLedger changes the ledger under its lock, and has the name servers of the networks
 // that it changed follow.
 func (s *Store) changeLedger(ctx context.Context, change func(*ledger) error) error {
-	if err := makeDir(filepath.Dir(s.ledgerPath())); err != nil {
-		return err
-	}
-	lock, err := flock.Acquire(ctx, filepath.Join(s.StateDir, ".net", "ledger.lock"), false)
+	lock, err := s.lockLedger(ctx)
 	if err != nil {
-		return fmt.Errorf("cannot lock the ledger of addresses: %w", err)
+		return err
 	}
 	defer lock.Release()
 	l, err := s.readLedger()
@@ -81,6 +78,19 @@ func (s *Store) changeLedger(ctx context.Context, change func(*ledger) error) er
 		return fmt.Errorf("cannot write the ledger of addresses: %w", err)
 	}
 	return s.tellNames(ctx, l, changed)
+}
+
+// lockLedger is also for who makes something of the ledger: what is made of an older one
+// must not replace what is made of a newer one.
+func (s *Store) lockLedger(ctx context.Context) (*flock.Lock, error) {
+	if err := makeDir(filepath.Dir(s.ledgerPath())); err != nil {
+		return nil, err
+	}
+	lock, err := flock.Acquire(ctx, filepath.Join(s.StateDir, ".net", "ledger.lock"), false)
+	if err != nil {
+		return nil, fmt.Errorf("cannot lock the ledger of addresses: %w", err)
+	}
+	return lock, nil
 }
 
 func (l *ledger) sort() {
