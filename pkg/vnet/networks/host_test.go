@@ -3,10 +3,13 @@ package networks
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/sysct/sysct/internal/nettest"
@@ -123,5 +126,69 @@ func TestDHCP(t *testing.T) {
 			t.Errorf("an address was made of an advertisement: %s", out)
 		}
 		ok(t, s.Down(ctx, n.Name, true))
+	})
+}
+
+// Many guests come at the same time, and with them the network: each has addresses of its
+// own, and all names are known.
+func TestManyAtOnce(t *testing.T) {
+	nettest.Host(t, func(t *testing.T) {
+		ctx := context.Background()
+		host := nettest.Here(t)
+		s := newStore(t)
+		const many = 40
+		var all sync.WaitGroup
+		got := make([][]netip.Prefix, many)
+		for i := range many {
+			all.Go(func() {
+				n, err := s.Resolve(ctx, spec.DefaultNetwork)
+				if err == nil {
+					got[i], err = s.Addresses(ctx, n, Owner{fmt.Sprint("g", i), "eth0", fmt.Sprintf("02:00:00:00:00:%02x", i)}, nil)
+				}
+				if err == nil {
+					err = s.Up(ctx, n)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		n := must[*vnet.Network](t)(s.Resolve(ctx, spec.DefaultNetwork))
+		seen := map[netip.Prefix]int{}
+		for i, list := range got {
+			eventually(t, "name of each", func() bool { return slices.Equal(resolved(host, n, fmt.Sprintf("g%d.sysct", i)), addrs(list)) })
+			for _, p := range list {
+				if other, twice := seen[p]; twice {
+					t.Errorf("g%d and g%d have %s", i, other, p)
+				}
+				seen[p] = i
+			}
+		}
+		ok(t, s.Down(ctx, n.Name, false))
+	})
+}
+
+// A host whose kernel was booted without IPv6 has networks all the same.
+func TestNoIPv6(t *testing.T) {
+	nettest.Host(t, func(t *testing.T) {
+		ctx := context.Background()
+		host := nettest.Here(t)
+		nettest.Run(t, "mount", "-t", "tmpfs", "none", "/proc/sys/net/ipv6")
+		s := newStore(t)
+		n := must[*vnet.Network](t)(s.Resolve(ctx, spec.DefaultNetwork))
+		got := must[[]netip.Prefix](t)(s.Addresses(ctx, n, Owner{"web", "eth0", "02:00:00:00:00:01"}, nil))
+		ok(t, s.Up(ctx, n))
+		if !slices.Equal(resolved(host, n, "web.sysct"), addrs(got)) || len(got) != 1 {
+			t.Errorf("%v", got)
+		}
+		ok(t, s.Down(ctx, n.Name, false))
+		def := spec.DefaultNetworkObject()
+		def.IPv6 = "fd00:1:2:3::1/64"
+		six := must[*vnet.Network](t)(s.Create(ctx, "six", def))
+		if err := s.Up(ctx, six); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "the host's kernel has none\nhint: ipv6 = \"none\"") {
+			t.Errorf("with IPv6 that is asked for: %v", err)
+		}
+		ok(t, s.Down(ctx, "six", false))
 	})
 }

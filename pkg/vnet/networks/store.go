@@ -117,6 +117,9 @@ func (s *Store) Resolve(ctx context.Context, name string) (*vnet.Network, error)
 }
 
 func (s *Store) network(name string, def *spec.Network, v4, v6 subnet) *vnet.Network {
+	if v6.Auto && !hasIPv6() {
+		v6 = subnet{} // who wrote one is told by Up
+	}
 	n := &vnet.Network{
 		Name: name, Device: vnet.BridgeName(s.Tag, name), IPv4: v4.Prefix, IPv6: v6.Prefix,
 		NAT: def.NAT, DHCP: def.DHCP, DNS: def.DNS, Domain: strings.ToLower(def.Domain), Isolate: def.Isolate,

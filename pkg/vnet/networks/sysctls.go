@@ -27,6 +27,12 @@ const (
 	raNoHosts = "1" // only of a host that doesn't
 )
 
+// hasIPv6 says whether the host's kernel has IPv6 at all: it may be booted without.
+func hasIPv6() bool {
+	_, err := os.Stat(conf6)
+	return err == nil
+}
+
 func readSysctl(path string) (string, error) {
 	data, err := os.ReadFile(path)
 	return strings.TrimSpace(string(data)), err
