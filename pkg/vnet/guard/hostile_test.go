@@ -54,7 +54,8 @@ func newLAN(t *testing.T) *lan {
 func (l *lan) join(t *testing.T, n *nettest.Namespace, name string, mac net.HardwareAddr) {
 	t.Helper()
 	l.host.Veth(t, name, n, "eth0")
-	n.IP(t, "link set eth0 address "+mac.String())
+	// Down, so that it gets the link-local address of its new hardware address.
+	n.IP(t, "link set eth0 down", "link set eth0 address "+mac.String(), "link set eth0 up")
 	l.host.IP(t, "link set "+name+" master br0")
 }
 
