@@ -12,6 +12,7 @@ import (
 	sysctx "github.com/sysct/sysct/pkg/context"
 	"github.com/sysct/sysct/pkg/guest/state"
 	"github.com/sysct/sysct/pkg/vnet"
+	"github.com/sysct/sysct/pkg/vnet/publish"
 )
 
 // MendNetwork makes anew what is gone of a running guest's network: its interfaces, their
@@ -66,6 +67,15 @@ func (m *Manager) mendNetworks(ctx context.Context) (lines []string, err error) 
 	if err != nil {
 		return nil, err
 	}
+	lost := slices.DeleteFunc(publish.LostRelays(m.dirs.Run), func(name string) bool {
+		running, err := m.populated(name)
+		return err != nil || !running
+	})
+	for _, name := range lost {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
 	var errs []error
 	for _, name := range names {
 		list, err := m.MendNetwork(ctx, name)
@@ -74,6 +84,9 @@ func (m *Manager) mendNetworks(ctx context.Context) (lines []string, err error) 
 		}
 		for _, iface := range list {
 			lines = append(lines, fmt.Sprintf("%s: interface %s", name, iface))
+		}
+		if err == nil && slices.Contains(lost, name) {
+			lines = append(lines, name+": relay of published ports")
 		}
 	}
 	return lines, errors.Join(errs...)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -47,10 +48,27 @@ func TestRelay(t *testing.T) {
 		w.checkTCP(t)
 		w.checkPowers(t)
 		w.checkFull(t)
-		// Once more for the same guest: it is replaced, and the ports aren't taken by itself.
+		// Once more for the same guest: it is kept, and its ports aren't taken by itself.
 		first := w.relayPid(t)
 		must(t, Up(t.Context(), s, "/proc/self/exe", init.Process.Pid))
+		if now := w.relayPid(t); now != first {
+			t.Errorf("relay %d was replaced by %d", first, now)
+		}
+		// For other ports it is replaced.
+		s.Publish[3].To = 2
+		must(t, Up(t.Context(), s, "/proc/self/exe", init.Process.Pid))
 		awaitEnd(t, first)
+		// One that was killed is missed.
+		if lost := LostRelays(w.run); len(lost) > 0 {
+			t.Errorf("%q are lost", lost)
+		}
+		killed := w.relayPid(t)
+		must(t, unix.Kill(killed, unix.SIGKILL))
+		awaitEnd(t, killed)
+		if lost := LostRelays(w.run); !slices.Equal(lost, []string{"a"}) {
+			t.Errorf("%q are lost", lost)
+		}
+		must(t, Up(t.Context(), s, "/proc/self/exe", init.Process.Pid))
 		w.checkLoopback(t)
 		second := w.relayPid(t)
 		init.Process.Kill()
@@ -177,7 +195,7 @@ func (w *world) checkPowers(t *testing.T) {
 // checkStranger: a process that has got the number of a relay that ended is let live.
 func (w *world) checkStranger(t *testing.T, s *vnet.Setup) {
 	stranger := sleeper(t)
-	must(t, os.WriteFile(relayFile(s), fmt.Appendf(nil, "%d 1\n", stranger.Process.Pid), 0o600))
+	must(t, os.WriteFile(relayFile(s), fmt.Appendf(nil, "%d 1 x\n", stranger.Process.Pid), 0o600))
 	must(t, Down(t.Context(), s))
 	if err := stranger.Process.Signal(syscall.Signal(0)); err != nil {
 		t.Errorf("the stranger: %v", err)
