@@ -19,6 +19,7 @@ import (
 // TestPublishedPorts: what a user sees of them from everywhere, and of the networks' NAT
 // and isolation, and that no other table is touched.
 func TestPublishedPorts(t *testing.T) {
+	t.Parallel()
 	nettest.Host(t, func(t *testing.T) {
 		w := newWorld(t)
 		nettest.Run(t, "nft", "add table inet theirs; add chain inet theirs f { type filter hook forward priority 0; }; add rule inet theirs f tcp dport 1 counter drop")
@@ -29,6 +30,7 @@ func TestPublishedPorts(t *testing.T) {
 		// The first rounds with what the kernel has by itself, the next without it.
 		w.checkPorts(t)
 		w.checkNAT(t)
+		w.checkNames(t)
 		w.checkIsolation(t)
 		if filtersBridges() {
 			w.host.Sysctl(t, "net/bridge/bridge-nf-call-iptables", "0")
@@ -129,6 +131,35 @@ func (w *world) checkNAT(t *testing.T) {
 	}
 }
 
+// checkNames: a network's name server answers its guests, and nobody else.
+func (w *world) checkNames(t *testing.T) {
+	t.Helper()
+	for _, at := range []string{"10.99.1.1:53", "[fd00:99:1::1]:53"} {
+		l, err := net.Listen("tcp", at)
+		must(t, err)
+		connects := func(from *nettest.Namespace, within time.Duration) error {
+			return from.Do(func() error {
+				c, err := net.DialTimeout("tcp", at, within)
+				if err == nil {
+					c.Close()
+				}
+				return err
+			})
+		}
+		for _, from := range []*nettest.Namespace{w.a, w.b, w.c, w.host} {
+			if err := connects(from, time.Minute); err != nil {
+				t.Errorf("the name server at %s: %v", at, err)
+			}
+		}
+		for _, from := range []*nettest.Namespace{w.d, w.outside} {
+			if connects(from, 300*time.Millisecond) == nil {
+				t.Errorf("the name server at %s answers others", at)
+			}
+		}
+		l.Close()
+	}
+}
+
 // checkIsolation has guests make routes to each other by the host, which is how an
 // isolated one of a bridge could be reached past the bridge.
 func (w *world) checkIsolation(t *testing.T) {
@@ -167,6 +198,17 @@ func (w *world) checkIsolation(t *testing.T) {
 		}
 	}
 	all.Wait()
+	// The guest's addresses keep it apart by themselves, whichever way a packet comes.
+	bare := w.nets[0]
+	bare.MAC = ""
+	must(t, nft.NetworkUp(t.Context(), tag, w.run, &bare))
+	for _, way := range ways[:2] {
+		for _, to := range way.to {
+			all.Go(func() { silent(t, way.what, way.from, "udp", to, w.port) })
+		}
+	}
+	all.Wait()
+	must(t, nft.NetworkUp(t.Context(), tag, w.run, &w.nets[0]))
 	for _, to := range []string{"10.99.1.4", "fd00:99:1::4", "10.99.2.5", "fd00:99:2::5"} {
 		reached(t, w.host, "tcp", to, w.port)
 	}
@@ -177,6 +219,7 @@ func (w *world) checkIsolation(t *testing.T) {
 
 // TestTakenPorts are refused by name, and only where something would be lost.
 func TestTakenPorts(t *testing.T) {
+	t.Parallel()
 	nettest.Host(t, func(t *testing.T) {
 		w := newWorld(t)
 		comm, err := os.ReadFile("/proc/self/comm")
