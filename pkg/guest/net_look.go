@@ -40,10 +40,12 @@ func (m *Manager) lookAtNetworks(ctx context.Context, list []*Info, want NetWant
 	if want&NetAddresses != 0 {
 		what |= within.Addresses
 	}
-	pids := make([]int, len(list)) // the reader may outlive this call
-	names := make([]string, len(list))
+	inits := make([]netInit, len(list)) // the reader may outlive this call
 	for i, info := range list {
-		pids[i], names[i] = *info.Pid, info.Name
+		inits[i] = netInit{name: info.Name, pid: *info.Pid}
+		if info.IDBase != nil && info.IDSize != nil {
+			inits[i].base, inits[i].size = *info.IDBase, *info.IDSize
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, netPatience)
 	defer cancel()
@@ -51,7 +53,7 @@ func (m *Manager) lookAtNetworks(ctx context.Context, list []*Info, want NetWant
 	if !ok {
 		return
 	}
-	for i, r := range within.Read(ctx, len(list), what, func(i int) (int, error) { return m.openNetwork(names[i], pids[i], hosts) }) {
+	for i, r := range within.Read(ctx, len(list), what, func(i int) (int, error) { return m.openNetwork(inits[i], hosts) }) {
 		if r.Err == nil {
 			list[i].network(r.Namespace, want)
 		}
@@ -75,7 +77,7 @@ func (m *Manager) hostLinks(ctx context.Context, name string, pid int) (indices 
 	if !ok {
 		return nil
 	}
-	list := within.Read(ctx, 1, within.Links, func(int) (int, error) { return m.openNetwork(name, pid, hosts) })
+	list := within.Read(ctx, 1, within.Links, func(int) (int, error) { return m.openNetwork(netInit{name: name, pid: pid}, hosts) })
 	if list[0].Err != nil {
 		return nil
 	}
@@ -176,17 +178,23 @@ func hostLink(index int) *string {
 	return &name
 }
 
-// openNetwork opens the network namespace of a guest's init, whose pid somebody has noted:
-// what is opened is looked at, as the pid may be another's by now. One that is the host's,
-// whose number is hosts, or another guest's is errNoNetwork; 0: that doesn't matter.
-func (m *Manager) openNetwork(name string, pid int, hosts uint64) (int, error) {
-	proc, err := unix.Open("/proc/"+strconv.Itoa(pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+// netInit is a guest's init as somebody has noted it.
+type netInit struct {
+	name       string
+	pid        int
+	base, size uint32 // the guest's own ids; none: they aren't known
+}
+
+// openNetwork opens the network namespace of a guest's init: what is opened is looked at, as
+// the pid may be another's by now. One that is the host's, whose number is hosts, or another
+// guest's is errNoNetwork; 0: that doesn't matter.
+func (m *Manager) openNetwork(of netInit, hosts uint64) (int, error) {
+	proc, err := unix.Open("/proc/"+strconv.Itoa(of.pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, errNoNetwork
 	}
 	defer unix.Close(proc)
-	groups, err := readProc(proc, "cgroup")
-	if err != nil || !m.inGroup(groups, name) {
+	if !m.isOf(of, proc) {
 		return -1, errNoNetwork
 	}
 	ns, err := unix.Openat(proc, "ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
@@ -198,6 +206,17 @@ func (m *Manager) openNetwork(name string, pid int, hosts uint64) (int, error) {
 		return -1, errNoNetwork
 	}
 	return ns, nil
+}
+
+// isOf says whether an open process is of the guest: by who owns it, as no other guest of
+// the host has these ids; by its group, which takes much longer, where it has others.
+func (m *Manager) isOf(of netInit, proc int) bool {
+	var st unix.Stat_t
+	if of.size > 0 && unix.Fstat(proc, &st) == nil && st.Uid >= of.base && st.Uid-of.base < of.size {
+		return true
+	}
+	groups, err := readProc(proc, "cgroup")
+	return err == nil && m.inGroup(groups, of.name)
 }
 
 // inGroup says whether a process's /proc/PID/cgroup is that of one of the guest's.

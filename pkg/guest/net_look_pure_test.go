@@ -36,8 +36,10 @@ func TestInGroup(t *testing.T) {
 			t.Errorf("%q: not %v", text, want)
 		}
 	}
-	if _, err := m.openNetwork("web", os.Getpid(), 0); err != errNoNetwork {
-		t.Errorf("a process of another: %v", err)
+	for _, of := range []netInit{{name: "web", pid: os.Getpid()}, {name: "web", pid: os.Getpid(), base: 1, size: 65536}} {
+		if _, err := m.openNetwork(of, 0); err != errNoNetwork {
+			t.Errorf("a process of another: %v", err)
+		}
 	}
 }
 

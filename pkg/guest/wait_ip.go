@@ -61,7 +61,7 @@ func (m *Manager) waitIP(ctx context.Context, name string, o WaitOptions) error 
 // hasIP says whether the guest whose init that is has an address that others can reach it by,
 // be it one of a network that it shares.
 func (m *Manager) hasIP(ctx context.Context, name string, pid int) bool {
-	list := within.Read(ctx, 1, within.Addresses, func(int) (int, error) { return m.openNetwork(name, pid, 0) })
+	list := within.Read(ctx, 1, within.Addresses, func(int) (int, error) { return m.openNetwork(netInit{name: name, pid: pid}, 0) })
 	if list[0].Err != nil {
 		return false // it has just ended: the next look tells
 	}

@@ -27,7 +27,7 @@ func (f Format) ContentType() string {
 // Append writes the figures of all guests. A family of which no guest has a figure is left out.
 func Append(text []byte, list []guest.Info, f Format) []byte {
 	var b strings.Builder
-	b.Grow(4096 + 6000*len(list))
+	b.Grow(4096 + 7500*len(list))
 	for _, fam := range families() {
 		fam.write(&b, list, f)
 	}
