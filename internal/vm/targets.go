@@ -39,6 +39,7 @@ func targets() []target {
 		{Package: "pkg/guest/fdstore"},
 		{Package: "pkg/views/fuse"},
 		{Package: "pkg/vnet/guard", Skip: "Random"},
+		{Package: "pkg/vnet/networks", Tests: "^(TestNetworkOnAHost|TestDHCP)$"},
 		{Package: "pkg/vnet/shape"},
 		{Package: "pkg/guest", Tests: "^(TestBusyboxFromCreateToDestroy|TestGuestReboots|TestKillAndRestart|TestLimitsOfTheConfiguration|" +
 			"TestTwentyKillsOfTheMonitor|TestHolderDiesAlone|TestBothKilled|TestDevices|TestNestingIsTurnedOnLater|TestViewsAgree)$"},
