@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -22,6 +21,8 @@ import (
 const (
 	stopPatience = 2 * time.Second
 	killPatience = 10 * time.Second
+	// groupPatience is for a control group that nobody is in any more to be removable.
+	groupPatience = 500 * time.Millisecond
 )
 
 // daemon is a running dnsmasq that is known to be the network's.
@@ -94,15 +95,13 @@ func (p *daemon) ended(patience time.Duration) bool {
 // startDaemon runs dnsmasq in the background, in a control group of its own: whoever
 // needed the network first, a monitor or a shell, may be killed with all its group.
 func (d *dns) startDaemon(ctx context.Context, program string) error {
-	c := exec.CommandContext(ctx, program, configFlag+d.configPath())
-	c.Dir = "/"
-	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	attr := &syscall.SysProcAttr{Setsid: true}
 	group, err := d.makeGroup()
 	if err == nil {
 		defer unix.Close(group)
-		c.SysProcAttr.UseCgroupFD, c.SysProcAttr.CgroupFD = true, group
+		attr.UseCgroupFD, attr.CgroupFD = true, group
 	}
-	if err := run(c); err != nil {
+	if err := run(ctx, attr, program, configFlag+d.configPath()); err != nil {
 		return fmt.Errorf("cannot start dnsmasq for network %s: %w", d.net.Name, err)
 	}
 	return nil
@@ -174,9 +173,19 @@ func (s *Store) removeGroup() error {
 	if err != nil {
 		return nil // there is no v2 hierarchy, and no group
 	}
-	// EBUSY: another network has its dnsmasq there.
-	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.EBUSY) {
-		return fmt.Errorf("cannot remove control group of dnsmasq: %w", err)
+	for deadline := time.Now().Add(groupPatience); ; time.Sleep(time.Millisecond) {
+		err := os.Remove(dir)
+		if err == nil || errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		if !errors.Is(err, unix.EBUSY) {
+			return fmt.Errorf("cannot remove control group of dnsmasq: %w", err)
+		}
+		// Another network has its dnsmasq there, or what has just ended is still counted:
+		// Linux 6.18 and later do so for a moment.
+		if procs, err := os.ReadFile(filepath.Join(dir, "cgroup.procs")); err != nil || len(procs) > 0 || time.Now().After(deadline) {
+			return nil
+		}
 	}
 	os.Remove(filepath.Dir(dir))
 	return nil

@@ -10,6 +10,8 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -266,8 +268,15 @@ func (s *Store) tellNames(_ context.Context, l *ledger, names []string) error {
 	return nil
 }
 
-// run runs a program of the host's to its end; what it says on failure is in the error.
-func run(c *exec.Cmd) error {
+// run runs a program of the host's to its end, a minute at most; what it says on failure is
+// in the error.
+func run(ctx context.Context, attr *syscall.SysProcAttr, program string, args ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	c := exec.CommandContext(ctx, program, args...)
+	c.Dir, c.SysProcAttr = "/", attr
+	// A daemon that keeps its standard output isn't waited for.
+	c.WaitDelay = time.Second
 	c.Env = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}
 	out, err := c.CombinedOutput()
 	if err != nil {

@@ -9,5 +9,6 @@
 //	RUN/.net/networks/NAME   the networks that are up (package nft)
 //	RUN/.net/dns-NAME.pid    the dnsmasq of a network, with
 //	RUN/.net/dns-NAME.json   what it was started for
-//	RUN-dns/NAME/            what it reads: that it has no rights to read in RUN
+//	/run/sysct-dns/NAME/     what it reads, because it has no rights in RUN; with another
+//	                         instance's tag /run/sysct-dns-TAG
 package networks

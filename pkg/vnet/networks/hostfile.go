@@ -12,7 +12,6 @@ import (
 	"slices"
 
 	"github.com/sysct/sysct/internal/atomicfile"
-	"github.com/sysct/sysct/internal/flock"
 )
 
 const hostVersion = 1
@@ -77,7 +76,7 @@ func (s *Store) changeHost(ctx context.Context, change func(*hostFile) error) er
 	if err := makeDir(s.HostDir); err != nil {
 		return err
 	}
-	lock, err := flock.Acquire(ctx, filepath.Join(s.HostDir, "networks.lock"), false)
+	lock, err := acquire(ctx, filepath.Join(s.HostDir, "networks.lock"))
 	if err != nil {
 		return fmt.Errorf("cannot lock the host's subnets: %w", err)
 	}

@@ -86,7 +86,7 @@ func (s *Store) lockLedger(ctx context.Context) (*flock.Lock, error) {
 	if err := makeDir(filepath.Dir(s.ledgerPath())); err != nil {
 		return nil, err
 	}
-	lock, err := flock.Acquire(ctx, filepath.Join(s.StateDir, ".net", "ledger.lock"), false)
+	lock, err := acquire(ctx, filepath.Join(s.StateDir, ".net", "ledger.lock"))
 	if err != nil {
 		return nil, fmt.Errorf("cannot lock the ledger of addresses: %w", err)
 	}

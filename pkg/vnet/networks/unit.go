@@ -3,7 +3,6 @@ package networks
 import (
 	"context"
 	"fmt"
-	"os/exec"
 )
 
 // unit is the network's instance of etc/systemd/sysct-dns@.service.
@@ -21,7 +20,7 @@ func (d *dns) systemctl(ctx context.Context, verb string) error {
 	if err != nil {
 		return err
 	}
-	if err := run(exec.CommandContext(ctx, program, "--quiet", "--no-ask-password", verb, "--", d.unit())); err != nil {
+	if err := run(ctx, nil, program, "--quiet", "--no-ask-password", verb, "--", d.unit()); err != nil {
 		return fmt.Errorf("cannot %s %s: %w\nhint: journalctl -u %s", verb, d.unit(), err, d.unit())
 	}
 	return nil

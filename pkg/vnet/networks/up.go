@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/vishvananda/netlink"
 
@@ -81,11 +82,20 @@ func (s *Store) lock(ctx context.Context, name string) (*flock.Lock, error) {
 	if err := makeDir(dir); err != nil {
 		return nil, err
 	}
-	lock, err := flock.Acquire(ctx, filepath.Join(dir, "up-"+name+".lock"), false)
+	lock, err := acquire(ctx, filepath.Join(dir, "up-"+name+".lock"))
 	if err != nil {
 		return nil, fmt.Errorf("cannot lock network %s: %w", name, err)
 	}
 	return lock, nil
+}
+
+// patience bounds how long others are waited for: the error says which process it is.
+const patience = time.Minute
+
+func acquire(ctx context.Context, path string) (*flock.Lock, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return flock.Acquire(ctx, path, false)
 }
 
 // isUp says whether nothing lacks, by asking the kernel and reading a few files: it starts

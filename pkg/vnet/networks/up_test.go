@@ -3,6 +3,8 @@ package networks
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -24,7 +26,8 @@ func newStore(t *testing.T) *Store {
 	t.Helper()
 	dir := t.TempDir() // closed to dnsmasq's user, as a private instance's is
 	run := filepath.Join(dir, "run")
-	return &Store{Tag: "0123abcd", StateDir: dir, RunDir: run, Dir: filepath.Join(dir, ".networks"), HostDir: filepath.Join(dir, ".host"),
+	// What the machine has only once is named by the tag.
+	return &Store{Tag: fmt.Sprintf("%08x", rand.Uint32()), StateDir: dir, RunDir: run, Dir: filepath.Join(dir, ".networks"), HostDir: filepath.Join(dir, ".host"),
 		Warn: func(line string) { t.Log("warning:", line) }}
 }
 
