@@ -16,6 +16,7 @@ func files() map[string]string {
 		"./etc/sysct/templates/":                           "drwxr-xr-x",
 		"./usr/bin/sysct":                                  "-rwxr-xr-x",
 		"./usr/lib/sysct/sysct-helper":                     "-rwxr-xr-x",
+		"./usr/lib/sysct/sysct-net":                        "-rwxr-xr-x",
 		"./usr/lib/sysctl.d/50-sysct.conf":                 "-rw-r--r--",
 		"./usr/lib/tmpfiles.d/sysct.conf":                  "-rw-r--r--",
 		"./usr/share/bash-completion/completions/sysct":    "-rw-r--r--",
@@ -26,6 +27,7 @@ func files() map[string]string {
 		"./usr/share/doc/sysct/changelog.Debian.gz":        "-rw-r--r--",
 		"./usr/share/doc/sysct/changelog.gz":               "-rw-r--r--",
 		"./usr/share/doc/sysct/README.md.gz":               "-rw-r--r--",
+		"./usr/lib/systemd/system/sysct-dns@.service":      "-rw-r--r--",
 		"./usr/lib/systemd/system/sysct.service":           "-rw-r--r--",
 		"./usr/lib/systemd/system/sysct@.service":          "-rw-r--r--",
 	}
