@@ -41,6 +41,8 @@ func targets() []target {
 		{Package: "pkg/vnet/guard", Skip: "Random"},
 		{Package: "pkg/vnet/networks", Tests: "^(TestNetworkOnAHost|TestDHCP)$"},
 		{Package: "pkg/vnet/shape"},
+		{Package: "pkg/vnet/guard", Tests: "^(TestSamples|TestHostileGuest|TestLegalGuest|TestPort)$"},
+		{Package: "pkg/vnet/shape", Tests: "^TestGuardComesFirst$"},
 		{Package: "pkg/guest", Tests: "^(TestBusyboxFromCreateToDestroy|TestGuestReboots|TestKillAndRestart|TestLimitsOfTheConfiguration|" +
 			"TestTwentyKillsOfTheMonitor|TestHolderDiesAlone|TestBothKilled|TestDevices|TestNestingIsTurnedOnLater|TestViewsAgree)$"},
 	}
