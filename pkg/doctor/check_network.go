@@ -52,7 +52,7 @@ func bridgeFilter(h *Host) []Finding {
 		return fine("what guests of one bridge send each other passes no rules")
 	}
 	f := Finding{Severity: Note, Found: "net.bridge.bridge-nf-call-iptables is on: what guests of one bridge send each other passes the host's rules for forwarded packets",
-		Why:  "it is slower, and a guest doesn't reach its own published port by the host's address; Docker and Kubernetes turn it on for rules of theirs",
+		Why:  "it is slower, and by the host's address a guest doesn't reach its own published ports, nor an isolated one those of its bridge; Docker and Kubernetes turn it on for rules of theirs",
 		Mend: "sysctl -w net.bridge.bridge-nf-call-iptables=0 net.bridge.bridge-nf-call-ip6tables=0"}
 	rules, err := h.Network.Rules()
 	if err != nil {

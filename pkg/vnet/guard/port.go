@@ -15,7 +15,7 @@ type Port struct {
 	// for it nowhere else; nil: it learns the addresses from what comes in.
 	MAC net.HardwareAddr
 	// Isolate keeps the port apart from all others that are isolated. They reach those that
-	// aren't, and the bridge itself.
+	// aren't, and the bridge itself: see SetApart.
 	Isolate bool
 }
 

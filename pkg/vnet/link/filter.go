@@ -90,7 +90,27 @@ func (s *Session) bridgePort(i *vnet.Interface, index int) error {
 			return err
 		}
 	}
-	return guard.SetPort(s.host, index, guard.Port{MAC: mac, Isolate: i.Isolate})
+	if err := guard.SetPort(s.host, index, guard.Port{MAC: mac, Isolate: i.Isolate}); err != nil {
+		return err
+	}
+	return s.apart(i, index)
+}
+
+// apart keeps an isolated guest from those that aren't as well. A bridge of the host's own
+// may have others behind it, which are nobody's guests: there the ports' isolation has to do.
+func (s *Session) apart(i *vnet.Interface, index int) error {
+	if i.Network == "" || !i.Isolate && !s.changing {
+		return nil
+	}
+	var only net.HardwareAddr
+	if i.Isolate {
+		bridge, err := s.bridge(i)
+		if err != nil {
+			return err
+		}
+		only = bridge.HardwareAddr
+	}
+	return guard.SetApart(s.host, index, only)
 }
 
 // limit bounds how fast the interface is. A link that is new and has no bounds needs nothing.
