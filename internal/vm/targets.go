@@ -38,9 +38,7 @@ func targets() []target {
 		{Package: "pkg/doctor"},
 		{Package: "pkg/guest/fdstore"},
 		{Package: "pkg/views/fuse"},
-		{Package: "pkg/vnet/guard", Skip: "Random"},
 		{Package: "pkg/vnet/networks", Tests: "^(TestNetworkOnAHost|TestDHCP)$"},
-		{Package: "pkg/vnet/shape"},
 		{Package: "pkg/vnet/guard", Tests: "^(TestSamples|TestHostileGuest|TestLegalGuest|TestPort)$"},
 		{Package: "pkg/vnet/shape", Tests: "^TestGuardComesFirst$"},
 		{Package: "pkg/guest", Tests: "^(TestBusyboxFromCreateToDestroy|TestGuestReboots|TestKillAndRestart|TestLimitsOfTheConfiguration|" +
