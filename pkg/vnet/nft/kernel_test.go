@@ -108,6 +108,14 @@ func TestTheTableFollowsTheState(t *testing.T) {
 	if !strings.Contains(want, `tcp . 8080 comment "web" : 10.99.1.2 . 80`) {
 		t.Errorf("no published port:\n%s", want)
 	}
+	// Only the sets were filled anew, and it is as if all had been loaded.
+	if now := nft(t, "-a", "list", "tables"); now != handle {
+		t.Errorf("the table was loaded again for a guest: %s, then %s", handle, now)
+	}
+	must(t, Sync(ctx, tag, run))
+	if all := nft(t, "list", "ruleset"); all != want {
+		t.Errorf("refilled it was\n%s\nand is\n%s", want, all)
+	}
 	for _, harm := range []string{"flush ruleset", "flush table inet sysct_" + tag, "flush chain inet sysct_" + tag + " postrouting", "delete table inet sysct_" + tag} {
 		nft(t, harm)
 		must(t, Ensure(ctx, tag, run))

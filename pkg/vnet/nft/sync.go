@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"os"
 	"path/filepath"
 
@@ -132,30 +133,58 @@ func (f *files) sync(ctx context.Context, tag string, always bool) error {
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256([]byte(text))
-	digest := hex.EncodeToString(sum[:])
+	rules, err := Table(tag, Content{Networks: c.Networks})
+	if err != nil {
+		return err
+	}
+	now := loaded{Rules: digest(rules), Table: digest(text)}
 	if !always {
-		if same, err := f.isLoaded(tag, digest); err != nil || same {
+		was, err := f.loaded(tag)
+		if err != nil || was.Table == now.Table {
 			return err
+		}
+		if was.Rules == now.Rules {
+			if text, err = Refill(tag, c); err != nil {
+				return err
+			}
 		}
 	}
 	if err := Load(ctx, text); err != nil {
 		return err
 	}
-	chains, err := fingerprint(tag)
+	if now.Chains, err = fingerprint(tag); err != nil {
+		return err
+	}
+	data, err := json.Marshal(now)
 	if err != nil {
 		return err
 	}
-	return f.put("", loadedFile, []byte(digest+"\n"+chains+"\n"))
+	return f.put("", loadedFile, data)
 }
 
-// isLoaded says whether the kernel has the table of that digest, with as many rules as
-// it had when it was loaded.
-func (f *files) isLoaded(tag, digest string) (bool, error) {
-	was, err := os.ReadFile(filepath.Join(f.dir, loadedFile))
-	if err != nil || len(was) < len(digest) || string(was[:len(digest)]) != digest {
-		return false, nil
+// loaded is what the table was when it was loaded last: digests of the text of its rules
+// alone and of all, and the chains that the kernel then had.
+type loaded struct {
+	Rules  string `json:"rules"`
+	Table  string `json:"table"`
+	Chains string `json:"chains"`
+}
+
+// loaded is nothing if the table isn't there any more with as many rules as it had.
+func (f *files) loaded(tag string) (loaded, error) {
+	var was loaded
+	data, err := os.ReadFile(filepath.Join(f.dir, loadedFile))
+	if err != nil || json.Unmarshal(data, &was) != nil {
+		return loaded{}, nil // it is loaded anew
 	}
 	chains, err := fingerprint(tag)
-	return string(was) == digest+"\n"+chains+"\n", err
+	if err != nil || was.Chains != chains {
+		return loaded{}, err
+	}
+	return was, nil
+}
+
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
 }

@@ -56,14 +56,31 @@ func Table(tag string, c Content) (string, error) {
 	w.line("add table %s", name)
 	w.line("delete table %s", name)
 	w.open("table %s", name)
-	w.maps(c.Published)
-	w.isolated(c.Isolated)
-	w.set("bridges", "ifname", quoted(devices(nets)))
+	for _, s := range guestSets(c) {
+		w.set(s)
+	}
+	w.set(set{"bridges", "ifname", quoted(devices(nets))})
 	w.dstnat(nets)
 	w.srcnat(nets)
 	w.forward(nets)
 	w.input(nets)
 	w.shut()
+	return w.String(), nil
+}
+
+// Refill is the text that has the table's sets be those of c in one transaction, without
+// a change of its rules: the kernel is done with it sooner, as no rule has to be waited for.
+func Refill(tag string, c Content) (string, error) {
+	if err := check(tag, c); err != nil {
+		return "", err
+	}
+	w := &writer{}
+	for _, s := range guestSets(c) {
+		w.line("flush %s inet %s %s", s.word(), TableName(tag), s.name)
+		if len(s.elements) > 0 {
+			w.line("add element inet %s %s { %s }", TableName(tag), s.name, strings.Join(s.elements, ", "))
+		}
+	}
 	return w.String(), nil
 }
 
@@ -106,17 +123,20 @@ func (w *writer) shut() {
 	w.line("}")
 }
 
-// set writes a set, or with a type of two sides a map.
-func (w *writer) set(name, kind string, elements []string) {
-	word := "set"
-	if strings.Contains(kind, " : ") {
-		word = "map"
+// word is nft's for a set, or one whose type has two sides.
+func (s set) word() string {
+	if strings.Contains(s.kind, " : ") {
+		return "map"
 	}
-	w.open("%s %s", word, name)
-	w.line("type %s", kind)
-	if len(elements) > 0 {
+	return "set"
+}
+
+func (w *writer) set(s set) {
+	w.open("%s %s", s.word(), s.name)
+	w.line("type %s", s.kind)
+	if len(s.elements) > 0 {
 		w.line("elements = {")
-		for _, e := range elements {
+		for _, e := range s.elements {
 			w.line("\t%s,", e)
 		}
 		w.line("}")

@@ -9,28 +9,46 @@ import (
 	"github.com/sysct/sysct/pkg/vnet"
 )
 
-// maps writes the published ports: with an address of the host's and without, by family.
-func (w *writer) maps(list []Published) {
+// set is one of the table's sets, or with a type of two sides a map.
+type set struct {
+	name, kind string
+	elements   []string
+}
+
+// guestSets are those that change with guests that start and stop: the published ports,
+// with an address of the host's and without, and the addresses that no other guest reaches.
+func guestSets(c Content) []set {
+	var out []set
 	for _, f := range families {
-		at, any := map[string]string{}, map[string]string{}
-		for _, p := range list {
-			guest := f.guest(p)
-			if !guest.IsValid() || p.Address.IsValid() && p.Address.Is4() != f.four {
-				continue
-			}
-			key, to := fmt.Sprintf("%s . %d", p.Proto, p.Port), any
-			if p.Address.IsValid() && !p.Address.IsUnspecified() {
-				key, to = fmt.Sprintf("%s . %s", p.Address, key), at
-			}
-			value := fmt.Sprintf("comment %q : %s . %d", p.Guest, guest, p.To)
-			// One key with two values is refused by the kernel, and the whole table with it.
-			if has := to[key]; has == "" || value < has {
-				to[key] = value
-			}
-		}
-		w.set("at"+f.digit, fmt.Sprintf("%s . inet_proto . inet_service : %s . inet_service", f.kind, f.kind), elements(at))
-		w.set("any"+f.digit, fmt.Sprintf("inet_proto . inet_service : %s . inet_service", f.kind), elements(any))
+		at, any := published(c.Published, f)
+		out = append(out, set{"at" + f.digit, fmt.Sprintf("%s . inet_proto . inet_service : %s . inet_service", f.kind, f.kind), at},
+			set{"any" + f.digit, fmt.Sprintf("inet_proto . inet_service : %s . inet_service", f.kind), any})
 	}
+	for _, f := range families {
+		out = append(out, set{"isolated" + f.digit, f.kind, isolated(c.Isolated, f)})
+	}
+	return out
+}
+
+// published are the elements of the two maps of a family.
+func published(list []Published, f family) (withAddress, without []string) {
+	at, any := map[string]string{}, map[string]string{}
+	for _, p := range list {
+		guest := f.guest(p)
+		if !guest.IsValid() || p.Address.IsValid() && p.Address.Is4() != f.four {
+			continue
+		}
+		key, to := fmt.Sprintf("%s . %d", p.Proto, p.Port), any
+		if p.Address.IsValid() && !p.Address.IsUnspecified() {
+			key, to = fmt.Sprintf("%s . %s", p.Address, key), at
+		}
+		value := fmt.Sprintf("comment %q : %s . %d", p.Guest, guest, p.To)
+		// One key with two values is refused by the kernel, and the whole table with it.
+		if has := to[key]; has == "" || value < has {
+			to[key] = value
+		}
+	}
+	return elements(at), elements(any)
 }
 
 // elements are a map's, in an order of their own.
@@ -57,20 +75,18 @@ func (f family) guest(p Published) netip.Addr {
 	return p.Guest6
 }
 
-// isolated writes the addresses that no other guest reaches.
-func (w *writer) isolated(list []Isolated) {
-	for _, f := range families {
-		var out []string
-		for _, g := range list {
-			for _, a := range g.Addresses {
-				if a.Is4() == f.four {
-					out = append(out, a.String())
-				}
+// isolated are the addresses of a family that no other guest reaches.
+func isolated(list []Isolated, f family) []string {
+	var out []string
+	for _, g := range list {
+		for _, a := range g.Addresses {
+			if a.Is4() == f.four {
+				out = append(out, a.String())
 			}
 		}
-		slices.Sort(out)
-		w.set("isolated"+f.digit, f.kind, slices.Compact(out))
 	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // dstnat writes the chains that published ports are sent on by: what comes in, and what
