@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,7 +32,7 @@ func TestNetwork(t *testing.T) {
 			test func(*testing.T, *world)
 		}{
 			{"names", testNames}, {"reach", testReach}, {"publish", testPublish}, {"isolation", testIsolation},
-			{"spoofing", testSpoofing}, {"dhcp", testDHCP}, {"repair", testRepair}, {"cycles", testCycles},
+			{"dhcp", testDHCP}, {"repair", testRepair}, {"cycles", testCycles}, {"spoofing", testSpoofing}, // which nobody recovers from
 		} {
 			t.Run(part.name, func(t *testing.T) { part.test(t, w) })
 		}
@@ -68,13 +69,13 @@ func (w *world) names() []string {
 // reaches asks an echo for its word, by both protocols.
 func reaches(from *nettest.Namespace, to netip.Addr, port uint16, within time.Duration) (seen netip.Addr, err error) {
 	for _, proto := range []string{"tcp", "udp"} {
-		at, askErr := from.Ask(proto, netip.AddrPortFrom(to, port), within)
-		if askErr != nil {
-			err = errors.Join(err, fmt.Errorf("%s to %s: %w", proto, to, askErr))
+		at, err := from.Ask(proto, netip.AddrPortFrom(to, port), within)
+		if err != nil {
+			return netip.Addr{}, fmt.Errorf("%s to %s: %w", proto, to, err)
 		}
 		seen = at.Addr()
 	}
-	return seen, err
+	return seen, nil
 }
 
 // testNames: each guest knows itself and the others, and names of the internet; the
@@ -151,7 +152,7 @@ func testReach(t *testing.T, w *world) {
 // answered too, and 127.0.0.1 and ::1 where it was asked for.
 func testPublish(t *testing.T, w *world) {
 	_, gate4, gate6 := w.bridge(t)
-	web, tiny := w.look(t, "web"), w.look(t, "tiny")
+	tiny := w.look(t, "tiny")
 	outside4, outside6 := netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("2001:db8:1::1")
 	for _, c := range []struct {
 		who   string
@@ -169,7 +170,6 @@ func testPublish(t *testing.T, w *world) {
 		{"the host", w.host, "tcp", w.internet.Host6.Addr(), 8080, gate6},
 		{"tiny", tiny.net, "tcp", w.internet.Host4.Addr(), 8080, gate4},
 		{"tiny", tiny.net, "tcp", w.internet.Host6.Addr(), 8080, gate6},
-		{"web", web.net, "tcp", w.internet.Host4.Addr(), 8080, gate4},
 		{"the host", w.host, "tcp", netip.MustParseAddr("127.0.0.1"), 8082, gate4},
 		{"the host", w.host, "tcp", netip.MustParseAddr("::1"), 8082, gate6},
 	} {
@@ -183,11 +183,6 @@ func testPublish(t *testing.T, w *world) {
 			t.Errorf("port %d of 127.0.0.1 answers", port)
 		}
 	}
-	// Guests aren't reached from outside by another way.
-	w.internet.IP(t, "route add "+web.v4.String()+" via 198.51.100.2")
-	if _, err := w.internet.Ask("tcp", netip.AddrPortFrom(web.v4, echoPort), silence); err == nil {
-		t.Logf("note: the internet reaches %s by a route of its own", web.v4)
-	}
 }
 
 // testIsolation: one that is kept apart reaches the host and the internet and no guest.
@@ -199,15 +194,19 @@ func testIsolation(t *testing.T, w *world) {
 			t.Errorf("the guest that is kept apart doesn't reach %s: %v", to, err)
 		}
 	}
+	var asked sync.WaitGroup
 	for _, pair := range [][2]*guest{{lone, web}, {web, lone}, {lone, other}, {other, lone}} {
 		for _, to := range []netip.Addr{pair[1].v4, pair[1].v6} {
 			for _, proto := range []string{"tcp", "udp"} {
-				if _, err := pair[0].net.Ask(proto, netip.AddrPortFrom(to, echoPort), silence); err == nil {
-					t.Errorf("%s reaches %s by %s to %s", pair[0].name, pair[1].name, proto, to)
-				}
+				asked.Go(func() {
+					if _, err := pair[0].net.Ask(proto, netip.AddrPortFrom(to, echoPort), silence); err == nil {
+						t.Errorf("%s reaches %s by %s to %s", pair[0].name, pair[1].name, proto, to)
+					}
+				})
 			}
 		}
 	}
+	asked.Wait()
 	// Nor by way of the host, which is asked to pass it on.
 	lone.net.IP(t, "route add "+web.v4.String()+" via "+gate4.String(), "route add "+web.v6.String()+" via "+gate6.String())
 	for _, to := range []netip.Addr{web.v4, web.v6} {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/sysct/sysct/internal/nettest"
 	"github.com/sysct/sysct/internal/testimages"
+	"github.com/sysct/sysct/pkg/guest/spec"
 )
 
 // patience is how long something may take that has to come, and silence how long
@@ -207,6 +208,9 @@ func eventually(t testing.TB, what string, check func() error) {
 	t.Errorf("not so: %s: %v", what, err)
 }
 
+// tag is in the names of what the host has only once.
+func (w *world) tag() string { return spec.Tag(w.top + "/lib") }
+
 // left tells what of sysct's is in the host.
 func (w *world) left(t testing.TB) error {
 	var err error
@@ -219,9 +223,13 @@ func (w *world) left(t testing.TB) error {
 	for _, table := range nettest.Tables(t) {
 		err = errors.Join(err, errors.New(table))
 	}
+	made, _ := filepath.Glob("/run/*" + w.tag() + "*")
+	for _, path := range made {
+		err = errors.Join(err, errors.New(path))
+	}
 	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, f := range files {
-		if text, readErr := os.ReadFile(f); readErr == nil && bytes.Contains(text, []byte(w.top)) {
+		if text, readErr := os.ReadFile(f); readErr == nil && (bytes.Contains(text, []byte(w.top)) || bytes.Contains(text, []byte(w.tag()))) {
 			err = errors.Join(err, fmt.Errorf("process %s: %q", f, text))
 		}
 	}
