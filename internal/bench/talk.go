@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -99,8 +98,11 @@ func talk(conn net.Conn) {
 func dialTalk(proto string, to netip.Addr) (net.Conn, error) {
 	for end := time.Now().Add(signalLimit); ; time.Sleep(10 * time.Millisecond) {
 		conn, err := net.DialTimeout(proto, netip.AddrPortFrom(to, talkPort).String(), time.Second)
-		if err == nil || time.Now().After(end) {
-			return conn, err
+		if err == nil {
+			return conn, conn.SetDeadline(time.Now().Add(signalLimit))
+		}
+		if time.Now().After(end) {
+			return nil, err
 		}
 	}
 }
@@ -162,28 +164,28 @@ func roundTrips(proto string, to netip.Addr, count int) ([]float64, error) {
 		}
 	}
 	word, answer := make([]byte, 64), make([]byte, 64)
-	times := make([]float64, 0, count)
-	for range count {
-		conn.SetDeadline(time.Now().Add(signalLimit))
-		begin := time.Now()
+	trip := func(within time.Duration) error {
+		conn.SetDeadline(time.Now().Add(within))
 		if _, err := conn.Write(word); err != nil {
-			if proto == "udp" && len(times) == 0 {
-				time.Sleep(10 * time.Millisecond) // it doesn't listen yet, and said so
-				continue
-			}
+			return err
+		}
+		_, err := io.ReadFull(conn, answer)
+		return err
+	}
+	for end := time.Now().Add(signalLimit); ; time.Sleep(10 * time.Millisecond) { // it may not listen yet
+		if err := trip(time.Second); err == nil {
+			break
+		} else if proto == "tcp" || time.Now().After(end) {
 			return nil, err
 		}
-		if _, err := io.ReadFull(conn, answer); err != nil {
-			if proto == "udp" && len(times) == 0 {
-				time.Sleep(10 * time.Millisecond)
-				continue
-			}
+	}
+	times := make([]float64, 0, count)
+	for range count {
+		begin := time.Now()
+		if err := trip(signalLimit); err != nil {
 			return nil, err
 		}
 		times = append(times, float64(time.Since(begin))/float64(time.Microsecond))
-	}
-	if len(times) == 0 {
-		return nil, errors.New("there was no answer")
 	}
 	slices.Sort(times)
 	return []float64{times[len(times)/2]}, nil
