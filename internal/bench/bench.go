@@ -23,7 +23,7 @@ type bench struct {
 	peers []peer   // see class
 	// netPeers are sysct and LXC with guests on a bridge, hand is what these are measured by.
 	netPeers []peer
-	hand     *byHand
+	hand     byHand
 	sysct    *sysct
 	lxcfs    *lxcfs
 	// pivots are control groups of LXC's that were there before.
@@ -60,7 +60,7 @@ func open(ctx context.Context, o options) (*bench, error) {
 		&lxc{b: b, letter: "u", about: "LXC, user namespace", config: userNamespace, direct: true},
 	}
 	b.netPeers = []peer{networked{b.sysct}, &lxc{b: b, letter: "n", about: "LXC, bridge, hooks cleared", config: onBridge}}
-	b.hand = &byHand{b: b}
+	b.hand = byHand{b.sysct}
 	b.sweep()
 	for _, d := range []string{"lib", "log", "lxc-c", "lxc-a", "lxc-u", "lxc-n"} {
 		// LXC's guests with a user namespace have to get through.

@@ -4,19 +4,15 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // networked is sysct with guests on its default network.
 type networked struct{ *sysct }
 
 func (s networked) title() string            { return "sysct, bridge" }
-func (s networked) name(short string) string { return "bench-n-" + short }
+func (s networked) name(short string) string { return "bench-b-" + short }
 
 func (s networked) make(name string, k kind) error {
 	argv := append([]string{s.bin, "-q", "create", name, "--net", "sysctbr0", "-B", "dir"}, k.template()...)
@@ -32,54 +28,41 @@ const lxcBridge = "benchlxc0"
 // onBridge is what a guest on LXC's bridge has in its configuration.
 const onBridge = hooksCleared + "lxc.net.0.type = veth\nlxc.net.0.link = " + lxcBridge + "\nlxc.net.0.flags = up\n"
 
-// byHand is a namespace with a veth on a bridge, made with ip, with nothing in the way.
-type byHand struct {
-	b    *bench
-	hold *exec.Cmd // is in the namespace
-}
+// byHand is sysct with guests that have no network but a veth on a bridge which ip makes
+// for them, with nothing in the way: all else is the same.
+type byHand struct{ *sysct }
 
-// The subnet that was made by hand.
+// The subnet that is made by hand.
 const (
 	handBridge = "benchhand0"
 	handHost   = "198.18.0.1"
 	handGuest  = "198.18.0.2"
 )
 
-func (h *byHand) title() string                           { return "by hand" }
-func (h *byHand) name(short string) string                { return "bench-h-" + short }
-func (h *byHand) creation(string, kind) ([]string, error) { return nil, nil }
-func (h *byHand) rootfs(string) string                    { return h.b.dir }
-func (h *byHand) monitor(string) (int, error)             { return 0, nil }
-func (h *byHand) argv(verb, string, ...string) []string   { return nil }
-func (h *byHand) make(string, kind) error                 { return nil }
-func (h *byHand) in(argv ...string) []string {
-	return append([]string{"nsenter", "--net", "-t", fmt.Sprint(h.hold.Process.Pid)}, argv...)
-}
+func (h byHand) title() string            { return "by hand" }
+func (h byHand) name(short string) string { return "bench-h-" + short }
 
-// open makes namespace and links; close takes them away.
-func (h *byHand) open() error {
-	h.hold = exec.Command("sleep", "infinity")
-	h.hold.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Pdeathsig: unix.SIGKILL}
-	if err := h.hold.Start(); err != nil {
+// link makes the links of a running guest. Its veth goes with it, the bridge stays.
+func (h byHand) link(name string) error {
+	info, err := h.info(name)
+	if err != nil {
 		return err
 	}
+	in := []string{"nsenter", "--net", "-t", fmt.Sprint(info.Pid), "ip"}
+	if _, err := net.InterfaceByName(handBridge); err != nil {
+		err := h.b.all(
+			[]string{"ip", "link", "add", handBridge, "type", "bridge"},
+			[]string{"ip", "addr", "add", handHost + "/24", "dev", handBridge},
+			[]string{"ip", "link", "set", handBridge, "up"})
+		if err != nil {
+			return err
+		}
+	}
 	return h.b.all(
-		[]string{"ip", "link", "add", handBridge, "type", "bridge"},
-		[]string{"ip", "addr", "add", handHost + "/24", "dev", handBridge},
-		[]string{"ip", "link", "set", handBridge, "up"},
-		[]string{"ip", "link", "add", "benchhand1", "type", "veth", "peer", "name", "eth0", "netns", fmt.Sprint(h.hold.Process.Pid)},
+		[]string{"ip", "link", "add", "benchhand1", "type", "veth", "peer", "name", "eth0", "netns", fmt.Sprint(info.Pid)},
 		[]string{"ip", "link", "set", "benchhand1", "master", handBridge, "up"},
-		h.in("ip", "link", "set", "lo", "up"),
-		h.in("ip", "addr", "add", handGuest+"/24", "dev", "eth0"),
-		h.in("ip", "link", "set", "eth0", "up"),
-	)
-}
-
-func (h *byHand) close() error {
-	err := h.b.all([]string{"ip", "link", "del", handBridge}, []string{"ip", "link", "del", "benchhand1"})
-	h.hold.Process.Kill()
-	h.hold.Wait() // it was killed
-	return err
+		append(in, "addr", "add", handGuest+"/24", "dev", "eth0"),
+		append(in, "link", "set", "eth0", "up"))
 }
 
 // all runs commands one after the other.

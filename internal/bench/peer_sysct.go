@@ -59,6 +59,7 @@ func (s *sysct) monitor(name string) (int, error) { return process("sysct-helper
 
 type sysctInfo struct {
 	Image string `json:"image"`
+	Pid   int    `json:"pid"`
 }
 
 func (s *sysct) info(name string) (info sysctInfo, err error) {

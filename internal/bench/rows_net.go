@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -144,18 +143,20 @@ func (s networked) gateway() (netip.Addr, error) {
 	return netip.Addr{}, errors.New("sysct's bridge isn't there")
 }
 
-// talkRow is a figure of what goes between the host and a guest, or a namespace that was
-// made by hand.
+// talkRow is a figure of what goes between the host and a guest.
 func talkRow(measure func(netip.Addr) ([]float64, error)) func(*bench, peer) (*probe, error) {
 	return func(b *bench, p peer) (*probe, error) {
-		if h, ok := p.(*byHand); ok {
-			return h.talk(measure)
-		}
 		name, end, err := b.reader(p)
 		if err != nil {
 			return nil, err
 		}
-		addr, err := p.(networked).address(name)
+		addr := netip.MustParseAddr(handGuest)
+		switch p := p.(type) {
+		case networked:
+			addr, err = p.address(name)
+		case byHand:
+			err = p.link(name)
+		}
 		if err != nil {
 			return nil, errors.Join(err, end())
 		}
@@ -170,25 +171,4 @@ func talkRow(measure func(netip.Addr) ([]float64, error)) func(*bench, peer) (*p
 		}
 		return &probe{run: func() ([]float64, error) { return measure(addr) }, close: close}, nil
 	}
-}
-
-// talk is such a row's probe of the namespace that is made by hand.
-func (h *byHand) talk(measure func(netip.Addr) ([]float64, error)) (*probe, error) {
-	self, err := os.Executable()
-	if err == nil {
-		err = h.open()
-	}
-	if err != nil {
-		return nil, err
-	}
-	server, err := h.b.spawn(h.in(self, talkWord))
-	if err != nil {
-		return nil, errors.Join(err, h.close())
-	}
-	close := func() error {
-		server.Process.Kill()
-		server.Wait() // it was killed
-		return h.close()
-	}
-	return &probe{run: func() ([]float64, error) { return measure(netip.MustParseAddr(handGuest)) }, close: close}, nil
 }
