@@ -83,12 +83,17 @@ func (s *Session) filter(i *vnet.Interface) error {
 
 // bridgePort has the bridge look for nobody else behind the port.
 func (s *Session) bridgePort(i *vnet.Interface, index int) error {
-	var mac net.HardwareAddr
-	var err error
-	if i.Filter {
-		if mac, err = hardware(i.MAC); err != nil {
-			return err
+	mac, err := hardware(i.MAC)
+	if err != nil {
+		return err
+	}
+	if !i.Filter && mac != nil {
+		if s.changing { // the entry that the guard needs would outlive it
+			if err := guard.FreePort(s.host, index, mac); err != nil {
+				return err
+			}
 		}
+		mac = nil // the bridge learns what is behind the port
 	}
 	if err := guard.SetPort(s.host, index, guard.Port{MAC: mac, Isolate: i.Isolate}); err != nil {
 		return err

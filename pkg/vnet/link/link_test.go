@@ -137,6 +137,7 @@ func TestChange(t *testing.T) {
 
 		to := &vnet.Setup{Tag: "0123abcd", Guest: "web", Interfaces: []vnet.Interface{web().Interfaces[0], web().Interfaces[2]}}
 		eth0 := &to.Interfaces[0]
+		eth0.Filter = false
 		eth0.MTU, eth0.Ingress, eth0.Egress, eth0.Isolate = 1300, 0, 0, false
 		eth0.Addresses = []netip.Prefix{netip.MustParsePrefix("10.9.0.3/24")}
 		eth0.Gateways = nil
@@ -153,8 +154,14 @@ func TestChange(t *testing.T) {
 		if shaped := host.Run(t, "tc", "qdisc", "show"); strings.Contains(shaped, "tbf") {
 			t.Errorf("limits are left:\n%s", shaped)
 		}
-		// The guard goes with the addresses.
 		guest.Run(t, "busybox", "ping", "-c", "1", "-W", "5", "10.9.0.1")
+		if left := host.Run(t, "tc", "filter", "show", "dev", eth0.Host, "ingress"); strings.Contains(left, "bpf") {
+			t.Errorf("the guard is left: %s", left)
+		}
+		if left := host.Run(t, "bridge", "fdb", "show", "dev", eth0.Host); strings.Contains(left, "02:00:00:00:00:01") && strings.Contains(left, "sticky") {
+			t.Errorf("the guard's entry is left: %s", left)
+		}
+		has(t, host.Run(t, "ip", "-d", "-o", "link", "show", eth0.Host), "learning on", "isolated off")
 
 		bad := &vnet.Setup{Tag: "0123abcd", Guest: "web", Interfaces: []vnet.Interface{*eth0, {Name: "x0", Type: vnet.TypeMacvlan, Parent: "nowhere"}}}
 		bad.Interfaces[0].MTU = 1200
