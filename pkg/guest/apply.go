@@ -136,6 +136,11 @@ func (m *Manager) applyAll(ctx context.Context, a *Applying) error {
 	if a.Applied && a.change.Limits != nil {
 		m.tellShares(ctx, a.plan, &a.plan.Limits, a.change.Limits)
 	}
+	if a.Applied && a.change.Net != nil {
+		if err := m.leaveNetworks(ctx, a.change.Net, a.Name); err != nil {
+			m.opt.Warn(oneLine(err)) // the next start tries again
+		}
+	}
 	if a.Applied && len(a.change.Anew) > 0 {
 		m.warnOfStill(a)
 	}

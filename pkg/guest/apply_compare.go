@@ -49,7 +49,7 @@ func (a *Applying) compare(cfg *spec.Guest, lim limits.Limits, net *liveNetwork,
 			k.Effect, k.Reason = KeyRefused, reason
 			delete(refused, d.Key)
 		case isNetwork(d.Key) && net.err != nil:
-			k.Effect, k.Reason = KeyRefused, oneLine(net.err)
+			k.Effect, k.Reason = KeyRefused, strings.TrimPrefix(oneLine(net.err), d.Key+": ")
 		case isNetwork(d.Key) && !net.possible: // counts from the next start on
 		case putLive(d.Key, d.Change):
 			net.wanted = net.wanted || isNetwork(d.Key)

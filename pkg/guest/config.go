@@ -235,6 +235,9 @@ func (m *Manager) replaceConfig(ctx context.Context, dir int, name string, old *
 	if err := m.fitsOthers(name, before, after); err != nil {
 		return nil, err
 	}
+	if err := m.fitsNetwork(ctx, name, before, after); err != nil {
+		return nil, err
+	}
 	change := &ConfigChange{Keys: spec.Diff(before, after)}
 	same := string(data) == string(old.Data)
 	if same && len(named) == 0 {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"reflect"
 	"slices"
 
 	"github.com/sysct/sysct/pkg/guest/monitor"
@@ -36,7 +37,7 @@ func (m *Manager) networkKind(name string, cfg *spec.Guest) (space.Plan, error) 
 func (m *Manager) planNetwork(ctx context.Context, plan *monitor.Plan, cfg *spec.Guest, id *state.Identity) error {
 	net := &plan.Context.Net
 	if !net.Private || !hasInterfaces(cfg) {
-		plan.Context.Resolv = resolvConf(nil, cfg)
+		plan.Context.Resolv = m.othersResolv(ctx, net, cfg)
 		return nil
 	}
 	setup, err := m.networkSetup(ctx, plan.Name, cfg, id)
@@ -49,6 +50,23 @@ func (m *Manager) planNetwork(ctx context.Context, plan *monitor.Plan, cfg *spec
 	plan.Context.Resolv = resolvConf(setup, cfg)
 	net.Setup, err = json.Marshal(setup)
 	return err
+}
+
+// leaveNetworks frees the addresses of interfaces that a guest has no more.
+func (m *Manager) leaveNetworks(ctx context.Context, plan *space.Plan, name string) error {
+	s := &vnet.Setup{}
+	if len(plan.Setup) > 0 {
+		if err := json.Unmarshal(plan.Setup, s); err != nil {
+			return err
+		}
+	}
+	keep := []string{}
+	for _, i := range s.Interfaces {
+		if i.Network != "" {
+			keep = append(keep, i.Name)
+		}
+	}
+	return networkError(m.networks().Leave(ctx, name, keep))
 }
 
 func hasInterfaces(cfg *spec.Guest) bool {
@@ -67,13 +85,56 @@ func (m *Manager) networkSetup(ctx context.Context, name string, cfg *spec.Guest
 		}
 		is, err := m.networkInterface(ctx, s, n, i, id, !gateways)
 		if err != nil {
-			return nil, fmt.Errorf("net[%d]: %w", i, err)
+			return nil, fmt.Errorf("net[%d]: %w", i, networkError(err))
+		}
+		if err := fitsMTU(is, s); err != nil {
+			return nil, fmt.Errorf("net[%d].mtu: %w", i, err)
 		}
 		gateways = gateways || len(is.Gateways) > 0
 		s.Interfaces = append(s.Interfaces, *is)
 	}
 	publishes(s, cfg)
 	return s, nil
+}
+
+// fitsMTU refuses packets that are too small for IPv6, whose addresses the kernel takes away
+// then, or that are larger than the network carries.
+func fitsMTU(is *vnet.Interface, s *vnet.Setup) error {
+	if is.MTU == 0 {
+		return nil
+	}
+	const leastOfIPv6 = 1280 // RFC 8200
+	if is.MTU < leastOfIPv6 && slices.ContainsFunc(is.Addresses, func(p netip.Prefix) bool { return p.Addr().Is6() }) {
+		return as(ErrConfig, fmt.Errorf("%d is too little for IPv6, which the interface has: the least is %d", is.MTU, leastOfIPv6))
+	}
+	for _, n := range s.Networks {
+		most := n.MTU
+		if most == 0 {
+			most = 1500
+		}
+		if n.Name == is.Network && is.MTU > most {
+			return as(ErrConfig, fmt.Errorf("%d is too much: network %s carries %d\nhint: mtu in its file", is.MTU, n.Name, most))
+		}
+	}
+	return nil
+}
+
+// fitsNetwork says of a guest that doesn't run whether the host can give it the network that
+// it is to have. What isn't about the network isn't looked at.
+func (m *Manager) fitsNetwork(ctx context.Context, name string, before, after *spec.Guest) error {
+	same := reflect.DeepEqual(before.Net, after.Net) && reflect.DeepEqual(before.Publish, after.Publish)
+	if same || !hasInterfaces(after) {
+		return nil
+	}
+	if running, err := m.populated(name); err != nil || running {
+		return err // what changes it says so itself
+	}
+	id, err := m.identity(name)
+	if err != nil {
+		return nil // a start says what is wrong
+	}
+	_, err = m.networkSetup(ctx, name, after, id)
+	return err
 }
 
 // networkInterface chooses one interface.
@@ -93,7 +154,7 @@ func (m *Manager) networkInterface(ctx context.Context, s *vnet.Setup, n *spec.N
 		is.Egress = uint64(*n.Limits.Egress)
 	}
 	if is.MAC == "" && is.Type != vnet.TypePhys && is.Type != vnet.TypeIpvlan {
-		is.MAC = guestMAC(id, i)
+		is.MAC = guestMAC(id, is.Name)
 	}
 	for _, text := range slices.Concat(n.IPv4, n.IPv6) {
 		p, err := spec.ParseAddress(text)

@@ -1,11 +1,13 @@
 package guest
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/guest/state"
 	"github.com/sysct/sysct/pkg/vnet"
+	"github.com/sysct/sysct/pkg/vnet/space"
 )
 
 // newMAC makes the address of a new guest's first interface: random, locally administered.
@@ -27,18 +30,18 @@ func newMAC() (string, error) {
 	return mac.String(), nil
 }
 
-// guestMAC is the address of a guest's i-th interface: those that it has by its identity, then
-// ones that are made from the first. A guest from before it had one has them from the rest of
-// its identity.
-func guestMAC(id *state.Identity, i int) string {
-	if i < len(id.MACs) {
-		return id.MACs[i]
+// guestMAC is the address of a guest's interface: eth0 has the one of its identity, others
+// have ones that are made from it, by their names, so that they stay when another goes. A
+// guest from before it had one has them from the rest of its identity.
+func guestMAC(id *state.Identity, name string) string {
+	if name == "eth0" && len(id.MACs) > 0 {
+		return id.MACs[0]
 	}
 	seed := fmt.Sprintf("%s %d", id.MachineID, id.CreatedAt.UnixNano())
 	if len(id.MACs) > 0 {
 		seed = id.MACs[0]
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d", seed, i))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s", seed, name))
 	mac := net.HardwareAddr(sum[:6])
 	mac[0] = 0x02
 	return mac.String()
@@ -120,6 +123,34 @@ func gatewaysOf(n *spec.Net, auto []netip.Addr, first bool) ([]netip.Addr, error
 		list = append(list, a)
 	}
 	return list, nil
+}
+
+// othersResolv is the resolv.conf of a guest that has somebody else's network: the host's own
+// servers, or what the other guest has.
+func (m *Manager) othersResolv(ctx context.Context, net *space.Plan, cfg *spec.Guest) string {
+	if net.Private || !cfg.DNS.Write || len(cfg.DNS.Servers) > 0 {
+		return resolvConf(nil, cfg)
+	}
+	if net.Share != "" {
+		if other, err := m.runningPlan(ctx, net.Share); err == nil {
+			return other.Context.Resolv
+		}
+		return ""
+	}
+	text, err := os.ReadFile("/etc/resolv.conf")
+	if err != nil {
+		return ""
+	}
+	var lines strings.Builder
+	for line := range strings.Lines(string(text)) {
+		if w := strings.Fields(line); len(w) > 1 && slices.Contains([]string{"nameserver", "search", "domain", "options"}, w[0]) {
+			lines.WriteString(strings.Join(w, " ") + "\n")
+		}
+	}
+	if lines.Len() == 0 {
+		return ""
+	}
+	return proto.ResolvMark + lines.String()
 }
 
 // resolvConf is the text of a guest's /etc/resolv.conf; "": it isn't written. Without a

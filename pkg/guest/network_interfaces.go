@@ -63,5 +63,11 @@ func (m *Manager) RemoveInterface(ctx context.Context, name, iface string) (*Con
 		}
 		return nil, as(ErrConfig, fmt.Errorf("it has no interface %q by its own configuration: it has %s", iface, has))
 	}
-	return m.SetConfig(ctx, name, append(changes, spec.Change{Key: fmt.Sprintf("net[%d]", at), Unset: true}))
+	// First, and of no effect but in the file: places change with the removal.
+	if len(changes) > 0 {
+		if _, err := m.SetConfig(ctx, name, changes); err != nil {
+			return nil, err
+		}
+	}
+	return m.SetConfig(ctx, name, []spec.Change{{Key: fmt.Sprintf("net[%d]", at), Unset: true}})
 }

@@ -115,6 +115,9 @@ func (m *Manager) startPlan(ctx context.Context, name string) (*monitor.Plan, er
 	if err := m.planNetwork(ctx, plan, cfg, id); err != nil {
 		return nil, err
 	}
+	if err := m.leaveNetworks(ctx, &plan.Context.Net, name); err != nil {
+		return nil, err
+	}
 	if plan.Recover, err = m.startable(ctx, name); err != nil {
 		return nil, err
 	}

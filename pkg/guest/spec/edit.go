@@ -48,6 +48,9 @@ func (l *Layers) Edit(data []byte, name string, changes []Change) ([]byte, error
 		if err != nil {
 			return nil, err
 		}
+		if last := len(key) - 1; c.Unset && last > 0 && key[last].Index != tomltext.NoIndex {
+			key = key[:last] // the entries after one that goes take other places
+		}
 		text, keys = changed, append(keys, key)
 	}
 	_, err := l.Parse([]byte(text), name)

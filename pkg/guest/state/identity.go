@@ -29,7 +29,7 @@ type Identity struct {
 	Backend   string    `json:"backend"`    // how its root file system is stored: dir, overlay, btrfs
 	CreatedAt time.Time `json:"created_at"`
 	Layers    []string  `json:"layers,omitempty"` // shared ones between its own and the image, the top one first
-	MACs      []string  `json:"macs"`             // of its interfaces, in the order of [[net]]: 02:00:00:00:00:01
+	MACs      []string  `json:"macs"`             // of eth0, from which those of others are made: 02:00:00:00:00:01
 }
 
 // ReadIdentity reads state.json in the guest's directory dirfd. A missing file is

@@ -125,7 +125,7 @@ func find(s *vnet.Setup, name string) *vnet.Interface {
 
 // adjust changes what can be changed in place.
 func (s *Session) adjust(before, now *vnet.Interface) error {
-	if now.MTU != before.MTU && now.MTU != 0 {
+	if now.MTU != before.MTU {
 		if err := s.setMTU(now); err != nil {
 			return err
 		}
@@ -148,14 +148,35 @@ func (s *Session) setMTU(i *vnet.Interface) error {
 	if err != nil {
 		return err
 	}
+	mtu, err := s.mtuOf(i)
+	if err != nil {
+		return err
+	}
 	if i.Host != "" {
 		host, err := s.host.LinkByName(i.Host)
 		if err != nil {
 			return err
 		}
-		if err := s.host.LinkSetMTU(host, i.MTU); err != nil {
+		if err := s.host.LinkSetMTU(host, mtu); err != nil {
 			return err
 		}
 	}
-	return s.guest.LinkSetMTU(l, i.MTU)
+	return s.guest.LinkSetMTU(l, mtu)
+}
+
+// mtuOf is what an interface has if nothing is written: what its bridge or its parent has.
+func (s *Session) mtuOf(i *vnet.Interface) (int, error) {
+	if i.MTU != 0 {
+		return i.MTU, nil
+	}
+	from := i.Bridge
+	if from == "" && i.Type != vnet.TypeRouted {
+		from = i.Parent
+	}
+	if l, err := s.host.LinkByName(from); err == nil && from != "" {
+		return l.Attrs().MTU, nil
+	} else if from != "" && !missing(err) {
+		return 0, err
+	}
+	return 1500, nil
 }

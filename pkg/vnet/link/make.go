@@ -107,7 +107,7 @@ func hardware(text string) (net.HardwareAddr, error) {
 func (s *Session) bridge(i *vnet.Interface) (*netlink.Bridge, error) {
 	l, err := s.host.LinkByName(i.Bridge)
 	if err != nil {
-		return nil, fmt.Errorf("bridge %s: %w", i.Bridge, err)
+		return nil, noDevice(i.Bridge, err)
 	}
 	bridge, ok := l.(*netlink.Bridge)
 	if !ok {
@@ -129,6 +129,14 @@ func (s *Session) port(i *vnet.Interface) error {
 	return s.host.LinkSetMasterByIndex(host, bridge.Index)
 }
 
+// noDevice is the error for a device of the host that a configuration names.
+func noDevice(name string, err error) error {
+	if missing(err) {
+		return fmt.Errorf("the host has no device %s (ip -br link shows which it has)", name)
+	}
+	return fmt.Errorf("device %s: %w", name, err)
+}
+
 func (s *Session) hostUp(i *vnet.Interface) error {
 	host, err := s.host.LinkByName(i.Host)
 	if err != nil {
@@ -141,7 +149,7 @@ func (s *Session) hostUp(i *vnet.Interface) error {
 func (s *Session) derived(i *vnet.Interface) error {
 	parent, err := s.host.LinkByName(i.Parent)
 	if err != nil {
-		return fmt.Errorf("device %s: %w", i.Parent, err)
+		return noDevice(i.Parent, err)
 	}
 	mac, err := hardware(i.MAC)
 	if err != nil {

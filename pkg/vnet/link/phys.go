@@ -28,7 +28,7 @@ func (s *Session) move(i *vnet.Interface) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("device %s: %w", i.Parent, err)
+		return noDevice(i.Parent, err)
 	}
 	if l.Attrs().Index == 1 || strings.HasPrefix(l.Attrs().Alias, "sysct ") && !strings.HasPrefix(l.Attrs().Alias, s.alias(i)+was) {
 		return fmt.Errorf("device %s can't be given away: it is %s", i.Parent, l.Attrs().Alias)

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/sysct/sysct/pkg/vnet"
 )
@@ -64,6 +65,9 @@ func (l *ledger) give(n *vnet.Network, o Owner, wanted []netip.Prefix) (entry, e
 			continue
 		}
 		if old.Network == n.Name {
+			if o.MAC != "" && strings.EqualFold(old.MAC, o.MAC) && old.Guest != o.Guest {
+				return e, as(ErrConfig, "cannot have hardware address %s on network %s: it is guest %s's (%s)", o.MAC, n.Name, old.Guest, old.Interface)
+			}
 			for _, p := range old.Addresses {
 				others[p.Addr()] = old
 			}

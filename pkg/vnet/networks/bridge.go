@@ -94,8 +94,16 @@ func makeBridge(n *vnet.Network) error {
 	}
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name, attrs.HardwareAddr, attrs.MTU = n.Device, mac, n.MTU
-	if err := netlink.LinkAdd(&netlink.Bridge{LinkAttrs: attrs}); err != nil {
+	bridge := &netlink.Bridge{LinkAttrs: attrs}
+	if err := netlink.LinkAdd(bridge); err != nil {
 		return fmt.Errorf("cannot make bridge %s: %w", n.Device, err)
+	}
+	// A bridge takes the least MTU of its ports, a guest's, until one was set by hand; the
+	// kernel sees that only in a change.
+	for _, size := range []int{mtu(n) - 1, mtu(n)} {
+		if err := netlink.LinkSetMTU(bridge, size); err != nil {
+			return fmt.Errorf("cannot set MTU %d of bridge %s: %w", size, n.Device, err)
+		}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -130,6 +131,9 @@ func (s *Store) Create(ctx context.Context, name string, def *spec.Network) (*vn
 	if _, err := os.Lstat(s.path(name)); !errors.Is(err, fs.ErrNotExist) {
 		return nil, as(fs.ErrExist, "network %s exists: %s\nhint: edit that file, then sysct net up %s", name, s.path(name), name)
 	}
+	if err := apartFromHost(def); err != nil {
+		return nil, err
+	}
 	// First, so that a subnet that another network has leaves no file.
 	v4, v6, err := s.subnets(ctx, name, def)
 	if err != nil {
@@ -139,6 +143,25 @@ func (s *Store) Create(ctx context.Context, name string, def *spec.Network) (*vn
 		return nil, errors.Join(err, s.forget(ctx, name))
 	}
 	return s.network(name, def, v4, v6), nil
+}
+
+// apartFromHost refuses subnets that are written and that the host is in already: its own
+// routes would lead to the bridge.
+func apartFromHost(def *spec.Network) error {
+	routes, err := hostRoutes()
+	if err != nil {
+		return err
+	}
+	for _, text := range []string{def.IPv4, def.IPv6} {
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			continue // none, or one is chosen
+		}
+		if found := collisions(routes, 0, p); len(found) > 0 {
+			return as(ErrConfig, "cannot use subnet %s: the host has a route for a part of it already: %s", p.Masked(), found[0])
+		}
+	}
+	return nil
 }
 
 // Remove takes a network down and forgets it. The default network stays, as one without a

@@ -166,7 +166,15 @@ func (s *Store) Rename(ctx context.Context, from, to string) error {
 
 // Leave frees what a guest's interfaces have that aren't to be kept.
 func (s *Store) Leave(ctx context.Context, guest string, keep []string) error {
-	return s.unlessUnknown(ctx, guest, func(l *ledger) error { l.leave(guest, keep); return nil })
+	l, err := s.readLedger()
+	if err != nil {
+		return err
+	}
+	goes := func(e entry) bool { return e.Guest == guest && !slices.Contains(keep, e.Interface) }
+	if !slices.ContainsFunc(l.Entries, goes) {
+		return nil // nearly always: nobody is waited for
+	}
+	return s.changeLedger(ctx, func(l *ledger) error { l.leave(guest, keep); return nil })
 }
 
 // unlessUnknown changes the ledger if it has something of the guest's: neither file nor

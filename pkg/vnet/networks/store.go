@@ -82,7 +82,7 @@ func (s *Store) noNetwork(name string) error {
 	if near := nearest.Of(name, names); near != "" {
 		return as(ErrNoNetwork, "no such network: %s\nhint: did you mean %s?", name, near)
 	}
-	return as(ErrNoNetwork, "no such network: %s\nhint: sysct net create %s", name, name)
+	return as(ErrNoNetwork, "no such network: %s\nhint: sysct net ls shows those that are there, sysct net create makes one", name)
 }
 
 // Names lists the networks, sorted: the default one and those that have a file.
