@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"strconv"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sysct/sysct/internal/ownthread"
 	"github.com/sysct/sysct/pkg/context/ns"
 	"github.com/sysct/sysct/pkg/images/store"
 	"github.com/sysct/sysct/pkg/views"
@@ -33,18 +33,12 @@ type cloned struct {
 // children of the thread that unshares it. The thread ends with the goroutine,
 // so no later child inherits it.
 func cloneStage(s *Spec, cgroupFD, socket, net int, warn func(string)) (cloned, error) {
-	type result struct {
-		c   cloned
-		err error
-	}
-	ch := make(chan result)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread is spoilt
-		c, err := cloneHere(s, cgroupFD, socket, net, warn)
-		ch <- result{c, err}
-	}()
-	r := <-ch
-	return r.c, r.err
+	var c cloned
+	err := ownthread.Run(func() (err error) {
+		c, err = cloneHere(s, cgroupFD, socket, net, warn)
+		return err
+	})
+	return c, err
 }
 
 func cloneHere(s *Spec, cgroupFD, socket, net int, warn func(string)) (cloned, error) {

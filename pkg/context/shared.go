@@ -3,10 +3,10 @@ package context
 import (
 	"errors"
 	"os"
-	"runtime"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sysct/sysct/internal/ownthread"
 	"github.com/sysct/sysct/pkg/context/mounts"
 )
 
@@ -31,28 +31,23 @@ func (l *launch) dropShared() { closeFD(&l.shared) }
 // a sysfs shows the interfaces of the namespace that it was mounted in, and the guest's own
 // user namespace may not mount it, as that one isn't its.
 func (l *launch) openSharedSys() error {
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread is spoilt
-		done <- func() error {
-			if err := unix.Setns(l.shared, unix.CLONE_NEWNET); err != nil {
-				return os.NewSyscallError("setns", err)
-			}
-			fs, err := unix.Fsopen("sysfs", unix.FSOPEN_CLOEXEC)
-			if err != nil {
-				return &mounts.CallError{Call: "fsopen", Path: "sysfs", Err: err}
-			}
-			defer unix.Close(fs)
-			if err := unix.FsconfigCreate(fs); err != nil {
-				return &mounts.CallError{Call: "fsconfig", Path: "sysfs", Err: err}
-			}
-			fd, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, 0)
-			if err != nil {
-				return &mounts.CallError{Call: "fsmount", Path: "sysfs", Err: err}
-			}
-			l.sys = fd
-			return mounts.SetAttr(fd, mounts.AttrReadonly|mounts.AttrNosuid|mounts.AttrNodev|mounts.AttrNoexec)
-		}()
-	}()
-	return <-done
+	return ownthread.Run(func() error {
+		if err := unix.Setns(l.shared, unix.CLONE_NEWNET); err != nil {
+			return os.NewSyscallError("setns", err)
+		}
+		fs, err := unix.Fsopen("sysfs", unix.FSOPEN_CLOEXEC)
+		if err != nil {
+			return &mounts.CallError{Call: "fsopen", Path: "sysfs", Err: err}
+		}
+		defer unix.Close(fs)
+		if err := unix.FsconfigCreate(fs); err != nil {
+			return &mounts.CallError{Call: "fsconfig", Path: "sysfs", Err: err}
+		}
+		fd, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, 0)
+		if err != nil {
+			return &mounts.CallError{Call: "fsmount", Path: "sysfs", Err: err}
+		}
+		l.sys = fd
+		return mounts.SetAttr(fd, mounts.AttrReadonly|mounts.AttrNosuid|mounts.AttrNodev|mounts.AttrNoexec)
+	})
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/internal/ownthread"
 )
 
 // What stands as the source of our overlays in mountinfo, before the guest's
@@ -135,7 +137,7 @@ func (b overlayBackend) openRoot(g *guestDir, userns int) (int, error) {
 	}
 	defer mounts.close()
 	var fd int
-	err = onThrowawayThread(func() error {
+	err = ownthread.Run(func() error {
 		if err := becomeRootOf(layers.work); err != nil {
 			return err
 		}

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/internal/ownthread"
 )
 
 // inUse tells whether the kernel has guest's upper in a live overlay: with
@@ -78,7 +80,7 @@ func attachedRoot(t *testing.T, l Layout, way handing) int {
 	must(t, err)
 	defer mounts.close()
 	root := -1
-	must(t, onThrowawayThread(func() error {
+	must(t, ownthread.Run(func() error {
 		if err := becomeRootOf(layers.work); err != nil {
 			return err
 		}

@@ -3,7 +3,6 @@ package store
 import (
 	"errors"
 	"fmt"
-	"runtime"
 
 	"golang.org/x/sys/unix"
 )
@@ -41,22 +40,4 @@ func becomeOwner(uid, gid uint32) error {
 		return fmt.Errorf("cannot keep the capabilities: %w", err)
 	}
 	return nil
-}
-
-// onThrowawayThread runs f on a thread that ends with it.
-func onThrowawayThread(f func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		// Never unlocked, so the runtime ends the thread with the goroutine.
-		runtime.LockOSThread()
-		if unix.Gettid() != unix.Getpid() {
-			done <- f()
-			return
-		}
-		// The main thread can't end, and /proc/self is what it sees: while it is
-		// kept here, the next goroutine must get another one.
-		defer runtime.UnlockOSThread()
-		done <- onThrowawayThread(f)
-	}()
-	return <-done
 }

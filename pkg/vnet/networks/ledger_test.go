@@ -52,7 +52,7 @@ func TestLedgerProperties(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"ask": func(t *rapid.T) {
 				s := &Store{StateDir: dir, RunDir: dir} // a new one: as a new process
-				net, o := rapid.SampledFrom(nets).Draw(t, "network"), Owner{guests.Draw(t, "guest"), rapid.SampledFrom([]string{"eth0", "eth1"}).Draw(t, "interface"), "02:00:00:00:00:01"}
+				net, o := rapid.SampledFrom(nets).Draw(t, "network"), Owner{guests.Draw(t, "guest"), rapid.SampledFrom([]string{"eth0", "eth1"}).Draw(t, "interface"), ""}
 				var wanted []netip.Prefix
 				if rapid.Bool().Draw(t, "static") {
 					wanted = []netip.Prefix{prefix(fmt.Sprintf("10.1.2.%d/32", rapid.IntRange(0, 17).Draw(t, "number")))}
@@ -149,7 +149,7 @@ func TestAddresses(t *testing.T) {
 		for _, w := range wanted {
 			list = append(list, prefix(w))
 		}
-		got, err := s.Addresses(ctx, n, Owner{guest, "eth0", "02:00:00:00:00:01"}, list)
+		got, err := s.Addresses(ctx, n, Owner{guest, "eth0", fmt.Sprintf("02:00:00:00:00:%02x", guest[0])}, list)
 		if err != nil {
 			return err.Error()
 		}

@@ -3,10 +3,11 @@ package within
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/internal/ownthread"
 )
 
 // Want is what is read of a namespace.
@@ -40,11 +41,12 @@ func Read(ctx context.Context, n int, want Want, open func(i int) (int, error)) 
 	done := make(chan error, 1)
 	go func() {
 		// The thread ends with the function: it is never back in its own namespace.
-		runtime.LockOSThread()
-		done <- readAll(ctx, n, want, open, func(r Result) {
-			mu.Lock()
-			defer mu.Unlock()
-			read = append(read, r)
+		done <- ownthread.Run(func() error {
+			return readAll(ctx, n, want, open, func(r Result) {
+				mu.Lock()
+				defer mu.Unlock()
+				read = append(read, r)
+			})
 		})
 	}()
 	var err error
