@@ -17,15 +17,15 @@ func furnish() error {
 	if err := unix.Mount("", "/", "", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {
 		return fmt.Errorf("cannot leave the machine's mounts: %w", err)
 	}
-	if err := MountSys(); err != nil {
+	if err := ownSys(); err != nil {
 		return err
 	}
 	return ownEtc()
 }
 
-// MountSys mounts a sysfs that shows this network namespace, with what is mounted on the
-// machine's, in the mount namespace of the process, which is to be its own.
-func MountSys() error {
+// ownSys mounts a sysfs that shows this network namespace, with what is mounted on the
+// machine's.
+func ownSys() error {
 	below, err := mountsBelow("/sys")
 	if err != nil {
 		return err
