@@ -11,8 +11,7 @@ import (
 	"strings"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/sysct/sysct/internal/nettest"
 	"github.com/sysct/sysct/pkg/vnet/space"
 )
 
@@ -75,7 +74,7 @@ func start(o options) error {
 		}
 		return inside()
 	}
-	if err := errors.Join(space.LoopbackUp(), mountLinks()); err != nil {
+	if err := errors.Join(space.LoopbackUp(), nettest.MountSys()); err != nil { // LXC asks /sys what is a bridge
 		return err
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
@@ -114,25 +113,6 @@ func inside() error {
 		return err
 	}
 	return nil
-}
-
-// mountLinks has /sys show the links of this network namespace, where LXC looks for what
-// is a bridge. The rest of /sys stays as it is, control groups among it.
-func mountLinks() error {
-	dir, err := os.MkdirTemp("", "sysct-bench-sys-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(dir)
-	if err := unix.Mount("sysfs", dir, "sysfs", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
-		return fmt.Errorf("cannot mount sysfs: %w", err)
-	}
-	for _, part := range []string{"/class/net", "/devices/virtual/net"} {
-		if err := unix.Mount(dir+part, "/sys"+part, "", unix.MS_BIND, ""); err != nil {
-			return fmt.Errorf("cannot mount /sys%s: %w", part, err)
-		}
-	}
-	return unix.Unmount(dir, unix.MNT_DETACH)
 }
 
 // choose gives the rows whose keys begin with one of the words.

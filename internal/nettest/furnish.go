@@ -17,15 +17,17 @@ func furnish() error {
 	if err := unix.Mount("", "/", "", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {
 		return fmt.Errorf("cannot leave the machine's mounts: %w", err)
 	}
-	if err := ownSys(); err != nil {
+	if err := MountSys(); err != nil {
 		return err
 	}
 	return ownEtc()
 }
 
-// ownSys mounts a sysfs that shows this network namespace, with what is mounted on the
-// machine's.
-func ownSys() error {
+// MountSys mounts a sysfs that shows this network namespace, with what is mounted on the
+// machine's, in the mount namespace of the process, which is to be its own. Parts of it
+// alone can't be: guests, in user namespaces, may mount a sysfs only where there is one
+// with nothing over it.
+func MountSys() error {
 	below, err := mountsBelow("/sys")
 	if err != nil {
 		return err
