@@ -2,11 +2,13 @@ package nettest
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -123,11 +125,33 @@ func (n *Namespace) IP(t testing.TB, lines ...string) {
 	}
 }
 
-// Veth makes a pair of links, one here and one in another namespace, both up. It is
-// removed when the test has ended.
+// Veth makes a pair of links, one here and one in another namespace, both up and ready to
+// carry what is sent. It is removed when the test has ended.
 func (n *Namespace) Veth(t testing.TB, name string, other *Namespace, peer string) {
 	t.Helper()
 	n.IP(t, fmt.Sprintf("link add %s type veth peer name %s netns %s", name, peer, other.Path()), "link set "+name+" up")
 	other.IP(t, "link set "+peer+" up")
 	t.Cleanup(func() { n.Try("ip", "link", "del", name) }) // it may be gone already
+	n.running(t, name)
+	other.running(t, peer)
+}
+
+// running waits until a link runs: the kernel sees that a moment after it is up, and drops
+// what is sent until then.
+func (n *Namespace) running(t testing.TB, name string) {
+	t.Helper()
+	err := n.Do(func() error {
+		for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+			i, err := net.InterfaceByName(name)
+			if err != nil || i.Flags&net.FlagRunning != 0 {
+				return err
+			}
+			if time.Now().After(end) {
+				return fmt.Errorf("%s is up and doesn't run", name)
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 }
