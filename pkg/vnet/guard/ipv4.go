@@ -10,6 +10,7 @@ import (
 const (
 	dhcpServer  = 67
 	dhcpClient  = 68
+	dhcp6Client = 546
 	dhcp6Server = 547
 	protoPIM    = 103
 )
@@ -80,6 +81,7 @@ func (a *assembler) udp4() {
 	a.ifEqual(r2, half(dhcpServer), drop)
 	a.get(byte2, r3, piece+2)
 	a.ifEqual(r3, half(dhcpServer), "dhcp")
+	a.ifEqual(r3, half(dhcpClient), drop) // clients don't look where an answer comes from
 	a.ifAny(kind, unconfigured, drop)
 	a.goTo(pass)
 }

@@ -124,6 +124,7 @@ func (a *assembler) udp6() {
 	a.get(byte2, r2, piece)
 	a.ifEqual(r2, half(dhcp6Server), drop)
 	a.get(byte2, r2, piece+2)
+	a.ifEqual(r2, half(dhcp6Client), drop)
 	a.ifNot(r2, half(dhcp6Server), pass)
 	a.fetch(8, piece, 1)
 	a.copy(r1, at)

@@ -63,7 +63,7 @@ func faultUDP(source netip.Addr, field uint16, body []byte) string {
 		return "UDP header"
 	}
 	from, to := binary.BigEndian.Uint16(body), binary.BigEndian.Uint16(body[2:])
-	if from == 67 || source == any4 && (from != 68 || to != 67) {
+	if from == 67 || to == 68 || source == any4 && (from != 68 || to != 67) {
 		return "DHCP port"
 	}
 	if to == 67 && (len(body) < 42 || field&0x3fff != 0 || body[8] != 1 || !bytes.Equal(body[36:42], ownMAC) || !bytes.Equal(body[32:36], []byte{0, 0, 0, 0})) {
@@ -98,7 +98,7 @@ func fault6(p []byte) string {
 	case 43, 44, 51, 60, 135, 139, 140, 253, 254:
 		return "extension header"
 	case 17:
-		if len(body) < 8 || binary.BigEndian.Uint16(body) == 547 {
+		if len(body) < 8 || binary.BigEndian.Uint16(body) == 547 || binary.BigEndian.Uint16(body[2:]) == 546 {
 			return "DHCPv6 port"
 		}
 	case 58:
