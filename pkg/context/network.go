@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -20,6 +21,10 @@ type network struct {
 	in  *os.File
 	out *os.File
 }
+
+// networkPatience is what the program takes at most: it takes milliseconds, seconds where a
+// network is brought up, and waits for locks of others that do the same.
+const networkPatience = 30 * time.Second
 
 // maxNetworkWords bounds what is read of its complaints, in bytes.
 const maxNetworkWords = 4096
@@ -40,7 +45,7 @@ func startNetwork(p *space.Plan, verb string, lines ...[]byte) (*network, error)
 	n := &network{in: in, out: out}
 	n.pid, err = syscall.ForkExec(p.Program, []string{"sysct-net", verb}, &syscall.ProcAttr{
 		// It is one list of steps: a second thread of Go's would only cost.
-		Dir: "/", Env: append(syscall.Environ(), "GOMAXPROCS=1", "GOGC=off"), Files: []uintptr{theirIn.Fd(), theirOut.Fd(), theirOut.Fd()},
+		Dir: "/", Env: append(syscall.Environ(), "GOMAXPROCS=1", "GOGC=off", "GODEBUG=containermaxprocs=0,updatemaxprocs=0"), Files: []uintptr{theirIn.Fd(), theirOut.Fd(), theirOut.Fd()},
 	})
 	if err != nil {
 		in.Close()
@@ -60,11 +65,16 @@ func (n *network) tell(line []byte) error {
 	return err
 }
 
-// end waits for the process, and gives what it says but for the word that all is done.
+// end waits for the process, and gives what it says but for the word that all is done. One that
+// hangs is killed.
 func (n *network) end() (said string, err error) {
 	n.in.Close()
+	late := time.AfterFunc(networkPatience, n.kill)
 	text, _ := io.ReadAll(io.LimitReader(n.out, maxNetworkWords))
 	n.out.Close()
+	if !late.Stop() {
+		text = fmt.Appendf(text, "the program that makes the network was killed: it took more than %v\n", networkPatience)
+	}
 	var st unix.WaitStatus
 	for {
 		if _, err := unix.Wait4(n.pid, &st, 0, nil); err != unix.EINTR {
@@ -81,6 +91,9 @@ func (n *network) end() (said string, err error) {
 	}
 	return "", errors.New(said)
 }
+
+// kill ends the process if it is there still: it is reaped by end alone, so its number is its.
+func (n *network) kill() { unix.Kill(n.pid, unix.SIGKILL) }
 
 // RunNetwork has a verb of sysct-net done, with lines for its input, and gives what it says.
 // A plan without a program needs nothing.
@@ -138,6 +151,7 @@ func (l *launch) awaitNetwork() error {
 // dropNetwork ends the program, and takes back what it has made.
 func (l *launch) dropNetwork() {
 	if l.net != nil {
+		l.net.kill() // it may wait for what won't come any more
 		l.net.end()
 		l.net, l.netMade = nil, true
 	}

@@ -205,7 +205,7 @@ func (c *cloning) sync() error {
 }
 
 // cloneConfig is the configuration of a clone: it is not protected as a guest to clone
-// from may be, and has no host name that the other guest has. All else, comments
+// from may be, and has no host name and hardware addresses that the other guest has. All else, comments
 // included, stays as it is.
 func cloneConfig(layers *spec.Layers, text *spec.Text, o CloneOptions) ([]byte, error) {
 	g, err := spec.Parse(text.Data, text.Name) // what others include isn't the clone's to change
@@ -220,6 +220,9 @@ func cloneConfig(layers *spec.Layers, text *spec.Text, o CloneOptions) ([]byte, 
 	}
 	unset("protect", len(g.Protect) > 0)
 	unset("hostname", g.Hostname != "" && !o.Keep.Name)
+	for i := range g.Net {
+		unset(fmt.Sprintf("net[%d].mac", i), g.Net[i].MAC != "" && !o.Keep.MAC)
+	}
 	unset("ephemeral", g.Ephemeral && !o.Ephemeral)
 	if o.Ephemeral && !g.Ephemeral {
 		changes = append(changes, spec.Change{Key: "ephemeral", Value: "true"})

@@ -47,7 +47,9 @@ func (m *Manager) planNetwork(ctx context.Context, plan *monitor.Plan, cfg *spec
 	if net.Program, err = m.netProgram(); err != nil {
 		return err
 	}
-	plan.Context.Resolv = resolvConf(setup, cfg)
+	if plan.Context.Resolv = resolvConf(setup, cfg); plan.Context.Resolv == "" {
+		plan.Context.Resolv = hostResolv(cfg, false)
+	}
 	net.Setup, err = json.Marshal(setup)
 	return err
 }

@@ -137,20 +137,34 @@ func (m *Manager) othersResolv(ctx context.Context, net *space.Plan, cfg *spec.G
 		}
 		return ""
 	}
+	return hostResolv(cfg, true)
+}
+
+// hostResolv is the host's own resolv.conf for a guest. A server on the host's loopback is
+// only one to a guest with the host's network; without any other there is nothing to write.
+func hostResolv(cfg *spec.Guest, loopback bool) string {
 	text, err := os.ReadFile("/etc/resolv.conf")
-	if err != nil {
+	if err != nil || !cfg.DNS.Write {
 		return ""
 	}
-	var lines strings.Builder
+	lines, servers := "", 0
 	for line := range strings.Lines(string(text)) {
-		if w := strings.Fields(line); len(w) > 1 && slices.Contains([]string{"nameserver", "search", "domain", "options"}, w[0]) {
-			lines.WriteString(strings.Join(w, " ") + "\n")
+		w := strings.Fields(line)
+		if len(w) < 2 || !slices.Contains([]string{"nameserver", "search", "domain", "options"}, w[0]) {
+			continue
 		}
+		if w[0] == "nameserver" {
+			if a, err := netip.ParseAddr(w[1]); err != nil || a.IsLoopback() && !loopback {
+				continue
+			}
+			servers++
+		}
+		lines += strings.Join(w, " ") + "\n"
 	}
-	if lines.Len() == 0 {
+	if servers == 0 {
 		return ""
 	}
-	return proto.ResolvMark + lines.String()
+	return proto.ResolvMark + lines
 }
 
 // resolvConf is the text of a guest's /etc/resolv.conf; "": it isn't written. Without a

@@ -11,6 +11,7 @@ import (
 	"github.com/sysct/sysct/internal/idledger"
 	"github.com/sysct/sysct/pkg/guest/spec"
 	"github.com/sysct/sysct/pkg/vnet/networks"
+	"github.com/sysct/sysct/pkg/vnet/nft"
 )
 
 // Network is what is known of a network.
@@ -140,8 +141,17 @@ func networksOf(cfg *spec.Guest) []string {
 // was, a line each.
 func (m *Manager) NetworkRepair(ctx context.Context) ([]string, error) {
 	lines, err := m.networks().Repair(ctx)
+	err = errors.Join(err, m.prunePublished(ctx))
 	mended, other := m.mendNetworks(ctx)
 	return append(lines, mended...), errors.Join(networkError(err), other)
+}
+
+// prunePublished takes back the ports of guests that ended with nobody to see it.
+func (m *Manager) prunePublished(ctx context.Context) error {
+	return nft.Prune(ctx, m.tag, m.dirs.Run, func(name string) bool {
+		running, err := m.populated(name)
+		return err != nil || running
+	})
 }
 
 // NetworksStart brings up the networks of guests that are to start with the host, so that

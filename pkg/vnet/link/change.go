@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/sysct/sysct/pkg/vnet"
+	"github.com/sysct/sysct/pkg/vnet/guard"
 )
 
 // Change makes the interfaces of one setup those of another while the guest runs. On an
@@ -77,7 +78,11 @@ func (s *Session) Mend() (mended []string, err error) {
 		if err != nil {
 			return mended, err
 		}
-		if host.Attrs().MasterIndex == bridge.Index && host.Attrs().Flags&net.FlagUp != 0 {
+		placed := host.Attrs().MasterIndex == bridge.Index && host.Attrs().Flags&net.FlagUp != 0
+		if guarded, err := s.isGuarded(is, host.Attrs().Index); err != nil || placed && guarded {
+			if err != nil {
+				return mended, err
+			}
 			continue
 		}
 		if err := s.settlePort(is); err != nil {
@@ -86,6 +91,19 @@ func (s *Session) Mend() (mended []string, err error) {
 		mended = append(mended, is.Name)
 	}
 	return mended, nil
+}
+
+// isGuarded says whether what the guest sends is checked as it is to be.
+func (s *Session) isGuarded(i *vnet.Interface, index int) (bool, error) {
+	if !i.Filter {
+		return true, nil
+	}
+	p, err := policy(i)
+	if err != nil {
+		return false, err
+	}
+	_, same, err := guard.Attached(s.host, index, p)
+	return same, err
 }
 
 // settlePort puts the host's side back into its place, with all that belongs there.
@@ -136,7 +154,7 @@ func (s *Session) adjust(before, now *vnet.Interface) error {
 		}
 	}
 	if now.Type == vnet.TypeRouted {
-		if err := errors.Join(s.unroute(before), s.route(now)); err != nil {
+		if err := errors.Join(s.unroute(before), s.dropRoutes(before, now), s.route(now)); err != nil {
 			return err
 		}
 	}

@@ -131,10 +131,8 @@ func (s *Session) limit(i *vnet.Interface) error {
 	return shape.Set(s.host, host.Attrs().Index, ifb, s.alias(i), shape.Limits{Ingress: i.Ingress, Egress: i.Egress})
 }
 
-// unlimit takes away what doesn't go with the link.
+// unlimit takes away what doesn't go with the link, also if it is there by a change that nobody
+// has finished.
 func (s *Session) unlimit(i *vnet.Interface) error {
-	if i.Egress == 0 {
-		return nil
-	}
 	return shape.Clear(s.host, 0, vnet.IfbName(s.setup.Tag, s.setup.Guest, i.Name), s.alias(i))
 }

@@ -181,6 +181,16 @@ func TestChange(t *testing.T) {
 		if mended, err = session(t, to, pid).Mend(); err != nil || len(mended) != 1 {
 			t.Errorf("mended %q, %v", mended, err)
 		}
+		to.Interfaces[0].Filter = true
+		for _, harm := range []string{"tc qdisc del dev " + eth0.Host + " clsact", "ip link set " + eth0.Host + " down"} {
+			if mended, err = session(t, to, pid).Mend(); err != nil || len(mended) != 1 {
+				t.Errorf("before %s: mended %q, %v", harm, mended, err)
+			}
+			host.Run(t, "sh", "-c", harm)
+		}
+		if mended, err = session(t, to, pid).Mend(); err != nil || len(mended) != 1 {
+			t.Errorf("mended %q, %v", mended, err)
+		}
 		if mended, err = session(t, to, pid).Mend(); err != nil || len(mended) != 0 {
 			t.Errorf("mended %q of what lacks nothing, %v", mended, err)
 		}

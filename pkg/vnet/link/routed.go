@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -47,6 +48,25 @@ func (s *Session) unroute(i *vnet.Interface) error {
 		}
 		return err
 	})
+}
+
+// dropRoutes takes back the routes to addresses that the guest has no more.
+func (s *Session) dropRoutes(before, now *vnet.Interface) error {
+	l, err := s.host.LinkByName(now.Host)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, p := range before.Addresses {
+		if slices.Contains(now.Addresses, p) {
+			continue
+		}
+		err := s.host.RouteDel(&netlink.Route{LinkIndex: l.Attrs().Index, Dst: host(p.Addr())})
+		if err != nil && !errors.Is(err, unix.ESRCH) {
+			errs = append(errs, fmt.Errorf("cannot remove route to %s: %w", p.Addr(), err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // proxies goes over what the host answers for on the device of i.Parent.

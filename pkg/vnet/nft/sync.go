@@ -87,6 +87,9 @@ func (f *files) free(tag string, g Guest) error {
 
 // Prune takes out the guests that don't run: their ends were nobody's to see.
 func Prune(ctx context.Context, tag, runDir string, runs func(guest string) bool) error {
+	if list, err := os.ReadDir(filepath.Join(runDir, ".net", guestsDir)); err != nil || len(list) == 0 {
+		return nil // nobody is in it
+	}
 	return change(ctx, tag, runDir, func(f *files) error {
 		return each(filepath.Join(f.dir, guestsDir), func(g Guest) {
 			if !runs(g.Name) {
