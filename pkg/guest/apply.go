@@ -41,6 +41,8 @@ type Applying struct {
 	// its limits can be compared.
 	Partial bool `json:"partial"`
 
+	newResolv bool // its /etc/resolv.conf is to be another
+
 	change *monitor.Change // nil: there is nothing to be done
 	plan   *monitor.Plan
 }
@@ -118,6 +120,7 @@ func (m *Manager) applying(ctx context.Context, name string, cfg *spec.Guest, wa
 	net := m.liveNetwork(ctx, a.plan, cfg)
 	noted := a.compare(cfg, lim, net, refused)
 	anew := a.overrule(strayed, wanted, spec.Texts(cfg))
+	a.newResolv = net.wanted && net.resolv != a.plan.Context.Resolv
 	if a.Has(KeyLive) && !a.Has(KeyRefused) {
 		a.change = &monitor.Change{Limits: &lim, Config: noted, Anew: anew, Net: net.change()}
 		a.Notes = m.shrinkNotes(name, withoutStrayed(a.plan.Limits, strayed), lim)
@@ -135,6 +138,9 @@ func (m *Manager) applyAll(ctx context.Context, a *Applying) error {
 	a.Applied = err == nil
 	if a.Applied && a.change.Limits != nil {
 		m.tellShares(ctx, a.plan, &a.plan.Limits, a.change.Limits)
+	}
+	if a.Applied && a.newResolv {
+		m.opt.Warn("its name servers are others now: /etc/resolv.conf is written at its next start")
 	}
 	if a.Applied && a.change.Net != nil {
 		if err := m.leaveNetworks(ctx, a.change.Net, a.Name); err != nil {

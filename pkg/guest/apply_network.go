@@ -13,6 +13,7 @@ type liveNetwork struct {
 	possible bool // the guest has a namespace of its own, and keeps it
 	wanted   bool // a key of it has changed
 	plan     space.Plan
+	resolv   string // of its /etc/resolv.conf, from the next start on
 	err      error // why the host can't give it
 }
 
@@ -47,6 +48,6 @@ func (m *Manager) liveNetwork(ctx context.Context, running *monitor.Plan, cfg *s
 	next := &monitor.Plan{Name: running.Name}
 	next.Context.Net = l.plan
 	l.err = m.planNetwork(ctx, next, cfg, id)
-	l.plan = next.Context.Net
+	l.plan, l.resolv = next.Context.Net, next.Context.Resolv
 	return l
 }

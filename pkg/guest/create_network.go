@@ -19,7 +19,7 @@ const DefaultNetwork = spec.DefaultNetwork
 func (m *Manager) newConfig(name string, o CreateOptions) ([]byte, error) {
 	text, cfg, err := m.newText(name, spec.Default(), o.Config)
 	said := err == nil && (len(cfg.Net) > 0 || cfg.Share.Net != "") // by what was asked for, or a profile
-	if o.Net != "" || !said {
+	if shares := err == nil && cfg.Share.Net != "" && o.Net == spec.NetNone; (o.Net != "" || !said) && !shares {
 		fresh, warning, neterr := newNetwork(o.Net, m.opt.Network, said, lackingPrograms())
 		if neterr != nil {
 			return nil, as(ErrConfig, neterr)
