@@ -12,8 +12,7 @@ import (
 
 // store is the networks of a guest's instance.
 func store(s *vnet.Setup) *networks.Store {
-	return &networks.Store{Tag: s.Tag, StateDir: s.StateDir, RunDir: s.RunDir, Dir: s.NetsDir, HostDir: s.HostDir, Units: s.Units,
-		Warn: func(text string) { fmt.Println("warning: " + text) }}
+	return &networks.Store{Tag: s.Tag, StateDir: s.StateDir, RunDir: s.RunDir, Dir: s.NetsDir, HostDir: s.HostDir, Units: s.Units, Warn: warn}
 }
 
 // bringUp has the networks up that the interfaces are on. It is quick if they are.
@@ -38,7 +37,18 @@ func release(in *bufio.Reader) error {
 
 // publish has the host's ports lead to the guest's, and no others.
 func publish(s *vnet.Setup, pid int) error {
-	return publishing.Up(context.Background(), s, "/proc/self/exe", pid)
+	return publishing.Up(context.Background(), s, self, pid)
+}
+
+// republish has them lead to those of a running guest as it is to be.
+func republish(from, to *vnet.Setup, pid int) error {
+	return publishing.Change(context.Background(), from, to, self, pid, warn)
 }
 
 func unpublish(s *vnet.Setup) error { return publishing.Down(context.Background(), s) }
+
+// self is this program.
+const self = "/proc/self/exe"
+
+// warn says what is wrong, and no reason to fail.
+func warn(text string) { fmt.Println("warning: " + text) }

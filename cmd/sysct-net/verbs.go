@@ -98,7 +98,7 @@ func change(in *bufio.Reader) error {
 	if err := s.Change(from, to); err != nil {
 		return err
 	}
-	if err := publish(to, pid); err != nil {
+	if err := republish(from, to, pid); err != nil {
 		return errors.Join(err, s.Change(to, from))
 	}
 	return nil
@@ -129,5 +129,5 @@ func mend(in *bufio.Reader) error {
 	if len(mended) > 0 {
 		fmt.Println("mended " + strings.Join(mended, " "))
 	}
-	return errors.Join(err, publish(setup, pid))
+	return errors.Join(err, republish(setup, setup, pid))
 }

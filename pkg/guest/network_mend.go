@@ -55,6 +55,8 @@ func (m *Manager) MendNetwork(ctx context.Context, name string) ([]string, error
 	for line := range strings.Lines(said) {
 		if names, ok := strings.CutPrefix(line, "mended "); ok {
 			mended = append(mended, strings.Fields(names)...)
+		} else if text, ok := strings.CutPrefix(line, "warning: "); ok {
+			m.opt.Warn(name + ": " + strings.TrimSpace(text))
 		}
 	}
 	return mended, nil

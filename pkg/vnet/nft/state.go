@@ -144,6 +144,24 @@ func Networks(runDir string) ([]vnet.Network, error) {
 	return out, err
 }
 
+// GuestKept is what the table has of a guest, as its instance's run directory says; with
+// no name if it has nothing.
+func GuestKept(runDir, name string) (Guest, error) {
+	var g Guest
+	path := filepath.Join(runDir, stateDir, guestsDir, filepath.Base(name))
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return g, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &g)
+	}
+	if err != nil {
+		return g, fmt.Errorf("cannot read the network's state %s: %w", path, err)
+	}
+	return g, nil
+}
+
 // each reads the files of a directory in the order of their names.
 func each[T any](dir string, take func(T)) error {
 	entries, err := os.ReadDir(dir)

@@ -50,13 +50,16 @@ func TestRelay(t *testing.T) {
 		w.checkFull(t)
 		// Once more for the same guest: it is kept, and its ports aren't taken by itself.
 		first := w.relayPid(t)
-		must(t, Up(t.Context(), s, "/proc/self/exe", init.Process.Pid))
+		must(t, change(t, s, s, init.Process.Pid))
+		w.checkRefusedChange(t, s, init.Process.Pid)
 		if now := w.relayPid(t); now != first {
 			t.Errorf("relay %d was replaced by %d", first, now)
 		}
 		// For other ports it is replaced.
+		was := *s
+		was.Publish = slices.Clone(s.Publish)
 		s.Publish[3].To = 2
-		must(t, Up(t.Context(), s, "/proc/self/exe", init.Process.Pid))
+		must(t, change(t, &was, s, init.Process.Pid))
 		awaitEnd(t, first)
 		// One that was killed is missed.
 		if lost := LostRelays(w.run); len(lost) > 0 {
@@ -68,7 +71,7 @@ func TestRelay(t *testing.T) {
 		if lost := LostRelays(w.run); !slices.Equal(lost, []string{"a"}) {
 			t.Errorf("%q are lost", lost)
 		}
-		must(t, Up(t.Context(), s, "/proc/self/exe", init.Process.Pid))
+		must(t, change(t, s, s, init.Process.Pid))
 		w.checkLoopback(t)
 		second := w.relayPid(t)
 		init.Process.Kill()
@@ -88,6 +91,36 @@ func TestRelay(t *testing.T) {
 		}
 		w.checkStranger(t, s)
 	})
+}
+
+// change is Change where nothing is to be warned of.
+func change(t *testing.T, from, to *vnet.Setup, pid int) error {
+	return Change(t.Context(), from, to, "/proc/self/exe", pid, func(text string) { t.Errorf("a warning: %s", text) })
+}
+
+// checkRefusedChange: a change to a port that is taken leaves what there was, and a program
+// that takes a port that the guest has takes nothing.
+func (w *world) checkRefusedChange(t *testing.T, s *vnet.Setup, pid int) {
+	t.Helper()
+	hold(t, "tcp", "192.0.2.1:83")
+	next := w.setup(vnet.Publish{Proto: "tcp", Port: 8083, Loopback: true}, vnet.Publish{Proto: "tcp", Port: 83})
+	if err := change(t, s, next, pid); err == nil || !strings.Contains(err.Error(), "port 83/tcp of the host is taken by") {
+		t.Errorf("a change to a port that is taken: %v", err)
+	}
+	l, err := net.Listen("tcp", "192.0.2.1:8081")
+	must(t, err)
+	defer l.Close()
+	var warnings []string
+	for _, to := range []*vnet.Setup{s, w.setup(s.Publish...)} {
+		must(t, Change(t.Context(), s, to, "/proc/self/exe", pid, func(text string) { warnings = append(warnings, text) }))
+	}
+	if len(warnings) != 2 || !strings.HasPrefix(warnings[0], "port 8081/tcp of the host is taken by ") {
+		t.Errorf("warned of a listener on a port that the guest has: %q", warnings)
+	}
+	for _, port := range []uint16{8080, 8081} {
+		reached(t, w.outside, "tcp", "192.0.2.1", port)
+	}
+	w.checkLoopback(t)
 }
 
 func (w *world) checkLoopback(t *testing.T) {
