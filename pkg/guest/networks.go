@@ -2,6 +2,7 @@ package guest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,7 +10,9 @@ import (
 	"strings"
 
 	"github.com/sysct/sysct/internal/idledger"
+	"github.com/sysct/sysct/pkg/guest/control"
 	"github.com/sysct/sysct/pkg/guest/spec"
+	"github.com/sysct/sysct/pkg/vnet"
 	"github.com/sysct/sysct/pkg/vnet/networks"
 	"github.com/sysct/sysct/pkg/vnet/nft"
 )
@@ -140,10 +143,47 @@ func networksOf(cfg *spec.Guest) []string {
 // addresses, rules, dnsmasq, and then the interfaces of guests that run. It says what that
 // was, a line each.
 func (m *Manager) NetworkRepair(ctx context.Context) ([]string, error) {
-	lines, err := m.networks().Repair(ctx)
+	store := m.networks()
+	ledger, damage := store.RepairLedger(ctx, func() ([]networks.Held, error) { return m.heldAddresses(ctx) })
+	lines, err := store.Repair(ctx)
 	err = errors.Join(err, m.prunePublished(ctx))
 	mended, other := m.mendNetworks(ctx)
-	return append(lines, mended...), errors.Join(networkError(err), other)
+	return slices.Concat(ledger, lines, mended), errors.Join(damage, networkError(err), other)
+}
+
+// heldAddresses are what guests that run have, asked of their monitors.
+func (m *Manager) heldAddresses(ctx context.Context) ([]networks.Held, error) {
+	names, err := m.Names()
+	if err != nil {
+		return nil, err
+	}
+	var all []networks.Held
+	for _, name := range names {
+		if running, err := m.populated(name); err == nil && !running {
+			continue
+		}
+		plan, err := m.runningPlan(ctx, name)
+		if errors.Is(err, control.ErrNoMonitor) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cannot learn which addresses %s has: %w", name, err)
+		}
+		s := &vnet.Setup{}
+		if len(plan.Context.Net.Setup) == 0 {
+			continue
+		}
+		if err := json.Unmarshal(plan.Context.Net.Setup, s); err != nil {
+			return nil, err
+		}
+		for i := range s.Interfaces {
+			if is := &s.Interfaces[i]; is.Network != "" {
+				owner := networks.Owner{Guest: name, Interface: is.Name, MAC: is.MAC}
+				all = append(all, networks.Held{Owner: owner, Network: is.Network, Addresses: is.Addresses})
+			}
+		}
+	}
+	return all, nil
 }
 
 // prunePublished takes back the ports of guests that ended with nobody to see it.

@@ -23,7 +23,7 @@ func (s *Store) Addresses(ctx context.Context, n *vnet.Network, o Owner, wanted 
 		return nil, err
 	}
 	// Nearly always all is as it was, and nobody need be waited for.
-	if e, err := l.give(n, o, wanted); err == nil && l.settled(n.Name, o, e) {
+	if e, err := l.give(n, o, wanted); err == nil && !l.stale && l.settled(n.Name, o, e) {
 		return e.Addresses, nil
 	}
 	var got entry

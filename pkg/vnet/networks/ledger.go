@@ -3,6 +3,7 @@ package networks
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"path/filepath"
@@ -37,19 +38,28 @@ func (e *entry) is(network string, o Owner) bool {
 type ledger struct {
 	Version int     `json:"version"`
 	Entries []entry `json:"entries"`
+
+	stale  bool // the file, or its copy, hasn't all of it
+	broken bool // the file couldn't be read: all is of the copy
 }
 
 func (s *Store) ledgerPath() string { return filepath.Join(s.StateDir, ".net", "ledger.json") }
 
-// readLedger refuses what it doesn't understand: two guests would get the same address.
+// readLedger refuses what it doesn't understand: two guests would get the same address. One
+// that is lost or damaged is read from its copy. ErrDamaged: there is none either.
 func (s *Store) readLedger() (*ledger, error) {
 	l := &ledger{Version: ledgerVersion}
+	other := s.copied()
 	if err := readJSON(s.ledgerPath(), l); err != nil {
-		return nil, fmt.Errorf("cannot read the ledger of addresses: %w", err)
+		if other == nil {
+			return nil, as(ErrDamaged, "cannot read the ledger of addresses: %w\nhint: sysct net repair makes it anew of what running guests have", err)
+		}
+		l = &ledger{Version: ledgerVersion, stale: true, broken: true}
 	}
 	if l.Version != ledgerVersion {
 		return nil, fmt.Errorf("cannot read the ledger of addresses: %s has version %d, this sysct knows %d", s.ledgerPath(), l.Version, ledgerVersion)
 	}
+	l.adopt(other)
 	return l, nil
 }
 
@@ -70,12 +80,14 @@ func (s *Store) changeLedger(ctx context.Context, change func(*ledger) error) er
 		return err
 	}
 	changed := changedNetworks(before, l.Entries)
-	if len(changed) == 0 {
+	if len(changed) == 0 && !l.stale {
 		return nil
 	}
-	l.sort()
-	if err := writeJSON(s.ledgerPath(), l); err != nil {
-		return fmt.Errorf("cannot write the ledger of addresses: %w", err)
+	if l.broken {
+		s.warn("%s was damaged, and is written anew of its copy", s.ledgerPath())
+	}
+	if err := s.writeLedger(l); err != nil {
+		return err
 	}
 	return s.tellNames(ctx, l, changed)
 }
@@ -154,8 +166,13 @@ func (l *ledger) leaveOthers(network string, o Owner) {
 	l.Entries = slices.DeleteFunc(l.Entries, func(e entry) bool { return e.is(e.Network, o) && e.Network != network })
 }
 
-// Release frees all that a guest has. It is no error if it has nothing.
+// Release frees all that a guest has. It is no error if it has nothing; a ledger that can't
+// be read is warned of, and keeps no guest from being destroyed.
 func (s *Store) Release(ctx context.Context, guest string) error {
+	if _, err := s.readLedger(); err != nil {
+		s.warn("addresses of %s are kept: %v", guest, err)
+		return nil
+	}
 	return s.unlessUnknown(ctx, guest, func(l *ledger) error { l.release(guest); return nil })
 }
 
@@ -167,6 +184,10 @@ func (s *Store) Rename(ctx context.Context, from, to string) error {
 // Leave frees what a guest's interfaces have that aren't to be kept.
 func (s *Store) Leave(ctx context.Context, guest string, keep []string) error {
 	l, err := s.readLedger()
+	if errors.Is(err, ErrDamaged) {
+		s.warn("addresses that %s has no more are kept: %v", guest, err)
+		return nil // a guest without a network needs no ledger to start
+	}
 	if err != nil {
 		return err
 	}

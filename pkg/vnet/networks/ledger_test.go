@@ -213,8 +213,74 @@ func TestDamagedLedgerIsNamed(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), s.ledgerPath()) {
 			t.Errorf("%s: %v", text, err)
 		}
+		if err := s.Release(ctx, "a"); err != nil {
+			t.Errorf("%s keeps a guest from being destroyed: %v", text, err)
+		}
 		if got, _ := os.ReadFile(s.ledgerPath()); string(got) != text {
 			t.Errorf("%s was replaced by %s", text, got)
 		}
+	}
+}
+
+// What becomes of the ledger while guests run gives none of their addresses to another.
+func TestLostLedger(t *testing.T) {
+	ctx, n := context.Background(), testNetwork("10.1.2.1/24", "")
+	ask := func(s *Store, guest string) string {
+		got, err := s.Addresses(ctx, n, Owner{guest, "eth0", ""}, nil)
+		if err != nil {
+			return err.Error()
+		}
+		return fmt.Sprint(got)
+	}
+	write := func(s *Store, text string) error { return os.WriteFile(s.ledgerPath(), []byte(text), 0o600) }
+	for name, harm := range map[string]func(*Store) error{
+		"lost":    func(s *Store) error { return os.RemoveAll(filepath.Dir(s.ledgerPath())) },
+		"damaged": func(s *Store) error { return write(s, "{") },
+		"empty":   func(s *Store) error { return write(s, `{"version":1,"entries":[]}`) },
+		"old": func(s *Store) error {
+			return write(s, `{"version":1,"entries":[{"network":"dmz","guest":"a","interface":"eth0","addresses":["10.1.2.9/24"]}]}`)
+		},
+		"copy": func(s *Store) error { return os.Remove(s.copyPath()) },
+	} {
+		s := tempStore(t)
+		for i, guest := range []string{"a", "b"} {
+			if got, want := ask(s, guest), fmt.Sprintf("[10.1.2.%d/24]", i+2); got != want {
+				t.Fatal(got)
+			}
+		}
+		if err := harm(s); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range [][2]string{{"c", "[10.1.2.4/24]"}, {"b", "[10.1.2.3/24]"}, {"a", "[10.1.2.2/24]"}} {
+			if got := ask(s, c[0]); got != c[1] {
+				t.Errorf("%s: %s has %s, not %s", name, c[0], got, c[1])
+			}
+		}
+		if err := s.Release(ctx, "a"); err != nil {
+			t.Error(err)
+		}
+		if got := ask(s, "d"); got != "[10.1.2.2/24]" {
+			t.Errorf("%s: what is released isn't free: %s", name, got)
+		}
+	}
+	// Without the copy it is made of what guests that run have.
+	s := tempStore(t)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(s.ledgerPath()), 0o700), write(s, "{")); err != nil {
+		t.Fatal(err)
+	}
+	if got := ask(s, "c"); !strings.Contains(got, "\nhint: sysct net repair") {
+		t.Error(got)
+	}
+	held := func() ([]Held, error) {
+		return []Held{{Owner{"a", "eth0", ""}, "dmz", []netip.Prefix{prefix("10.1.2.2/24")}}}, nil
+	}
+	if lines, err := s.RepairLedger(ctx, held); err != nil || len(lines) != 1 {
+		t.Errorf("%q %v", lines, err)
+	}
+	if lines, err := s.RepairLedger(ctx, held); err != nil || len(lines) != 0 {
+		t.Errorf("again: %q %v", lines, err)
+	}
+	if got := ask(s, "c"); got != "[10.1.2.3/24]" {
+		t.Error(got)
 	}
 }
