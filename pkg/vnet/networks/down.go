@@ -75,10 +75,13 @@ func (s *Store) known(name string) (*vnet.Network, error) {
 // chosen is a network with the subnets that it has; nil if they aren't chosen yet.
 func (s *Store) chosen(name string, def *spec.Network) (*vnet.Network, error) {
 	f, err := s.readHost()
+	if errors.Is(err, ErrDamaged) && s.had(&hostFile{}, name) != nil {
+		f, err = &hostFile{}, nil // it is up, so nothing need be known of others
+	}
 	if err != nil {
 		return nil, err
 	}
-	had := f.find(s.StateDir, name)
+	had := s.had(f, name)
 	want := s.wanted(name, def, had)
 	if had == nil || want.lacks() {
 		return nil, nil

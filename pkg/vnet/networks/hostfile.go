@@ -63,7 +63,7 @@ func (s *Store) hostPath() string { return filepath.Join(s.HostDir, "networks.js
 func (s *Store) readHost() (*hostFile, error) {
 	f := &hostFile{Version: hostVersion}
 	if err := readJSON(s.hostPath(), f); err != nil {
-		return nil, fmt.Errorf("cannot read the host's subnets: %w", err)
+		return nil, as(ErrDamaged, "cannot read the host's subnets: %w\nhint: sysct net repair makes the file anew of what networks are up", err)
 	}
 	if f.Version != hostVersion {
 		return nil, fmt.Errorf("cannot read the host's subnets: %s has version %d, this sysct knows %d", s.hostPath(), f.Version, hostVersion)

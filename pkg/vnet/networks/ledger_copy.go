@@ -15,9 +15,9 @@ import (
 	"github.com/sysct/sysct/internal/atomicfile"
 )
 
-// ErrDamaged is a ledger that can't be read, and that there is no copy of; the error says
-// what to do.
-var ErrDamaged = errors.New("the ledger of addresses is damaged")
+// ErrDamaged is a ledger that can't be read, and that there is no copy of, or a host's file
+// of subnets; the error says what to do.
+var ErrDamaged = errors.New("a file of networks is damaged")
 
 // Held is what a guest that runs has on a network; "" is the network of routed interfaces.
 type Held struct {

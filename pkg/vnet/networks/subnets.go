@@ -20,6 +20,12 @@ const manyClaims = 256
 // subnets are those of a network as its definition has them, or chosen, and kept.
 func (s *Store) subnets(ctx context.Context, name string, def *spec.Network) (v4, v6 subnet, err error) {
 	f, err := s.readHost()
+	if errors.Is(err, ErrDamaged) {
+		if c, ok := s.withoutHost(name, def); ok {
+			s.warn("network %s keeps its subnets, but %v", name, err)
+			return subnet{c.IPv4, c.Auto4}, subnet{c.IPv6, c.Auto6}, nil
+		}
+	}
 	if err != nil {
 		return v4, v6, err
 	}
@@ -50,7 +56,7 @@ func (c *claim) lacks() bool { return c.Auto4 && !c.IPv4.IsValid() || c.Auto6 &&
 
 // claim puts a network's subnets into the file, and into c those that it chooses.
 func (s *Store) claim(f *hostFile, def *spec.Network, name string, c *claim) error {
-	*c = s.wanted(name, def, f.find(s.StateDir, name))
+	*c = s.wanted(name, def, s.had(f, name))
 	if len(f.Claims) > manyClaims {
 		f.Claims = slices.DeleteFunc(f.Claims, func(c claim) bool {
 			_, err := os.Lstat(c.StateDir)

@@ -115,6 +115,22 @@ func testNetworkOnAHost(t *testing.T) {
 		t.Errorf("repaired %q of what lacked nothing", again)
 	}
 
+	// The file of subnets is lost, then damaged: one that is up keeps what it has.
+	ok(t, os.Remove(s.hostPath()))
+	if kept := must[*vnet.Network](t)(s.Resolve(ctx, spec.DefaultNetwork)); *kept != *n {
+		t.Errorf("the subnets of a network that is up weren't kept: %+v", kept)
+	}
+	ok(t, os.WriteFile(s.hostPath(), []byte("{"), 0o600))
+	if kept := must[*vnet.Network](t)(s.Resolve(ctx, spec.DefaultNetwork)); *kept != *n {
+		t.Errorf("with a damaged file the subnets weren't kept: %+v", kept)
+	}
+	if list := must[[]Info](t)(s.List(ctx)); list[0].Error != "" {
+		t.Error(list[0].Error)
+	}
+	if lines := must[[]string](t)(s.RepairHost(ctx)); len(lines) != 1 {
+		t.Errorf("repaired: %q", lines)
+	}
+
 	ok(t, s.Down(ctx, n.Name, false))
 	ok(t, s.Down(ctx, n.Name, false))
 	if left := nettest.Difference(without(before, "/proc/sys/"), without(nettest.State(t), "/proc/sys/")); left != "" {
