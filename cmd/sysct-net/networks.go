@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/sysct/sysct/pkg/vnet"
 	"github.com/sysct/sysct/pkg/vnet/networks"
@@ -23,6 +24,16 @@ func bringUp(s *vnet.Setup) error {
 		}
 	}
 	return nil
+}
+
+// ofUp is a setup without the networks that were taken down, and what is on them: who did so
+// wants them to stay down.
+func ofUp(s *vnet.Setup) *vnet.Setup {
+	up := *s
+	down := func(name string) bool { return name != "" && !store(s).IsUp(name) }
+	up.Networks = slices.DeleteFunc(slices.Clone(s.Networks), func(n vnet.Network) bool { return down(n.Name) })
+	up.Interfaces = slices.DeleteFunc(slices.Clone(s.Interfaces), func(i vnet.Interface) bool { return down(i.Network) })
+	return &up
 }
 
 // release frees the addresses of a guest that is gone: an ephemeral one, which its monitor

@@ -114,12 +114,13 @@ func mend(in *bufio.Reader) error {
 	if err != nil {
 		return err
 	}
-	s, err := link.Open(setup)
+	up := ofUp(setup)
+	s, err := link.Open(up)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	if err := bringUp(setup); err != nil {
+	if err := bringUp(up); err != nil {
 		return err
 	}
 	if err := s.Enter(pid); err != nil {

@@ -20,6 +20,16 @@ func networkPrograms(h *Host) []Finding {
 		Why: "new guests are made without a network: nft leads their traffic to others, dnsmasq gives them addresses and names", Mend: "apt-get install " + strings.Join(missing, " ")}}
 }
 
+// networks: what others have taken of those that are up.
+func networks(h *Host) []Finding {
+	var bad []Finding
+	for _, d := range h.Network.Damaged {
+		bad = append(bad, Finding{Severity: Problem, Found: d.Found, Mend: d.Mend,
+			Why: "guests on it don't start, don't reach others, aren't reached, or resolve no names"})
+	}
+	return orFine(bad, "networks that are up lack nothing")
+}
+
 // forwarding: networks that are up lead nowhere without it.
 func forwarding(h *Host) []Finding {
 	if !h.Network.NAT4 && !h.Network.NAT6 {

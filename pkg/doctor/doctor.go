@@ -68,6 +68,7 @@ func Checks() []Check {
 		{"open files", openFiles},
 		{"FUSE", fuse},
 		{"network programs", networkPrograms},
+		{"networks", networks},
 		{"forwarding", forwarding},
 		{"firewall", firewall},
 		{"bridge filter", bridgeFilter},

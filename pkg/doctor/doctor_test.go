@@ -199,6 +199,9 @@ func sicknesses() []struct {
 		{"few inodes", func(m *made) { m.fs[state] = small(1<<38, 40) }},
 		{"few ids, from subuid", func(m *made) { m.IDs = IDs{Used: 7, Free: 0, Own: true} }},
 		{"no programs for networks", func(m *made) { m.Network.Has = func(string) bool { return false } }},
+		{"a damaged network", func(m *made) {
+			m.Network.Damaged = []Damage{{"network sysctbr0 lacks dnsmasq, interface eth0 of web", "sysct net repair"}}
+		}},
 		{"forwarding turned off", func(m *made) { m.files["/proc/sys/net/ipv4/ip_forward"] = "0" }},
 		{"bridges filtered", func(m *made) { m.files["/proc/sys/net/bridge/bridge-nf-call-iptables"] = "1" }},
 		{"another name server", func(m *made) {

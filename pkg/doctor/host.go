@@ -41,12 +41,16 @@ type Host struct {
 type Network struct {
 	Bridges    []string                    // devices of the instance's networks that are up
 	Names      []string                    // of them, those with a name server
+	Damaged    []Damage                    // networks that are up and lack something, or that are refused
 	NAT4, NAT6 bool                        // there are some whose guests reach others by the host
 	Has        func(program string) bool   // whether the host has it
 	Rules      func() (filterRules, error) // the host's packet filter without sysct's own tables
 	// Server tells who listens on a port of all the host's addresses; "": nobody.
 	Server func(proto string, port uint16) string
 }
+
+// Damage is what is wrong with a network, and the command that mends it.
+type Damage struct{ Found, Mend string }
 
 // Dirs are the instance's directories.
 type Dirs struct{ State, Cache, Run, Log string }

@@ -33,6 +33,7 @@ func (m *Manager) Doctor(ctx context.Context, names []string) ([]doctor.Finding,
 	infos := m.census(ctx, h, all)
 	h.Templates = m.buildable()
 	h.Leftovers = func() ([]string, error) { return m.GC(ctx, GCOptions{DryRun: true}) }
+	h.Network.Damaged = m.damagedNetworks(ctx)
 	findings := doctor.Examine(h)
 	if len(names) > 0 {
 		all = slices.DeleteFunc(all, func(name string) bool { return !slices.Contains(names, name) })

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 
 	"github.com/vishvananda/netlink"
 
 	sysctx "github.com/sysct/sysct/pkg/context"
+	"github.com/sysct/sysct/pkg/doctor"
 	"github.com/sysct/sysct/pkg/guest/state"
 	"github.com/sysct/sysct/pkg/vnet"
 	"github.com/sysct/sysct/pkg/vnet/publish"
@@ -39,15 +41,15 @@ func (m *Manager) MendNetwork(ctx context.Context, name string) ([]string, error
 	if err != nil {
 		return nil, err
 	}
-	net := &plan.Context.Net
-	if net.Program == "" {
+	its := &plan.Context.Net
+	if its.Program == "" {
 		return nil, nil
 	}
 	// The program that it was started by may be an older one, which doesn't know how.
-	if net.Program, err = m.netProgram(); err != nil {
+	if its.Program, err = m.netProgram(); err != nil {
 		return nil, err
 	}
-	said, err := sysctx.RunNetwork(net, "mend", net.Setup, fmt.Appendf(nil, "pid %d", run.Pid))
+	said, err := sysctx.RunNetwork(its, "mend", its.Setup, fmt.Appendf(nil, "pid %d", run.Pid))
 	if err != nil {
 		return nil, fmt.Errorf("cannot mend its network: %w", err)
 	}
@@ -94,34 +96,91 @@ func (m *Manager) mendNetworks(ctx context.Context) (lines []string, err error) 
 	return lines, errors.Join(errs...)
 }
 
-// lackingLinks are the guests that run, and whose host's side of an interface isn't there or
-// isn't where it belongs. It asks the kernel once, and no monitor.
+// lackingLinks are the guests that run, and whose host's side of an interface isn't there,
+// isn't where it belongs or is down, on a network that is up. It asks the kernel once, and a
+// monitor only of what lacks.
 func (m *Manager) lackingLinks(ctx context.Context) ([]string, error) {
 	all, err := m.networks().List(ctx)
 	if err != nil {
 		return nil, err
 	}
-	links, err := netlink.LinkList()
-	if err != nil {
-		return nil, fmt.Errorf("cannot list links: %w", err)
-	}
-	master := map[string]int{}
-	index := map[string]int{}
-	for _, l := range links {
-		index[l.Attrs().Name] = l.Attrs().Index
-		master[l.Attrs().Name] = l.Attrs().MasterIndex
+	if err := m.addLacking(ctx, all); err != nil {
+		return nil, err
 	}
 	var lacking []string
-	for _, n := range all {
-		for _, lease := range n.Leases {
-			at, there := master[vnet.HostName(m.tag, lease.Guest, lease.Interface)]
-			if there && at == index[n.Device] || slices.Contains(lacking, lease.Guest) {
-				continue
-			}
-			if running, err := m.populated(lease.Guest); err == nil && running {
+	for i := range all {
+		for _, lease := range all[i].Lacking {
+			if !slices.Contains(lacking, lease.Guest) {
 				lacking = append(lacking, lease.Guest)
 			}
 		}
 	}
 	return lacking, nil
+}
+
+// addLacking adds to networks that are up what guests that run lack on them.
+func (m *Manager) addLacking(ctx context.Context, all []Network) error {
+	if !slices.ContainsFunc(all, func(n Network) bool { return n.Up && len(n.Leases) > 0 }) {
+		return nil
+	}
+	links, err := netlink.LinkList()
+	if err != nil {
+		return fmt.Errorf("cannot list links: %w", err)
+	}
+	attrs := map[string]*netlink.LinkAttrs{}
+	for _, l := range links {
+		attrs[l.Attrs().Name] = l.Attrs()
+	}
+	runs := map[string]bool{}
+	for i := range all {
+		n := &all[i]
+		if !n.Up {
+			continue
+		}
+		bridge := attrs[n.Device]
+		for _, lease := range n.Leases {
+			host := attrs[vnet.HostName(m.tag, lease.Guest, lease.Interface)]
+			if host != nil && bridge != nil && host.MasterIndex == bridge.Index && host.Flags&net.FlagUp != 0 {
+				continue
+			}
+			if _, known := runs[lease.Guest]; !known {
+				runs[lease.Guest] = m.hasStarted(ctx, lease.Guest)
+			}
+			if runs[lease.Guest] {
+				n.Lacking = append(n.Lacking, lease)
+				n.Lacks = append(n.Lacks, fmt.Sprintf("interface %s of %s", lease.Interface, lease.Guest))
+			}
+		}
+	}
+	return nil
+}
+
+// hasStarted says that a guest runs, and is neither beginning nor ending to: its interfaces
+// have to be there.
+func (m *Manager) hasStarted(ctx context.Context, name string) bool {
+	if populated, err := m.populated(name); err != nil || !populated {
+		return false
+	}
+	run, err := m.status(ctx, name)
+	return err == nil && run != nil && run.Pid > 1 && run.State != state.Starting && run.State != state.Stopping && run.State != state.Stopped
+}
+
+// damagedNetworks are those that are up and lack something, and those that are refused.
+func (m *Manager) damagedNetworks(ctx context.Context) []doctor.Damage {
+	all, err := m.Networks(ctx)
+	if err != nil {
+		return []doctor.Damage{{Found: err.Error()}}
+	}
+	var list []doctor.Damage
+	for i := range all {
+		switch n := &all[i]; {
+		case strings.Contains(n.Error, " is damaged: "):
+			list = append(list, doctor.Damage{Found: "network " + n.Name + ": " + n.Error, Mend: "sysct net repair"})
+		case n.Error != "":
+			list = append(list, doctor.Damage{Found: "network " + n.Name + ": " + n.Error, Mend: "sysct net up " + n.Name + ", which says what to do"})
+		case n.Up && len(n.Lacks) > 0:
+			list = append(list, doctor.Damage{Found: "network " + n.Name + " lacks " + strings.Join(n.Lacks, ", "), Mend: "sysct net repair"})
+		}
+	}
+	return list
 }

@@ -46,6 +46,9 @@ func networkError(err error) error {
 // it doesn't hide the others.
 func (m *Manager) Networks(ctx context.Context) ([]Network, error) {
 	list, err := m.networks().List(ctx)
+	if err == nil {
+		err = m.addLacking(ctx, list)
+	}
 	return list, networkError(err)
 }
 
@@ -55,7 +58,12 @@ func (m *Manager) NetworkNames() ([]string, error) { return m.networks().Names()
 // Network gives one network: ErrNoNetwork if there is none.
 func (m *Manager) Network(ctx context.Context, name string) (*Network, error) {
 	n, err := m.networks().Show(ctx, name)
-	return n, networkError(err)
+	if err != nil {
+		return nil, networkError(err)
+	}
+	one := []Network{*n}
+	err = m.addLacking(ctx, one)
+	return &one[0], err
 }
 
 // NetworkUp brings a network up, or what lacks of it, as the first guest on it does when it
@@ -145,10 +153,11 @@ func networksOf(cfg *spec.Guest) []string {
 func (m *Manager) NetworkRepair(ctx context.Context) ([]string, error) {
 	store := m.networks()
 	ledger, damage := store.RepairLedger(ctx, func() ([]networks.Held, error) { return m.heldAddresses(ctx) })
+	subnets, hostDamage := store.RepairHost(ctx)
 	lines, err := store.Repair(ctx)
 	err = errors.Join(err, m.prunePublished(ctx))
 	mended, other := m.mendNetworks(ctx)
-	return slices.Concat(ledger, lines, mended), errors.Join(damage, networkError(err), other)
+	return slices.Concat(ledger, subnets, lines, mended), errors.Join(damage, hostDamage, networkError(err), other)
 }
 
 // heldAddresses are what guests that run have, asked of their monitors.

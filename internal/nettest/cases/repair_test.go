@@ -32,6 +32,13 @@ func testRepair(t *testing.T, w *world) {
 		{"bridge without address", func(t *testing.T) { w.host.IP(t, "addr flush dev "+bridge.Name) }},
 		{"bridge down", func(t *testing.T) { w.host.IP(t, "link set "+bridge.Name+" down") }},
 		{"no veth", func(t *testing.T) { w.host.IP(t, "link del "+w.hostSide(t, "web")) }},
+		{"veth down", func(t *testing.T) {
+			w.host.IP(t, "link set "+w.hostSide(t, "web")+" down")
+			if out, _ := w.try("-q", "doctor"); !strings.Contains(out, "lacks interface eth0 of web") || !strings.Contains(out, "sysct net repair") {
+				t.Errorf("doctor doesn't tell:\n%s", out)
+			}
+		}},
+		{"veth off the bridge", func(t *testing.T) { w.host.IP(t, "link set "+w.hostSide(t, "web")+" nomaster") }},
 		{"no veth at all", func(t *testing.T) {
 			for _, name := range w.names() {
 				w.host.IP(t, "link del "+w.hostSide(t, name))
@@ -41,10 +48,29 @@ func testRepair(t *testing.T, w *world) {
 	} {
 		t.Run(fault.name, func(t *testing.T) {
 			fault.do(t)
+			if out := w.sysct(t, "net", "ls"); !strings.Contains(out, "DAMAGED") {
+				t.Errorf("net ls doesn't tell:\n%s", out)
+			}
 			w.sysct(t, "net", "repair")
 			w.works(t, before)
 		})
 	}
+	w.stayDown(t)
+	w.works(t, before)
+}
+
+// stayDown: of a network that was taken down nothing is mended.
+func (w *world) stayDown(t *testing.T) {
+	name := strings.Fields(strings.Split(w.sysct(t, "net", "ls"), "\n")[1])[0]
+	w.sysct(t, "net", "down", "-f", name)
+	if out := w.sysct(t, "net", "repair"); out != "" {
+		t.Errorf("repair of a network that is down:\n%s", out)
+	}
+	if out := w.sysct(t, "net", "ls"); !strings.Contains(out, "DOWN") {
+		t.Errorf("repaired that is down:\n%s", out)
+	}
+	w.sysct(t, "net", "up", name)
+	w.sysct(t, "net", "repair")
 }
 
 // works: guests have the addresses that they had, and reach what they reached. What

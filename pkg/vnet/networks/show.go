@@ -20,6 +20,9 @@ type Info struct {
 	// bridge.
 	Leases  []Lease  `json:"leases"`
 	Running []string `json:"running"`
+	// Lacking are the leases of guests that run whose host's side of the interface isn't
+	// on the bridge, or is down. The store doesn't know which guests run: it leaves it out.
+	Lacking []Lease `json:"-"`
 }
 
 // Lease is what a guest's interface has on a network.
@@ -96,6 +99,12 @@ func (s *Store) state(ctx context.Context, info *Info) error {
 	users, err := s.Users(up)
 	info.Running = append(info.Running, users...)
 	return err
+}
+
+// IsUp says whether a network was brought up, and not taken down since.
+func (s *Store) IsUp(name string) bool {
+	n, err := s.upAs(name)
+	return n != nil || err != nil
 }
 
 // Repair brings back what lacks of the networks that were brought up, and says what that
