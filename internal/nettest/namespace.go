@@ -5,12 +5,13 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/internal/ownthread"
 )
 
 // Namespace is a network namespace: another host's, or the one that the test is in.
@@ -23,7 +24,7 @@ type Namespace struct {
 func New(t testing.TB) *Namespace {
 	t.Helper()
 	var n *Namespace
-	err := onThread(func() (err error) {
+	err := ownthread.Run(func() (err error) {
 		if err = unix.Unshare(unix.CLONE_NEWNET); err == nil {
 			n, err = current()
 		}
@@ -41,7 +42,7 @@ func New(t testing.TB) *Namespace {
 func Here(t testing.TB) *Namespace {
 	t.Helper()
 	var n *Namespace
-	err := onThread(func() (err error) { n, err = current(); return err })
+	err := ownthread.Run(func() (err error) { n, err = current(); return err })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,21 +66,11 @@ func current() (*Namespace, error) {
 	return &Namespace{ns: f}, err
 }
 
-// onThread runs a function on a thread of its own, which ends with it.
-func onThread(f func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread()
-		done <- f()
-	}()
-	return <-done
-}
-
 // Do runs a function in the namespace. Sockets that it opens, and programs that it
 // starts, are of the namespace for good; goroutines that it starts are not in it, so an
 // address to connect to is given as a number.
 func (n *Namespace) Do(f func() error) error {
-	return onThread(func() error {
+	return ownthread.Run(func() error {
 		if err := unix.Setns(int(n.ns.Fd()), unix.CLONE_NEWNET); err != nil {
 			return fmt.Errorf("cannot enter a network namespace: %w", err)
 		}

@@ -14,7 +14,7 @@ type liveNetwork struct {
 	wanted   bool // a key of it has changed
 	plan     space.Plan
 	resolv   string // of its /etc/resolv.conf, from the next start on
-	err      error // why the host can't give it
+	err      error  // why the host can't give it
 }
 
 // change is the network for a monitor's change; nil: it stays.
