@@ -49,14 +49,24 @@ func TestForeignThings(t *testing.T) {
 		host.Veth(t, "up0", uplink, "peer")
 		host.Veth(t, "up1", uplink, "peer1")
 		host.Veth(t, "side0", uplink, "side")
-		host.IP(t, "link set up0 up", "link set up1 up", "link set side0 up",
+		host.Veth(t, "off0", uplink, "off")
+		host.Veth(t, "own0", uplink, "own")
+		nettest.Run(t, "ip", "link", "set", "own0", "alias", "sysct - guest web eth0")
+		host.IP(t, "link set off0 down", "link set up0 up", "link set up1 up", "link set side0 up",
 			"addr add 198.51.100.2/24 dev up0", "route add default via 198.51.100.1 dev up0",
 			"route add default via inet6 fe80::9 dev up1 table 77")
 		ok(t, s.Up(ctx, n))
-		for link, want := range map[string]string{"up0": "2", "up1": "2", "side0": "1", n.Device: "0"} {
+		for link, want := range map[string]string{"up0": "2", "up1": "2", "side0": "2", "off0": "1", "own0": "1", "lo": "1", n.Device: "0"} {
 			if got := strings.TrimSpace(nettest.Run(t, "cat", "/proc/sys/net/ipv6/conf/"+link+"/accept_ra")); got != want {
 				t.Errorf("accept_ra of %s is %s, not %s", link, got, want)
 			}
+		}
+		// Forwarding that is on already is somebody's who has seen to that.
+		host.Sysctl(t, "net/ipv6/conf/up0/accept_ra", "1")
+		host.Sysctl(t, "net/ipv4/ip_forward", "0")
+		ok(t, s.Up(ctx, n))
+		if got := strings.TrimSpace(nettest.Run(t, "cat", "/proc/sys/net/ipv6/conf/up0/accept_ra")); got != "1" {
+			t.Errorf("accept_ra was changed again: %s", got)
 		}
 		// A route that comes later.
 		var warned []string

@@ -4,12 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"github.com/sysct/sysct/pkg/vnet"
 )
@@ -53,9 +52,10 @@ func forwarding(n *vnet.Network) error {
 			return fmt.Errorf("cannot turn on forwarding of IPv4: %w", err)
 		}
 	}
-	if n.IPv6.IsValid() {
+	if now, _ := readSysctl(forward6); n.IPv6.IsValid() && now != "1" {
 		// A host that forwards takes no router advertisements unless it is told so: without
-		// this it would lose its own IPv6 when the routes that it has from one expire.
+		// this it would lose its own IPv6 when the routes that it has from one expire. Who
+		// turned it on before has seen to that, or wants none.
 		if err := keepUplinks(); err != nil {
 			return err
 		}
@@ -75,53 +75,28 @@ func forwards(n *vnet.Network) bool {
 	return (!n.IPv4.IsValid() || four == "1") && (!n.IPv6.IsValid() || six == "1")
 }
 
-// keepUplinks has the links that lead beyond the host take router advertisements for good:
-// those with a default route of either family that take them now.
+// keepUplinks has the links that may lead beyond the host take router advertisements for
+// good: all that are up, take them now and aren't sysct's. At boot there may be no route by
+// one yet.
 func keepUplinks() error {
-	links, err := uplinks()
+	links, err := retried(netlink.LinkList)
 	if err != nil {
-		return err
+		return fmt.Errorf("cannot list links: %w", err)
 	}
-	for _, name := range links {
-		path := conf6 + name + acceptRA
+	for _, link := range links {
+		a := link.Attrs()
+		if a.Flags&net.FlagUp == 0 || a.Flags&net.FlagLoopback != 0 || strings.HasPrefix(a.Alias, "sysct ") {
+			continue
+		}
+		path := conf6 + a.Name + acceptRA
 		if now, err := readSysctl(path); err != nil || now != raNoHosts {
 			continue // it takes none, by the administrator's will, or does for good
 		}
-		if err := setSysctl(path, raAlways); err != nil {
-			return fmt.Errorf("cannot keep router advertisements of %s: %w", name, err)
+		if err := setSysctl(path, raAlways); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("cannot keep router advertisements of %s: %w", a.Name, err)
 		}
 	}
 	return nil
-}
-
-// uplinks are the names of the links with a default route.
-func uplinks() ([]string, error) {
-	var names []string
-	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
-		list, err := retried(func() ([]netlink.Route, error) {
-			return netlink.RouteListFiltered(family, &netlink.Route{Table: unix.RT_TABLE_UNSPEC, Dst: nil}, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_DST)
-		})
-		if err != nil {
-			return nil, fmt.Errorf("cannot list default routes: %w", err)
-		}
-		for i := range list {
-			for _, index := range nextLinks(&list[i]) {
-				if link, err := netlink.LinkByIndex(index); err == nil && !slices.Contains(names, link.Attrs().Name) {
-					names = append(names, link.Attrs().Name)
-				}
-			}
-		}
-	}
-	return names, nil
-}
-
-// nextLinks are the links that a route leads over.
-func nextLinks(r *netlink.Route) []int {
-	list := []int{r.LinkIndex}
-	for _, hop := range r.MultiPath {
-		list = append(list, hop.LinkIndex)
-	}
-	return slices.DeleteFunc(list, func(i int) bool { return i == 0 })
 }
 
 // quiet keeps a bridge from taking addresses and routes that a guest advertises, and from
