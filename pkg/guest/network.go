@@ -64,7 +64,7 @@ func (m *Manager) leaveNetworks(ctx context.Context, plan *space.Plan, name stri
 	}
 	keep := []string{}
 	for _, i := range s.Interfaces {
-		if i.Network != "" {
+		if i.Network != "" || i.Type == vnet.TypeRouted {
 			keep = append(keep, i.Name)
 		}
 	}
@@ -180,6 +180,7 @@ func (m *Manager) networkInterface(ctx context.Context, s *vnet.Setup, n *spec.N
 		is.Host = vnet.HostName(s.Tag, s.Guest, is.Name)
 		is.Parent = routedParent(n.Parent)
 		auto = routedGateways(is.Addresses)
+		err = m.networks().Routed(ctx, networks.Owner{Guest: s.Guest, Interface: is.Name, MAC: is.MAC}, is.Addresses)
 	}
 	if err != nil {
 		return nil, err

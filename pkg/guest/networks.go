@@ -186,7 +186,7 @@ func (m *Manager) heldAddresses(ctx context.Context) ([]networks.Held, error) {
 			return nil, err
 		}
 		for i := range s.Interfaces {
-			if is := &s.Interfaces[i]; is.Network != "" {
+			if is := &s.Interfaces[i]; is.Network != "" || is.Type == vnet.TypeRouted {
 				owner := networks.Owner{Guest: name, Interface: is.Name, MAC: is.MAC}
 				all = append(all, networks.Held{Owner: owner, Network: is.Network, Addresses: is.Addresses})
 			}

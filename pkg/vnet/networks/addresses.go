@@ -18,22 +18,27 @@ import (
 // and the network's name server and DHCP server know them from now on. ErrConfig is an
 // address that can't be, or a network that is full.
 func (s *Store) Addresses(ctx context.Context, n *vnet.Network, o Owner, wanted []netip.Prefix) ([]netip.Prefix, error) {
+	return s.keep(ctx, n.Name, o, func(l *ledger) (entry, error) { return l.give(n, o, wanted) })
+}
+
+// keep has the ledger keep what give makes of it for an interface on a network.
+func (s *Store) keep(ctx context.Context, network string, o Owner, give func(*ledger) (entry, error)) ([]netip.Prefix, error) {
 	l, err := s.readLedger()
 	if err != nil {
 		return nil, err
 	}
 	// Nearly always all is as it was, and nobody need be waited for.
-	if e, err := l.give(n, o, wanted); err == nil && !l.stale && l.settled(n.Name, o, e) {
+	if e, err := give(l); err == nil && !l.stale && l.settled(network, o, e) {
 		return e.Addresses, nil
 	}
 	var got entry
 	err = s.changeLedger(ctx, func(l *ledger) error {
 		var err error
-		if got, err = l.give(n, o, wanted); err != nil {
+		if got, err = give(l); err != nil {
 			return err
 		}
-		l.leaveOthers(n.Name, o)
-		l.Entries = slices.DeleteFunc(l.Entries, func(e entry) bool { return e.is(n.Name, o) })
+		l.leaveOthers(network, o)
+		l.Entries = slices.DeleteFunc(l.Entries, func(e entry) bool { return e.is(network, o) })
 		l.Entries = append(l.Entries, got)
 		return nil
 	})
@@ -64,11 +69,14 @@ func (l *ledger) give(n *vnet.Network, o Owner, wanted []netip.Prefix) (entry, e
 			had = old.Addresses
 			continue
 		}
-		if old.Network == n.Name {
-			if o.MAC != "" && strings.EqualFold(old.MAC, o.MAC) && old.Guest != o.Guest {
-				return e, as(ErrConfig, "cannot have hardware address %s on network %s: it is guest %s's (%s)", o.MAC, n.Name, old.Guest, old.Interface)
-			}
-			for _, p := range old.Addresses {
+		if old.Network != n.Name && (old.Network != routedNetwork || old.is(routedNetwork, o)) {
+			continue
+		}
+		if old.Network == n.Name && o.MAC != "" && strings.EqualFold(old.MAC, o.MAC) && old.Guest != o.Guest {
+			return e, as(ErrConfig, "cannot have hardware address %s on network %s: it is guest %s's (%s)", o.MAC, n.Name, old.Guest, old.Interface)
+		}
+		for _, p := range old.Addresses {
+			if n.IPv4.Contains(p.Addr()) || n.IPv6.Contains(p.Addr()) {
 				others[p.Addr()] = old
 			}
 		}

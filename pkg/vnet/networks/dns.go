@@ -245,6 +245,9 @@ func (d *dns) stop(ctx context.Context) error {
 // held.
 func (s *Store) tellNames(_ context.Context, l *ledger, names []string) error {
 	for _, name := range names {
+		if name == routedNetwork {
+			continue // nobody serves it
+		}
 		n, err := s.upAs(name)
 		if err != nil {
 			return err

@@ -68,6 +68,19 @@ func TestForeignThings(t *testing.T) {
 		if got := strings.TrimSpace(nettest.Run(t, "cat", "/proc/sys/net/ipv6/conf/up0/accept_ra")); got != "1" {
 			t.Errorf("accept_ra was changed again: %s", got)
 		}
+		// What the host or another guest has is no routed guest's.
+		for _, c := range []struct{ guest, address, want string }{
+			{"r1", "203.0.113.7/32", ""}, {"r1", "203.0.113.7/32", ""},
+			{"r2", "203.0.113.7/32", "cannot have 203.0.113.7: it is guest r1's (eth0)"},
+			{"r2", "198.51.100.2/32", "cannot have 198.51.100.2: it is the host's own (up0)"},
+			{"r2", "169.254.0.1/32", "cannot have 169.254.0.1: it is the host's own on the link to the guest"},
+			{"r1", "203.0.113.8/32", ""}, {"r2", "203.0.113.7/32", ""},
+		} {
+			err := s.Routed(ctx, Owner{c.guest, "eth0", ""}, []netip.Prefix{prefix(c.address)})
+			if (err == nil) != (c.want == "") || err != nil && (!errors.Is(err, ErrConfig) || err.Error() != c.want) {
+				t.Errorf("%s with %s: %v, want %q", c.guest, c.address, err, c.want)
+			}
+		}
 		// A route that comes later.
 		var warned []string
 		s.Warn = func(line string) { warned = append(warned, line) }
