@@ -16,6 +16,7 @@ import (
 	"github.com/sysct/sysct/pkg/guest/monitor"
 	"github.com/sysct/sysct/pkg/limits"
 	"github.com/sysct/sysct/pkg/limits/detect"
+	"github.com/sysct/sysct/pkg/vnet/space"
 )
 
 // pids limits processes alone.
@@ -119,15 +120,25 @@ func TestMonitorKilledInChange(t *testing.T) {
 			t.Setenv("SYSCT_FAILPOINT_ONCE", once)
 			g := failing(t, helper).guest("web", obedient)
 			g.plan.Limits, g.plan.Config = pids(100), map[string]string{"limits.pids": "100"}
+			net, verbs := networkProgram(t)
+			net.Private, net.Loopback = g.plan.Context.Net.Private, g.plan.Context.Net.Loopback
+			g.plan.Context.Net = net
 			g.start()
 			init := g.status().Pid
-			if err := g.apply(pids(200)); !errors.Is(err, control.ErrLost) {
+			l, other := pids(200), net
+			other.Setup = []byte(`{"guest":"other"}`)
+			if err := g.change(&monitor.Change{Limits: &l, Net: &other, Config: map[string]string{"limits.pids": "200"}}); !errors.Is(err, control.ErrLost) {
 				t.Errorf("the answer of a killed monitor is %v", err)
 			}
 			g.untilPids(after)
-			if err := g.apply(pids(300)); err != nil {
-				t.Error(err)
-			}
+			undone := fmt.Sprintf("undo\n{\"guest\":\"other\"}\n{\"guest\":\"web\"}\npid %d\n", init)
+			g.until("the network's undoing", func() error {
+				if now := verbs(); strings.Contains(now, undone) != (after == 100) {
+					return errors.New(now)
+				}
+				return nil
+			})
+			g.until("the next change", func() error { return g.apply(pids(300)) }) // once the undoing has ended
 			g.killMonitor()
 			g.untilPids(300)
 			if now := g.status().Pid; now != init {
@@ -135,6 +146,19 @@ func TestMonitorKilledInChange(t *testing.T) {
 			}
 			g.stop()
 		})
+	}
+}
+
+// networkProgram stands for sysct-net, and writes down what it is asked.
+func networkProgram(t *testing.T) (net space.Plan, asked func() string) {
+	dir := t.TempDir()
+	program := dir + "/sysct-net"
+	if err := os.WriteFile(program, []byte("#!/bin/sh\n{ echo $1; cat; } >>"+dir+"/asked\necho done\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return space.Plan{Program: program, Setup: []byte(`{"guest":"web"}`)}, func() string {
+		text, _ := os.ReadFile(dir + "/asked")
+		return string(text)
 	}
 }
 

@@ -33,7 +33,7 @@ func main() {
 		}
 		return
 	}
-	do, ok := map[string]func(*bufio.Reader) error{"up": up, "down": down, "change": change, "mend": mend, "release": release}[os.Args[1]]
+	do, ok := map[string]func(*bufio.Reader) error{"up": up, "down": down, "change": change, "undo": undo, "mend": mend, "release": release}[os.Args[1]]
 	if !ok {
 		usage()
 	}

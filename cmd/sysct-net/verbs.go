@@ -66,24 +66,15 @@ func down(in *bufio.Reader) error {
 
 // change goes from one setup to another in a guest that runs.
 func change(in *bufio.Reader) error {
-	from, err := readSetup(in)
+	from, to, pid, err := readChange(in)
 	if err != nil {
 		return err
 	}
-	to, err := readSetup(in)
+	lock, err := alone(to)
 	if err != nil {
 		return err
 	}
-	pid, err := readPid(in)
-	if err != nil {
-		return err
-	}
-	// One without interfaces says nothing of whose it is.
-	if to.Guest == "" {
-		*to = vnet.Setup{Tag: from.Tag, Guest: from.Guest, StateDir: from.StateDir, RunDir: from.RunDir, NetsDir: from.NetsDir, HostDir: from.HostDir, Units: from.Units}
-	} else if from.Guest == "" {
-		*from = vnet.Setup{Tag: to.Tag, Guest: to.Guest, StateDir: to.StateDir, RunDir: to.RunDir, NetsDir: to.NetsDir, HostDir: to.HostDir, Units: to.Units}
-	}
+	defer lock.Close()
 	if err := bringUp(to); err != nil {
 		return err
 	}
@@ -104,6 +95,31 @@ func change(in *bufio.Reader) error {
 	return nil
 }
 
+// readChange reads two setups of a guest and its process.
+func readChange(in *bufio.Reader) (from, to *vnet.Setup, pid int, err error) {
+	if from, err = readSetup(in); err != nil {
+		return nil, nil, 0, err
+	}
+	if to, err = readSetup(in); err != nil {
+		return nil, nil, 0, err
+	}
+	if pid, err = readPid(in); err != nil {
+		return nil, nil, 0, err
+	}
+	// One without interfaces says nothing of whose it is.
+	if to.Guest == "" {
+		*to = empty(from)
+	} else if from.Guest == "" {
+		*from = empty(to)
+	}
+	return from, to, pid, nil
+}
+
+// empty is a setup of the same guest with nothing in it.
+func empty(s *vnet.Setup) vnet.Setup {
+	return vnet.Setup{Tag: s.Tag, Guest: s.Guest, StateDir: s.StateDir, RunDir: s.RunDir, NetsDir: s.NetsDir, HostDir: s.HostDir, Units: s.Units}
+}
+
 // mend makes anew what is gone of a running guest's network, and says what that was.
 func mend(in *bufio.Reader) error {
 	setup, err := readSetup(in)
@@ -114,6 +130,11 @@ func mend(in *bufio.Reader) error {
 	if err != nil {
 		return err
 	}
+	lock, err := alone(setup)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
 	up := ofUp(setup)
 	s, err := link.Open(up)
 	if err != nil {

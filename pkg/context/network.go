@@ -26,6 +26,9 @@ type network struct {
 // network is brought up, and waits for locks of others that do the same.
 const networkPatience = 30 * time.Second
 
+// ErrNetworkEnded is a process that didn't come to its end: what it has made is there.
+var ErrNetworkEnded = errors.New("the program that makes the network ended")
+
 // maxNetworkWords bounds what is read of its complaints, in bytes.
 const maxNetworkWords = 4096
 
@@ -87,7 +90,11 @@ func (n *network) end() (said string, err error) {
 		return said, nil
 	}
 	if said == "" {
-		said = fmt.Sprintf("the program that makes the network ended: status %d, signal %d", st.ExitStatus(), st.Signal())
+		said = fmt.Sprintf("status %d, signal %d", st.ExitStatus(), st.Signal())
+		return "", fmt.Errorf("%w: %s", ErrNetworkEnded, said)
+	}
+	if st.Signaled() {
+		return "", fmt.Errorf("%w: %s", ErrNetworkEnded, said)
 	}
 	return "", errors.New(said)
 }

@@ -15,7 +15,7 @@ import (
 //
 //	store            groups          a successor finds
 //	plan                             the old
-//	plan, plan-next  being changed   both: it changes the groups back, drops plan-next
+//	plan, plan-next  being changed   both: it changes the groups and the network back, drops plan-next
 //	plan-next        changed         the new: it goes on from here
 //	plan (the new)                   the new
 type Change struct {

@@ -58,16 +58,17 @@ func (m *monitor) apply(a Apply) {
 	}
 	pid := m.core.Life.Pid
 	m.job(func() func() {
-		err := failpoint("change groups")
+		said, err := "", failpoint("change groups")
 		if err == nil {
 			err = group.Change(old.Limits, next.Limits, slices.Collect(maps.Keys(a.Change.Anew))...)
 		}
 		if err == nil && a.Change.Net != nil {
-			if err = changeNetwork(&old.Context.Net, &next.Context.Net, pid); err != nil {
+			if said, err = changeNetwork(&old.Context.Net, &next.Context.Net, pid); err != nil {
 				err = errors.Join(err, group.Change(next.Limits, old.Limits))
 			}
 		}
 		return func() {
+			m.sayLines(said)
 			if err == nil {
 				m.commit(next, fd)
 			} else {
@@ -197,8 +198,8 @@ func (m *monitor) keepPlan(h *heritage) {
 	m.commit(m.plan, fd)
 }
 
-// undoChange changes the groups back if the monitor before was killed before it had
-// changed them, or right after. True: it began to, and Undone follows.
+// undoChange changes the groups and the network back if the monitor before was killed
+// before it had changed them, or right after. True: it began to, and Undone follows.
 func (m *monitor) undoChange() bool {
 	fd := m.keptAs(fdNext)
 	if fd < 0 {
@@ -206,22 +207,35 @@ func (m *monitor) undoChange() bool {
 	}
 	next, err := readPlan(fd)
 	group, old := m.group, m.plan
-	if err != nil || group == nil {
+	if err != nil {
 		m.take(fdNext)
 		return false
 	}
 	pid := m.core.Life.Pid
 	m.job(func() func() {
-		err := errors.Join(group.Change(next.Limits, old.Limits), changeNetwork(&next.Context.Net, &old.Context.Net, pid))
+		var groups error
+		if group != nil {
+			groups = group.Change(next.Limits, old.Limits)
+		}
+		said, err := undoNetwork(&next.Context.Net, &old.Context.Net, pid)
+		err = errors.Join(groups, err)
 		return func() {
+			m.sayLines(said)
 			if err == nil {
-				m.log.say("a change of the guest's limits was taken back: the monitor before died in it")
+				m.log.say("a change of the guest was taken back: the monitor before died in it")
 			} else {
-				m.log.say("cannot take a change of the guest's limits back: " + err.Error())
+				m.log.say("cannot take a change of the guest back: " + err.Error())
 			}
 			m.take(fdNext)
 			m.emit(Undone{})
 		}
 	})
 	return true
+}
+
+// sayLines puts into the log what another program said.
+func (m *monitor) sayLines(text string) {
+	for line := range strings.Lines(text) {
+		m.log.say(strings.TrimSpace(line))
+	}
 }

@@ -25,11 +25,7 @@ func (s *Session) Change(from, to *vnet.Setup) error {
 }
 
 func (s *Session) change(from, to *vnet.Setup) error {
-	s.setup, s.changing = to, true
-	for name, g := range s.guards { // of the other setup
-		g.Close()
-		delete(s.guards, name)
-	}
+	s.become(to)
 	for i := range from.Interfaces {
 		if now := find(to, from.Interfaces[i].Name); now == nil || !alike(&from.Interfaces[i], now) {
 			if err := s.remove(&from.Interfaces[i]); err != nil {

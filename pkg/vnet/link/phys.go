@@ -81,7 +81,8 @@ func (s *Session) moveBack(i *vnet.Interface) error { return s.reclaim(i, backPa
 func (s *Session) reclaim(i *vnet.Interface, patience time.Duration) error {
 	mark := s.alias(i) + was + i.Parent
 	if s.guest != nil {
-		if l, err := s.guest.LinkByName(i.Name); err == nil && l.Attrs().Alias == mark {
+		// Whoever moved it may have been killed before it was named: it is known by its mark.
+		if l, err := s.guest.LinkByAlias(mark); err == nil {
 			if err := s.sendBack(l); err != nil {
 				return err
 			}
@@ -104,7 +105,7 @@ func (s *Session) reclaim(i *vnet.Interface, patience time.Duration) error {
 }
 
 func (s *Session) sendBack(l netlink.Link) error {
-	own, err := unix.Open("/proc/self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	own, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func (s *Session) Enter(pid int) error {
 	}
 	// A guest with the host's namespace would have its interfaces set up over the host's own.
 	var own, its unix.Stat_t
-	if err := errors.Join(unix.Stat("/proc/self/ns/net", &own), unix.Fstat(ns, &its)); err != nil || own.Ino == its.Ino {
+	if err := errors.Join(unix.Stat("/proc/thread-self/ns/net", &own), unix.Fstat(ns, &its)); err != nil || own.Ino == its.Ino {
 		unix.Close(ns)
 		return errors.Join(errors.New("the guest has no network namespace of its own"), err)
 	}
