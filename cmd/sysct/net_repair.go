@@ -9,7 +9,8 @@ import (
 const netRepairLong = `Bring back what others have taken of the networks that are up, and print it: a bridge that
 was deleted, its addresses, rules that were flushed, dnsmasq, and interfaces of guests
 that run. The guests run on and keep their addresses. sysct host run does the same by
-itself.`
+itself. Files of addresses or subnets that are damaged are made anew, of what guests that
+run have, and kept beside as NAME.damaged.`
 
 func newNetRepair(a *app) *cobra.Command {
 	return &cobra.Command{

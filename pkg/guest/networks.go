@@ -172,8 +172,8 @@ func (m *Manager) heldAddresses(ctx context.Context) ([]networks.Held, error) {
 			continue
 		}
 		plan, err := m.runningPlan(ctx, name)
-		if errors.Is(err, control.ErrNoMonitor) {
-			continue
+		if errors.Is(err, ErrState) || errors.Is(err, control.ErrNoMonitor) {
+			continue // it has ended meanwhile
 		}
 		if err != nil {
 			return nil, fmt.Errorf("cannot learn which addresses %s has: %w", name, err)
