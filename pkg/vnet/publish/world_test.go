@@ -147,7 +147,14 @@ func awaitEnd(t *testing.T, pid int) {
 	}
 	must(t, err)
 	defer unix.Close(fd)
-	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 60000); n != 1 {
-		t.Fatalf("process %d doesn't end: %v", pid, err)
+	for {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 60000)
+		if err == unix.EINTR {
+			continue
+		}
+		if n != 1 {
+			t.Fatalf("process %d doesn't end: %v", pid, err)
+		}
+		return
 	}
 }
