@@ -15,6 +15,9 @@ func networkRows(i *guest.Info, row func(label, value string)) {
 			row("IP", a.Address.String())
 		}
 	}
+	for _, p := range i.Published {
+		row("Published", publishedText(p))
+	}
 	net := i.Use().Network
 	if net == nil {
 		return
@@ -25,6 +28,18 @@ func networkRows(i *guest.Info, row func(label, value string)) {
 		row(" RX bytes", trafficText(is.ReceiveBytes, is.ReceivePackets, is.ReceiveErrors, is.ReceiveDrops))
 		row(" Total bytes", bytesText(is.TransmitBytes+is.ReceiveBytes))
 	}
+}
+
+// publishedText says which port of the host leads to which of the guest's.
+func publishedText(p guest.Published) string {
+	text := fmt.Sprintf("%d/%s", p.Port, p.Proto)
+	if p.Address != nil {
+		text += " of " + *p.Address
+	}
+	if p.Loopback {
+		text += " and of loopback"
+	}
+	return text + fmt.Sprintf(" to %d", p.To)
 }
 
 func trafficText(bytes, packets, errors, drops int64) string {

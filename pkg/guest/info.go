@@ -27,6 +27,7 @@ type Info struct {
 	Autostart  *bool       `json:"autostart"` // starts with the host; nil: not asked for, or unknown
 	Groups     []string    `json:"groups"`
 	Addresses  []Address   `json:"addresses"` // nil: it has no network of its own, or doesn't run
+	Published  []Published `json:"published"` // nil: it doesn't run, or unknown
 	Usage      *Usage      `json:"usage"`
 	Exit       *ExitInfo   `json:"exit"`  // how its last life ended
 	Error      *string     `json:"error"` // why the guest is broken

@@ -147,6 +147,9 @@ func (m *Manager) Info(ctx context.Context, name string) (*Info, error) {
 		m.opt.Warn("its monitor does not answer; the figures are the kernel's and the last it wrote")
 	}
 	m.lookAtNetworks(ctx, []*Info{&info}, NetAll)
+	if sights[name].Populated {
+		info.Published = m.published(name)
+	}
 	return &info, nil
 }
 

@@ -151,6 +151,12 @@ func testReach(t *testing.T, w *world) {
 // testPublish: who comes from outside keeps his address; the host and guests are
 // answered too, and 127.0.0.1 and ::1 where it was asked for.
 func testPublish(t *testing.T, w *world) {
+	info := w.sysct(t, "info", "web") + w.sysct(t, "info", "web", "--json")
+	for _, want := range []string{"8080/tcp to 7", "8081/udp to 7", "8082/tcp and of loopback to 7", `"published"`} {
+		if !strings.Contains(info, want) {
+			t.Errorf("info doesn't tell %q:\n%s", want, info)
+		}
+	}
 	_, gate4, gate6 := w.bridge(t)
 	tiny := w.look(t, "tiny")
 	outside4, outside6 := netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("2001:db8:1::1")
