@@ -30,6 +30,7 @@ func (m *Manager) warnOf(before, after *spec.Guest) {
 	for _, w := range warnings {
 		m.opt.Warn(w)
 	}
+	m.warnOfPublished(before, after)
 }
 
 // memoryWarnings are of a limit that can't be met: total is the host's memory in bytes.

@@ -115,6 +115,7 @@ func (m *Manager) startPlan(ctx context.Context, name string) (*monitor.Plan, er
 	if err := m.planNetwork(ctx, plan, cfg, id); err != nil {
 		return nil, err
 	}
+	m.warnOfPublished(nil, cfg)
 	if err := m.leaveNetworks(ctx, &plan.Context.Net, name); err != nil {
 		return nil, err
 	}
