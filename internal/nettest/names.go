@@ -2,11 +2,14 @@ package nettest
 
 import (
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 )
@@ -130,7 +133,7 @@ func (n *Namespace) Resolve(server netip.Addr, name string) ([]netip.Addr, error
 	return all, nil
 }
 
-// Query asks a name server one question over udp.
+// Query asks a name server one question over udp, a few times if there is no answer.
 func (n *Namespace) Query(server netip.Addr, name string, kind dnsmessage.Type) (*dnsmessage.Message, error) {
 	full, err := dnsmessage.NewName(strings.TrimSuffix(name, ".") + ".")
 	if err != nil {
@@ -151,12 +154,17 @@ func (n *Namespace) Query(server netip.Addr, name string, kind dnsmessage.Type) 
 			return err
 		}
 		defer conn.Close()
-		conn.SetDeadline(soon())
-		if _, err := conn.Write(text); err != nil {
-			return err
-		}
 		buf := make([]byte, 4096)
-		size, err := conn.Read(buf)
+		size := 0
+		for try := range 4 { // as a resolver does: a datagram may get lost
+			conn.SetDeadline(time.Now().Add(time.Duration(try+1) * 2 * time.Second))
+			if _, err = conn.Write(text); err != nil {
+				return err
+			}
+			if size, err = conn.Read(buf); !errors.Is(err, os.ErrDeadlineExceeded) {
+				break
+			}
+		}
 		if err != nil {
 			return err
 		}
