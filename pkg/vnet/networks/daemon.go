@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -101,11 +102,28 @@ func (d *dns) startDaemon(ctx context.Context, program string) error {
 		defer unix.Close(group)
 		attr.UseCgroupFD, attr.CgroupFD = true, group
 	}
-	if err := run(ctx, attr, program, configFlag+d.configPath()); err != nil {
-		return fmt.Errorf("cannot start dnsmasq for network %s: %w", d.net.Name, err)
+	for deadline := time.Now().Add(releasePatience); ; time.Sleep(releasePause) {
+		err = run(ctx, attr, program, configFlag+d.configPath())
+		var exit *exec.ExitError
+		if errors.As(err, &exit) && exit.ExitCode() == networkTrouble && time.Now().Before(deadline) {
+			continue // one that was killed is gone before the kernel has closed its sockets
+		}
+		if err != nil {
+			return fmt.Errorf("cannot start dnsmasq for network %s: %w", d.net.Name, err)
+		}
+		return nil
 	}
-	return nil
 }
+
+// networkTrouble is dnsmasq's exit status if it can't have an address or a port. Source:
+// dnsmasq(8).
+const networkTrouble = 2
+
+// How long an address may be somebody's who has just ended.
+const (
+	releasePatience = 3 * time.Second
+	releasePause    = 50 * time.Millisecond
+)
 
 // stopDaemon ends the network's dnsmasq, if it runs.
 func (d *dns) stopDaemon(context.Context) error {
