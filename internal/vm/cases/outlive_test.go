@@ -99,7 +99,7 @@ func TestUpgrade(t *testing.T) {
 	sh(t, "sysct start --wait tiny")
 	// The same program under another version, and so under another name in the cache.
 	other := sh(t, `v=$(sysct version | cut -d' ' -f2); n=$(echo $v | tr 0-9a-z 1-9a-z0)
-s=$(ls /var/cache/sysct/lib | sed 's/sysct-helper-//')
+s=$(ls /var/cache/sysct/lib | sed -n 's/^sysct-helper-//p')
 LC_ALL=C sed "s/$s/$(echo $s | tr 0-9a-f 1-9a-f0)/g; s/$v/$n/g" $(command -v sysct) >/root/sysct && chmod +x /root/sysct && echo $v to $n`)
 	life := "systemctl show -p MainPID,ActiveEnterTimestampMonotonic,NRestarts sysct@tiny; sysct info --json tiny | grep -E '\"(pid|boots|started_at|monitor_pid)\"'"
 	before := sh(t, life)
