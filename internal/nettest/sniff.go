@@ -12,9 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// soon is when an answer that doesn't come is given up.
-func soon() time.Time { return time.Now().Add(5 * time.Second) }
-
 // Capture is what a link has received and sent since it was made.
 type Capture struct {
 	lock   sync.Mutex
