@@ -40,10 +40,22 @@ func TestPort(t *testing.T) {
 		hello := func(from net.HardwareAddr) []byte { return eth(broadcast, from, tARP, arpPacket(1, from, any4, any4)) }
 		unknown := net.HardwareAddr{2, 0, 0, 0, 0, 99}
 
+		// stolen says whether the third can draw the guest's frames to itself. The guest's own kernel may say where it is
+		// in between (a router solicitation), so it has a few tries.
+		stolen := func() bool {
+			t.Helper()
+			for range 5 {
+				say(t, third, hello(ownMAC))
+				if guest, other := receives(ownMAC); !guest && other {
+					return true
+				}
+			}
+			return false
+		}
+
 		say(t, l.guest, hello(ownMAC))
-		say(t, third, hello(ownMAC))
-		if guest, other := receives(ownMAC); guest || !other {
-			t.Errorf("a port that learns: guest receives %v, its thief %v: nothing is shown", guest, other)
+		if !stolen() {
+			t.Error("nothing can be stolen from a port that learns: nothing is shown")
 		}
 		if guest, other := receives(unknown); !guest || !other {
 			t.Errorf("an unknown receiver's frames: guest %v, another %v", guest, other)
@@ -100,9 +112,8 @@ func TestPort(t *testing.T) {
 		if err := SetPort(l.h, peer.Attrs().Index, Port{}); err != nil {
 			t.Fatal(err)
 		}
-		say(t, third, hello(ownMAC))
-		if guest, other := receives(ownMAC); guest || !other {
-			t.Errorf("a port that learns again: guest receives %v, its thief %v", guest, other)
+		if !stolen() {
+			t.Error("nothing can be stolen from a port that learns again")
 		}
 	})
 }
