@@ -222,6 +222,7 @@ func (g *viewGuest) cutOff() {
 		}
 	}
 	g.unharmed("what was mounted anew")
+	g.notKept()
 	g.killMonitor()
 	g.unharmed("a kill of the one that mounted anew")
 	g.toggled(online) // what was put in its place later
@@ -240,20 +241,54 @@ func (g *viewGuest) toggled(online string) {
 	})
 }
 
-// abort ends the connection of the guest's views by the kernel's own file for it.
-func (g *viewGuest) abort() {
+// notKept: the holder has no file of the views, of which systemd in its place would ask the
+// monitor something, or itself.
+func (g *viewGuest) notKept() {
+	t := g.t
+	t.Helper()
+	device, kept := g.device(), 0
+	dir := fmt.Sprintf("/proc/%d/fd", g.holderPid())
+	fds, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, fd := range fds {
+		var st unix.Statx_t
+		if unix.Statx(unix.AT_FDCWD, filepath.Join(dir, fd.Name()), unix.AT_STATX_DONT_SYNC, 0, &st) != nil {
+			continue // it has been dropped
+		}
+		kept++
+		if st.Dev_major == 0 && st.Dev_minor == device {
+			t.Errorf("the holder has descriptor %s, a file of the views", fd.Name())
+		}
+	}
+	if kept < 10 {
+		t.Errorf("the holder has only %d descriptors", kept)
+	}
+}
+
+// device is the number of the views' file system, as it is at /proc/meminfo.
+func (g *viewGuest) device() (minor uint32) {
 	t := g.t
 	t.Helper()
 	info, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", g.status().Pid))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var major, minor int
+	var major uint32
 	for line := range strings.Lines(string(info)) {
 		if f := strings.Fields(line); f[4] == "/proc/meminfo" {
 			fmt.Sscanf(f[2], "%d:%d", &major, &minor)
 		}
 	}
+	return minor
+}
+
+// abort ends the connection of the guest's views by the kernel's own file for it.
+func (g *viewGuest) abort() {
+	t := g.t
+	t.Helper()
+	minor := g.device()
 	dir := t.TempDir()
 	if err := unix.Mount("none", dir, "fusectl", 0, ""); err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ package cases
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -122,4 +123,26 @@ func TestMonitorDiesInAStop(t *testing.T) {
 	sh(t, "journalctl --no-pager -o cat -u sysct@tiny | grep 'its monitor died while the unit is stopped: init ended after'")
 	want(t, "sysct ls -o name,state | tail -1 | tr -s ' '", "tiny STOPPED")
 	sh(t, "sysct start tiny && sysct exec tiny -- true")
+}
+
+// TestViewsHang: whatever becomes of a guest's views, process 1 of the host never waits for them, though it keeps what the
+// monitor needs. The guest's root hides a place of theirs and has the connection end; with no monitor to answer systemd is asked
+// for all that it keeps.
+func TestViewsHang(t *testing.T) {
+	sh(t, "sysct launch tiny -t busybox && sysct wait tiny ready -t 60")
+	sh(t, "sysct exec tiny -- sh -c 'mount -t tmpfs none /sys/devices/system && ln -s /tmp /sys/devices/system/cpu'")
+	sh(t, "number=$(awk '$5 == \"/proc/meminfo\" { sub(\".*:\", \"\", $3); print $3 }' /proc/"+pid(t, "tiny")+"/mountinfo) && "+
+		"echo 1 > /sys/fs/fuse/connections/$number/abort")
+	soon(t, "grep -q 'cannot mount all of the guest.s views anew, next try' /var/log/sysct/tiny.log")
+	monitor := sh(t, `sysct info --json tiny | sed -n 's/.*"monitor_pid": \([0-9]*\),/\1/p'`)
+	sh(t, "kill -STOP "+monitor)
+	if out := sh(t, "timeout 20 systemd-analyze fdstore sysct@tiny.service"); !regexp.MustCompile(`(?m)^mend +sock `).MatchString(out) {
+		t.Errorf("systemd doesn't keep the file system, or not in a socket:\n%s", out)
+	}
+	sh(t, "kill -KILL "+monitor)
+	soon(t, "timeout 20 systemctl is-active sysct@tiny.service")
+	sh(t, "sysct exec tiny -- umount /sys/devices/system")
+	soon(t, "grep -q 'had ended: they are mounted anew' /var/log/sysct/tiny.log")
+	sh(t, "sysct exec tiny -- timeout 20 cat /proc/meminfo /sys/devices/system/cpu/online")
+	want(t, "systemd-analyze fdstore sysct@tiny.service | grep -c ^mend; true", "0")
 }

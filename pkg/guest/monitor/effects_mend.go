@@ -17,7 +17,7 @@ import (
 )
 
 const (
-	// mendDelay is for a guest that ends: its views' connection may end before its init.
+	// mendDelay is for a guest that ends: its views' connection may end before its init, see leaving.
 	mendDelay = 20 * time.Millisecond
 	// mendPause is between one time and the next: the guest's root can unmount them again
 	// and again.
@@ -39,12 +39,19 @@ func (m *monitor) mendViews() {
 		time.Sleep(delay)
 		return func() {
 			v.mending = false
-			if m.core.Life.Boots == boots && m.pidfd >= 0 && alive(m.pidfd) && v.dev < 0 {
+			if m.core.Life.Boots == boots && m.pidfd >= 0 && alive(m.pidfd) && v.dev < 0 && !leaving(m.core.Life.Pid) {
 				v.mended = now().Mono
 				m.mountAnew()
 			}
 		}
 	})
+}
+
+// leaving says whether a process is ending and has no namespaces any more: the guest's mounts
+// went with them, and its connection, long before its end is known where it had interfaces.
+func leaving(pid int) bool {
+	_, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/ns/mnt")
+	return err != nil
 }
 
 // mountAnew makes the connection and has another process put it into the guest. If there
@@ -61,7 +68,7 @@ func (m *monitor) mountAnew() {
 	}
 	m.views.mendFails = false
 	m.keep(fdViews, dev)
-	m.keep(fdMend, mount)
+	m.keepMount(mount)
 	m.views.placing = &placing{mount: mount}
 	m.serveViews(dev, false)
 	m.placeIfDue(now().Mono)

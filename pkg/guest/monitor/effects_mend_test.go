@@ -41,6 +41,7 @@ func TestMendIsTriedAgain(t *testing.T) {
 	}
 	m := &monitor{loop: loop, log: &logger{log: log}, plan: &Plan{}, core: &Core{}, slots: s, pidfd: pidfd, views: viewServer{dev: -1}}
 	defer m.dropViews()
+	m.core.Life.Pid = os.Getpid()
 	m.plan.Context.Views = []string{"proc/uptime"}
 	m.plan.Context.IDs.Base = 1<<32 - 1 // nobody's: the kernel makes no file system for it
 	m.mendViews()

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -72,6 +73,22 @@ func (m *monitor) placed() {
 		unix.Close(p.mount)
 		m.views.placing = nil
 	}
+	if l := m.views.letter; l > 0 {
+		unix.Close(l)
+		m.views.letter = 0
+	}
+}
+
+// keepMount leaves the new file system with the service manager, in a letter that only a
+// monitor opens.
+func (m *monitor) keepMount(mount int) {
+	l, err := newLetter(mount)
+	if err != nil {
+		m.log.say("if this monitor dies now, the views that aren't in their places stay away: " + err.Error())
+		return
+	}
+	m.keep(fdMend, l)
+	m.views.letter = l
 }
 
 // takePlacing goes on with what the monitor before this one hasn't finished. A process of
@@ -82,7 +99,20 @@ func (m *monitor) takePlacing(h *heritage) {
 		return
 	}
 	m.inherit(fdMend, fd)
-	m.views.placing = &placing{mount: fd, at: now().Mono + mendPause}
+	mount, err := openLetter(fd)
+	switch {
+	case errors.Is(err, unix.ENOTSOCK): // an older monitor left it as it is
+		mount = fd
+		m.keepMount(mount)
+	case err != nil:
+		m.log.say(err.Error())
+		m.drop(fdMend)
+		unix.Close(fd)
+		return
+	default:
+		m.views.letter = fd
+	}
+	m.views.placing = &placing{mount: mount, at: now().Mono + mendPause}
 	if m.views.dev < 0 { // that connection has ended as well
 		m.placed()
 	}

@@ -29,6 +29,7 @@ type viewServer struct {
 
 	mendFails bool     // it failed then
 	placing   *placing // the new one that isn't in its places yet; nil: there is none
+	letter    int      // that its file system is stored in; 0: none
 }
 
 // serveViews begins to answer. adopted: another monitor has done so before.

@@ -24,7 +24,7 @@ const (
 	fdCalls   = "calls"  // the listener of the guest's system call filter
 	fdEntered = "calls-" // and its number: of the filter of what has entered the guest
 	fdViews   = "views"  // /dev/fuse, by which the guest's views are asked
-	fdMend    = "mend"   // the file system of the views, while it isn't in its places yet
+	fdMend    = "mend"   // letter with the file system of the views, while it isn't in its places yet
 	fdAsker   = "asker"  // of an upgrade, see upgrade; never stored
 	fdRing    = "ring-"  // and the screen's name: ring-console
 )
