@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // networked is sysct with guests on its default network.
@@ -35,6 +36,7 @@ type byHand struct{ *sysct }
 // The subnet that is made by hand.
 const (
 	handBridge = "benchhand0"
+	handVeth   = "benchhand1"
 	handHost   = "198.18.0.1"
 	handGuest  = "198.18.0.2"
 )
@@ -58,9 +60,14 @@ func (h byHand) link(name string) error {
 			return err
 		}
 	}
+	for late := time.Now().Add(10 * time.Second); time.Now().Before(late); time.Sleep(20 * time.Millisecond) {
+		if _, err := net.InterfaceByName(handVeth); err != nil {
+			break // the kernel has taken the last guest's away, which it does when it has time
+		}
+	}
 	return h.b.all(
-		[]string{"ip", "link", "add", "benchhand1", "type", "veth", "peer", "name", "eth0", "netns", fmt.Sprint(info.Pid)},
-		[]string{"ip", "link", "set", "benchhand1", "master", handBridge, "up"},
+		[]string{"ip", "link", "add", handVeth, "type", "veth", "peer", "name", "eth0", "netns", fmt.Sprint(info.Pid)},
+		[]string{"ip", "link", "set", handVeth, "master", handBridge, "up"},
 		append(in, "addr", "add", handGuest+"/24", "dev", "eth0"),
 		append(in, "link", "set", "eth0", "up"))
 }
