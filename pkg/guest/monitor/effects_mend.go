@@ -39,7 +39,11 @@ func (m *monitor) mendViews() {
 		time.Sleep(delay)
 		return func() {
 			v.mending = false
-			if m.core.Life.Boots == boots && m.pidfd >= 0 && alive(m.pidfd) && v.dev < 0 && !leaving(m.core.Life.Pid) {
+			switch {
+			case m.pidfd < 0 || !alive(m.pidfd) || v.dev >= 0 || leaving(m.core.Life.Pid):
+			case m.core.Life.Boots != boots:
+				m.mendViews() // another boot's have ended meanwhile
+			default:
 				v.mended = now().Mono
 				m.mountAnew()
 			}

@@ -101,7 +101,7 @@ func (m *monitor) takePlacing(h *heritage) {
 	m.inherit(fdMend, fd)
 	mount, err := openLetter(fd)
 	switch {
-	case errors.Is(err, unix.ENOTSOCK): // an older monitor left it as it is
+	case errors.Is(err, errNoLetter): // an older monitor left it as it is
 		mount = fd
 		m.keepMount(mount)
 	case err != nil:

@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -25,13 +26,20 @@ func newLetter(fd int) (letter int, err error) {
 	return ends[0], nil
 }
 
+// errNoLetter is of a descriptor that is no socket.
+var errNoLetter = errors.New("it is no letter")
+
 // openLetter gives a copy of what is in a letter, which stays in it. If letter is no
-// socket, the error is ENOTSOCK, and nobody has been asked what else it is.
+// socket, the error is errNoLetter, and nobody has been asked what else it is.
 func openLetter(letter int) (fd int, err error) {
 	var data [1]byte
 	oob := make([]byte, unix.CmsgSpace(4))
 	_, n, _, _, err := unix.Recvmsg(letter, data[:], oob, unix.MSG_PEEK|unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
-	if err != nil {
+	switch err {
+	case nil:
+	case unix.ENOTSOCK, unix.EBADF: // the latter of O_PATH, as a detached mount is
+		return -1, errNoLetter
+	default:
 		return -1, os.NewSyscallError("recvmsg", err)
 	}
 	msgs, err := unix.ParseSocketControlMessage(oob[:n])

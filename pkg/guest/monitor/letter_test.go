@@ -15,7 +15,12 @@ func TestLetter(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	l, err := newLetter(int(f.Fd()))
+	path, err := unix.Open(f.Name(), unix.O_PATH|unix.O_CLOEXEC, 0) // as a detached mount is
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(path)
+	l, err := newLetter(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +45,9 @@ func TestLetter(t *testing.T) {
 		}
 		unix.Close(got)
 	}
-	if _, err := openLetter(int(f.Fd())); !errors.Is(err, unix.ENOTSOCK) {
-		t.Errorf("of a file: %v", err)
+	for _, fd := range []int{int(f.Fd()), path} {
+		if _, err := openLetter(fd); !errors.Is(err, errNoLetter) {
+			t.Errorf("of a file: %v", err)
+		}
 	}
 }
