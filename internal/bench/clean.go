@@ -40,6 +40,7 @@ func (b *bench) sweep() {
 			fmt.Fprintln(os.Stderr, "bench:", err)
 		}
 	}
+	b.output(b.sysct.bin, "-q", "net", "down", "--all") // its name server outlives this program
 	b.output(b.sysct.bin, "-q", "gc")
 	b.made = map[string]bool{}
 }
