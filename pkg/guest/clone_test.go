@@ -203,6 +203,50 @@ func TestCloneOfARunningGuest(t *testing.T) {
 	}
 }
 
+// A guest that another verb just freezes or thaws is waited for.
+func TestCloneAmongFreezes(t *testing.T) {
+	ctx := context.Background()
+	in := newInstance(t)
+	in.create("web", "busybox", "overlay")
+	in.start("web")
+	in.ready("web")
+	frozen := in.freezes(ctx, "web")
+	for range 10 {
+		in.clone("web", "copy", guest.CloneOptions{Snapshot: true})
+		in.destroy("copy")
+	}
+	if n := frozen(); n < 20 {
+		t.Errorf("%d freezes and thaws went beside the clones", n)
+	}
+}
+
+// freezes freezes and thaws a guest over and over until it is asked how often that went,
+// or the test ends.
+func (in *instance) freezes(ctx context.Context, name string) (end func() int) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	n := 0
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			for _, err := range []error{in.Freeze(ctx, name, 0), in.Thaw(ctx, name, 0)} {
+				if err == nil {
+					n++
+				} else if !errors.Is(err, guest.ErrLocked) && !errors.Is(err, guest.ErrState) && ctx.Err() == nil {
+					in.t.Error(err) // those are the answers while it holds still for a clone
+				}
+			}
+		}
+	}()
+	end = func() int {
+		cancel()
+		<-done
+		return n
+	}
+	in.t.Cleanup(func() { end() })
+	return end
+}
+
 // A clone that is killed, or that fails, leaves no guest frozen.
 func TestACloneThatDiesLetsItsSourceGo(t *testing.T) {
 	in := newInstance(t)

@@ -22,6 +22,9 @@ type hold struct {
 // waited for.
 const holdPatience = time.Minute
 
+// errBusy is a monitor's refusal while another verb freezes or thaws the guest.
+var errBusy = &control.Error{Kind: control.KindBusy}
+
 // holdStill has a guest hold still, whose lock the caller has. Whatever becomes of the
 // caller, it goes on afterwards; one that somebody has frozen stays frozen.
 func (m *Manager) holdStill(ctx context.Context, name string) (*hold, error) {
@@ -44,7 +47,10 @@ func (m *Manager) holdStill(ctx context.Context, name string) (*hold, error) {
 		if !passing(err, &resp) || time.Now().After(deadline) {
 			return nil, callError(err)
 		}
-		// It starts, stops or goes: soon it runs or is stopped.
+		// It starts, stops or goes, or another verb freezes or thaws it: soon it runs, is frozen or is stopped.
+		if errors.Is(err, errBusy) {
+			time.Sleep(poll) // the state may be one of those that are waited for
+		}
 		left := time.Until(deadline)
 		err = m.Wait(ctx, name, WaitOptions{States: []state.State{state.Running, state.Frozen, state.Stopped}, Timeout: &left})
 		if err != nil && !errors.Is(err, ErrState) {
@@ -57,7 +63,7 @@ func (m *Manager) holdStill(ctx context.Context, name string) (*hold, error) {
 func passing(err error, resp *control.Response) bool {
 	var refused *control.Error
 	switch {
-	case errors.Is(err, control.ErrLost):
+	case errors.Is(err, control.ErrLost), errors.Is(err, errBusy):
 		return true
 	case !errors.As(err, &refused) || refused.Kind != control.KindState || resp.Run == nil:
 		return false

@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -16,6 +17,7 @@ type command struct {
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
 	ended chan struct{} // closed when its process has been waited for
+	left  atomic.Bool   // it was abandoned
 }
 
 // stragglers is how long the output of processes is waited for that a command left behind with its pipes.
@@ -40,7 +42,11 @@ func start(out *line, r wire.Request) (*command, error) {
 	go func() {
 		cmd.Wait() // what it says of the end is in ProcessState
 		close(c.ended)
-		out.answer(wire.Answer{ID: r.ID, Done: true, Status: status(cmd.ProcessState)})
+		a := wire.Answer{ID: r.ID, Done: true, Status: status(cmd.ProcessState)}
+		if c.left.Load() {
+			a.Error = "killed by the agent, because its client seemed to have gone"
+		}
+		out.answer(a)
 	}()
 	return c, nil
 }
@@ -65,6 +71,7 @@ func (c *command) abandon() {
 	select {
 	case <-c.ended:
 	default:
+		c.left.Store(true)
 		syscall.Kill(-c.cmd.Process.Pid, syscall.SIGKILL)
 	}
 }

@@ -30,6 +30,10 @@ func (l *line) answer(a wire.Answer) {
 // idle is how often a port is asked for a client while there is none: reading it then says end of file.
 const idle = 50 * time.Millisecond
 
+// away is how often in a row that has to be said before a client counts as gone, a second in all: the kernel says it too when the news
+// that a client has come, or that the one before has gone, arrives after the first of what the new one sent.
+const away = 20
+
 // serve does what the clients of a port ask for, one client after another.
 func serve(path string) error {
 	port, err := os.OpenFile(path, os.O_RDWR, 0)
@@ -39,16 +43,17 @@ func serve(path string) error {
 	out := &line{port: port}
 	var running *command
 	in := bufio.NewReader(port)
-	for {
+	for ends := 0; ; {
 		text, err := in.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
-			if running != nil {
+			if ends++; ends >= away && running != nil {
 				running.abandon()
 				running = nil
 			}
 			time.Sleep(idle)
 			continue
 		}
+		ends = 0
 		if err != nil {
 			return fmt.Errorf("cannot read %s: %w", path, err)
 		}
