@@ -247,7 +247,12 @@ func TestHolderOfALockThatWasPassedOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if got, line := Holder(int(file.Fd())); got != pid || line != "sleep 60" {
+	got, line := Holder(int(file.Fd()))
+	for end := time.Now().Add(time.Minute); got == pid && line != "sleep 60" && time.Now().Before(end); {
+		time.Sleep(time.Millisecond) // it hasn't been executed yet, or lacks its arguments
+		got, line = Holder(int(file.Fd()))
+	}
+	if got != pid || line != "sleep 60" {
 		t.Errorf("the holder is %d, %q, want %d", got, line, pid)
 	}
 }
