@@ -3,8 +3,10 @@ package hooks
 import (
 	"bytes"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -24,22 +26,40 @@ func (r *Runner) kill(pid int) {
 }
 
 // KillMarked kills the processes of the host that come from hooks that were run with that
-// id, and says how many there were. Those in guests' pid namespaces are not looked at, nor
-// those of other users than root: reading the memory of a process may take as long as its
-// owner likes (what is mapped there may be a file of FUSE).
+// id, and says how many there were. They are gone when it returns, unless that takes longer
+// than a second; whoever is their parent reaps them. Those in guests' pid namespaces are not
+// looked at, nor those of other users than root: reading the memory of a process may take as
+// long as its owner likes (what is mapped there may be a file of FUSE).
 func KillMarked(id string) int {
+	k := killing{mark: []byte(marker + "=" + id), dying: map[int]int{}, deadline: time.Now().Add(dyingTime)}
+	defer k.forget()
 	killed := 0
 	for range killRounds {
-		n := killOnce([]byte(marker + "=" + id))
+		n := k.round()
 		if n == 0 {
 			break
 		}
 		killed += n
 	}
+	k.await()
 	return killed
 }
 
-func killOnce(mark []byte) int {
+// dyingTime is how long KillMarked waits altogether until those that it has killed are gone.
+const dyingTime = time.Second
+
+// mostDying bounds the descriptors of those that aren't gone yet.
+const mostDying = 256
+
+// killing is a call of KillMarked.
+type killing struct {
+	mark     []byte
+	dying    map[int]int // pidfds of those that were killed, which have their mark for a while
+	deadline time.Time
+}
+
+// round kills what it finds, and says how many there were that weren't killed before.
+func (k *killing) round() int {
 	own, err := os.Readlink("/proc/self/ns/pid")
 	if err != nil {
 		return 0
@@ -57,7 +77,7 @@ func killOnce(mark []byte) int {
 		if ns, err := os.Readlink("/proc/" + e.Name() + "/ns/pid"); err != nil || ns != own {
 			continue
 		}
-		if ofRoot(e.Name()) && killIf(pid, mark) {
+		if ofRoot(e.Name()) && k.killIf(pid) {
 			n++
 		}
 	}
@@ -80,20 +100,50 @@ func ofRoot(pid string) bool {
 }
 
 // killIf goes by a pidfd, so that another process that gets the number isn't killed.
-func killIf(pid int, mark []byte) bool {
+func (k *killing) killIf(pid int) bool {
+	if fd, ok := k.dying[pid]; ok && !Exited(fd, 0) {
+		return false
+	}
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return false
 	}
-	defer unix.Close(fd)
+	if !marked(pid, k.mark) || unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) != nil {
+		unix.Close(fd)
+		return false
+	}
+	if len(k.dying) >= mostDying {
+		k.await()
+		k.forget()
+	}
+	if old, ok := k.dying[pid]; ok {
+		unix.Close(old) // it is gone, and its number another's
+	}
+	k.dying[pid] = fd
+	return true
+}
+
+// await waits until those that were killed are gone.
+func (k *killing) await() {
+	for _, fd := range k.dying {
+		for left := time.Until(k.deadline); left > 0 && !Exited(fd, left); left = time.Until(k.deadline) {
+		}
+	}
+}
+
+// forget closes their pidfds.
+func (k *killing) forget() {
+	for pid, fd := range k.dying {
+		unix.Close(fd)
+		delete(k.dying, pid)
+	}
+}
+
+// marked says whether a process has the mark in its environment.
+func marked(pid int, mark []byte) bool {
 	env, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
 	if err != nil {
 		return false
 	}
-	for _, kv := range bytes.Split(env, []byte{0}) {
-		if bytes.Equal(kv, mark) {
-			return unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) == nil
-		}
-	}
-	return false
+	return slices.ContainsFunc(bytes.Split(env, []byte{0}), func(kv []byte) bool { return bytes.Equal(kv, mark) })
 }
