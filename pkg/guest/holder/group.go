@@ -1,6 +1,7 @@
 package holder
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -79,20 +80,45 @@ func (g group) leave() {
 		join(filepath.Join(filepath.Dir(g.base), "cgroup.procs"))
 	}
 	// What a monitor has killed last, a hook of its guest, may not have died yet.
-	for deadline := time.Now().Add(leaveTime); ; time.Sleep(leaveRetry) {
-		err := os.Remove(filepath.Join(g.base, groupName))
-		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
+	dir := filepath.Join(g.base, groupName)
+	for begin := time.Now(); ; time.Sleep(leaveRetry) {
+		err := os.Remove(dir)
+		waited := time.Since(begin)
+		if !errors.Is(err, unix.EBUSY) || waited > dyingTime || waited > leaveTime && lives(dir) {
 			break
 		}
 	}
 	os.Remove(g.base)
 }
 
-// How long the holder's end waits for its group to be empty, and how often it looks.
+// How long the holder's end waits for its group to be empty, and how often it looks. A
+// start waits as long, so it is longer only while nothing is there but what is dying.
 const (
 	leaveTime  = 500 * time.Millisecond
+	dyingTime  = 5 * time.Second
 	leaveRetry = 5 * time.Millisecond
 )
+
+// lives says whether a process of a group goes on, such as one that a hook has left
+// running: it wasn't killed. Source: proc_pid_stat(5), flags and signal, counted after the
+// name, which may have blanks.
+func lives(dir string) bool {
+	const exiting, killed = 0x4, 1 << (unix.SIGKILL - 1)
+	pids, _ := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+	for _, pid := range strings.Fields(string(pids)) {
+		stat, err := os.ReadFile("/proc/" + pid + "/stat")
+		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+		if err != nil || len(fields) < 29 {
+			continue // it is gone
+		}
+		flags, _ := strconv.ParseUint(fields[6], 10, 64)
+		signals, _ := strconv.ParseUint(fields[28], 10, 64)
+		if flags&exiting == 0 && signals&killed == 0 {
+			return true
+		}
+	}
+	return false
+}
 
 func join(procs string) error {
 	return os.WriteFile(procs, []byte(strconv.Itoa(os.Getpid())), 0)
