@@ -135,10 +135,10 @@ func openSpaces(pid int) (spaces, error) {
 	return all, nil
 }
 
-// gone waits two seconds until no process is in them: one that was killed takes a while. Those that are there then are named and killed. It closes the namespaces.
+// gone waits a quarter of a minute until no process is in them: one that was killed takes a while. Those that are there then are named and killed. It closes the namespaces.
 func (s spaces) gone() error {
 	var pids []int
-	for end := time.Now().Add(2 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(15 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		if pids = s.processes(); len(pids) == 0 || time.Now().After(end) {
 			break
 		}

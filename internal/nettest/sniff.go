@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/internal/ownthread"
 )
 
 // Capture is what a link has received and sent since it was made.
@@ -106,7 +108,7 @@ func (c *Capture) Await(t testing.TB, what string, meant func(frame []byte) bool
 	return nil
 }
 
-// Send sends a frame by a link of the namespace as it is, Ethernet header and all.
+// Send sends frames by a link of the namespace as they are, Ethernet header and all, in their order.
 func (n *Namespace) Send(t testing.TB, link string, frames ...[]byte) {
 	t.Helper()
 	fd, err := n.packetSocket(link)
@@ -114,11 +116,35 @@ func (n *Namespace) Send(t testing.TB, link string, frames ...[]byte) {
 		t.Fatalf("cannot send by %s: %v", link, err)
 	}
 	defer unix.Close(fd)
-	for _, f := range frames {
-		if _, err := unix.Write(fd, f); err != nil {
-			t.Fatalf("cannot send by %s: %v", link, err)
+	err = ownthread.Run(func() error {
+		if err := OneCPU(); err != nil {
+			return err
+		}
+		for _, f := range frames {
+			if _, err := unix.Write(fd, f); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("cannot send by %s: %v", link, err)
+	}
+}
+
+// OneCPU binds the calling thread, which is to end soon, to one processor: each has a queue of
+// its own at the other end of a veth, so what is sent from two may change its order.
+func OneCPU() error {
+	var one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &one); err != nil {
+		return err
+	}
+	for cpu := range 1024 {
+		if one.Count() > 1 {
+			one.Clear(cpu)
 		}
 	}
+	return unix.SchedSetaffinity(0, &one)
 }
 
 // EtherType is that of a frame.

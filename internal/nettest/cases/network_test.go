@@ -345,6 +345,9 @@ func (w *world) traces(t *testing.T) []string {
 		all = append(all, "nft: "+strings.TrimSpace(line))
 	}
 	err := filepath.WalkDir(filepath.Join(w.top, "run"), func(path string, e os.DirEntry, err error) error {
+		if e != nil && errors.Is(err, os.ErrNotExist) {
+			return nil // a directory that has gone since
+		}
 		all = append(all, "file: "+path)
 		return err
 	})

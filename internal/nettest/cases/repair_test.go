@@ -2,12 +2,14 @@ package cases
 
 import (
 	"bytes"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -123,7 +125,7 @@ func (w *world) hostSide(t *testing.T, name string) string {
 	return ""
 }
 
-// killNames kills the instance's name servers.
+// killNames kills the instance's name servers, and waits for their end.
 func (w *world) killNames(t *testing.T) {
 	t.Helper()
 	killed := 0
@@ -135,7 +137,7 @@ func (w *world) killNames(t *testing.T) {
 		}
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(f)))
 		if err == nil {
-			err = unix.Kill(pid, unix.SIGKILL)
+			err = kill(pid)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -145,4 +147,22 @@ func (w *world) killNames(t *testing.T) {
 	if killed == 0 {
 		t.Fatal("there is no name server")
 	}
+}
+
+// kill kills a process and waits for its end.
+func kill(pid int) error {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil {
+		return err
+	}
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		if n, _ := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 1000); n > 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("process %d doesn't end", pid)
 }

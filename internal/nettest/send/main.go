@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -37,6 +38,9 @@ func send(link string) error {
 	if err != nil {
 		return fmt.Errorf("cannot open a packet socket: %w", err)
 	}
+	if err := oneCPU(); err != nil {
+		return fmt.Errorf("cannot bind to one processor: %w", err)
+	}
 	lines := bufio.NewScanner(os.Stdin)
 	for n := 1; lines.Scan(); n++ {
 		frame, err := hex.DecodeString(lines.Text())
@@ -48,4 +52,20 @@ func send(link string) error {
 		}
 	}
 	return lines.Err()
+}
+
+// oneCPU binds the calling goroutine to one processor: each has a queue of its own at the other
+// end of a veth, so what is sent from two may change its order.
+func oneCPU() error {
+	runtime.LockOSThread()
+	var one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &one); err != nil {
+		return err
+	}
+	for cpu := range 1024 {
+		if one.Count() > 1 {
+			one.Clear(cpu)
+		}
+	}
+	return unix.SchedSetaffinity(0, &one)
 }

@@ -70,21 +70,11 @@ func (l *lan) protect(t *testing.T) {
 	}
 }
 
-// say sends frames from a namespace, in their order: all from one processor, as each has
-// a queue of its own at the other end.
+// say sends frames from a namespace, in their order.
 func say(t *testing.T, from *nettest.Namespace, frames ...[]byte) {
 	t.Helper()
 	err := from.Do(func() error {
-		var one unix.CPUSet
-		if err := unix.SchedGetaffinity(0, &one); err != nil {
-			return err
-		}
-		for cpu := range 1024 {
-			if one.Count() > 1 {
-				one.Clear(cpu)
-			}
-		}
-		if err := unix.SchedSetaffinity(0, &one); err != nil {
+		if err := nettest.OneCPU(); err != nil {
 			return err
 		}
 		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
