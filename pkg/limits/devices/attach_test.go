@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -83,11 +84,23 @@ func newGroup(t *testing.T) *os.File {
 	}
 	t.Cleanup(func() {
 		dir.Close()
-		if err := os.Remove(path); err != nil {
-			t.Error(err)
-		}
+		removeGroup(t, path)
 	})
 	return dir
+}
+
+// removeGroup retries: a group stays busy until the last member's exit is complete.
+func removeGroup(t *testing.T, path string) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		err := os.Remove(path)
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, unix.EBUSY) || time.Now().After(end) {
+			t.Error(err)
+			return
+		}
+	}
 }
 
 func v2Mount(t *testing.T) string {

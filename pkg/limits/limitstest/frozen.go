@@ -72,8 +72,12 @@ func usage(t *testing.T, g limits.Group) int64 {
 // testFreezeInVain has a process that can't be frozen: all go on running.
 func testFreezeInVain(t *testing.T, h Host) {
 	g := h.guestOf(t, "one", limits.Limits{})
-	stuck := startRole(t, g, "stuck:"+t.TempDir(), unix.CLONE_NEWNS)
-	eventually(t, "it is stuck", func() bool { return sleepsDeeply(stuck.Process.Pid) })
+	looks := t.TempDir() + "/looks"
+	stuck := startRole(t, g, "stuck:"+t.TempDir()+":"+looks, unix.CLONE_NEWNS)
+	eventually(t, "it is stuck", func() bool {
+		_, err := os.Stat(looks) // until then it sleeps so for a moment at most
+		return err == nil && sleepsDeeply(stuck.Process.Pid)
+	})
 	other := start(t, g, "while :; do :; done")
 	err := g.Freeze(50 * time.Millisecond)
 	if !errors.Is(err, limits.ErrTimeout) || !mentions(err, fmt.Sprintf("process %d (", stuck.Process.Pid)) {

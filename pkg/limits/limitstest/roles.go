@@ -51,8 +51,10 @@ func hog(size string) error {
 }
 
 // stuck mounts a FUSE file system that nobody serves and looks into it: a sleep
-// that no signal but SIGKILL ends. The mount is in a namespace of this process.
-func stuck(mountpoint string) error {
+// that no signal but SIGKILL ends. The mount is in a namespace of this process. The
+// argument is the mount point and, after a colon, a file that is made just before the look.
+func stuck(argument string) error {
+	mountpoint, looks, _ := strings.Cut(argument, ":")
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return err
 	}
@@ -62,6 +64,9 @@ func stuck(mountpoint string) error {
 	}
 	options := fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0", fd)
 	if err := unix.Mount("stuck", mountpoint, "fuse", unix.MS_NOSUID|unix.MS_NODEV, options); err != nil {
+		return err
+	}
+	if err := os.WriteFile(looks, nil, 0o600); err != nil {
 		return err
 	}
 	var st unix.Stat_t
