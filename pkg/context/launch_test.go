@@ -110,6 +110,7 @@ func end(t *testing.T, spec *sysctx.Spec, guest *sysctx.Guest) {
 func TestLaunch(t *testing.T) {
 	spec, g := world(t)
 	before := hostState(t)
+	begin := time.Now()
 	stored := false
 	guest, err := sysctx.Launch(spec, g, sysctx.Options{BeforeExec: func(*sysctx.Guest) error { stored = true; return nil }})
 	if err != nil {
@@ -117,7 +118,7 @@ func TestLaunch(t *testing.T) {
 	}
 	out := strings.ReplaceAll(read(t, guest.Console, "the-end"), "\r", "")
 	for _, want := range []string{
-		"pid 1 uid 0 host web\n", "uptime 0\n", "cgroup 0::/\n", "NoNewPrivs:\t0\n", "Seccomp:\t2\n", "CapBnd:\t000000009decffff\n",
+		"pid 1 uid 0 host web\n", "cgroup 0::/\n", "NoNewPrivs:\t0\n", "Seccomp:\t2\n", "CapBnd:\t000000009decffff\n",
 		"\nsysct\n", "container=sysct\n", "container_uuid=01234567-89ab-cdef-0123-456789abcdef\n", "USERS_OWN=yes\n",
 		"container_ttys=pts/1 pts/2 pts/3 pts/4\n", "NOTIFY_SOCKET=/run/host/notify\n", "container_host_id=",
 		"/rootfs / rw,nodev,relatime,idmapped", "-rw-r--r--    1 0        0                0 ",
@@ -125,6 +126,11 @@ func TestLaunch(t *testing.T) {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in the guest's console", want)
 		}
+	}
+	_, text, _ := strings.Cut(out, "\nuptime ")
+	var uptime int
+	if _, err := fmt.Sscan(text, &uptime); err != nil || uptime > int(time.Since(begin).Seconds())+1 {
+		t.Errorf("the guest is up for %d seconds (%v), and was launched %s ago", uptime, err, time.Since(begin))
 	}
 	if t.Failed() {
 		t.Log(out)
@@ -225,8 +231,22 @@ func TestAFailureAtAnyStepLeavesNothing(t *testing.T) {
 		if after := hostState(t); after != before {
 			t.Errorf("after a failure at %q the host changed:\n%s\nwas\n%s", name, after, before)
 		}
-		if populated, _, err := g.Events(); populated || err != nil {
+		if err := emptied(g); err != nil {
 			t.Errorf("after a failure at %q a process is left (%v)", name, err)
+		}
+	}
+}
+
+// emptied waits until a group has no process: one that has ended and been waited for counts for
+// a moment more.
+func emptied(g limits.Group) error {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		populated, _, err := g.Events()
+		if !populated || err != nil {
+			return err
+		}
+		if time.Now().After(end) {
+			return errors.New("it is populated")
 		}
 	}
 }
@@ -235,7 +255,7 @@ func read(t *testing.T, fd int, until string) string {
 	t.Helper()
 	var all bytes.Buffer
 	buf := make([]byte, 4096)
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 		unix.Poll(p, 100)
 		n, _ := unix.Read(fd, buf)
