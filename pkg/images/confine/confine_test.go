@@ -143,7 +143,7 @@ func TestNothingIsLeft(t *testing.T) {
 	const hang = `(setsid sleep 1000 &) ; echo begun; sleep 1000`
 	t.Run("idle", func(t *testing.T) {
 		c, out := command(t, hang)
-		c.Idle = 300 * time.Millisecond
+		c.Idle = 3 * time.Second // to say so much, on a busy host too
 		if err := Run(t.Context(), c); !errors.Is(err, ErrIdle) || out.String() != "begun\n" {
 			t.Errorf("%v, output %q", err, out)
 		}
