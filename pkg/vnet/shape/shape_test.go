@@ -61,7 +61,7 @@ func (p *pair) set(t *testing.T, l Limits) {
 
 // A transfer is a stream of bytes from one namespace to another's address, under way.
 type transfer struct {
-	took chan time.Duration // from the first to the last byte received
+	took chan time.Duration // from the call to the last byte received
 	err  chan error
 }
 
@@ -73,9 +73,11 @@ func start(from, to *nettest.Namespace, addr netip.Addr, size int64) *transfer {
 		tr.err <- err
 		return tr
 	}
-	go func() { tr.err <- tr.receive(l, size) }()
+	begun := make(chan time.Time, 1)
+	go func() { tr.err <- tr.receive(l, size, begun) }()
 	go func() {
 		err := from.Do(func() error {
+			begun <- time.Now() // not when the receiver comes to it, which may be later
 			conn, err := net.Dial("tcp", l.Addr().String())
 			if err != nil {
 				return err
@@ -95,21 +97,17 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-func (tr *transfer) receive(l net.Listener, size int64) error {
+func (tr *transfer) receive(l net.Listener, size int64, begun <-chan time.Time) error {
 	defer l.Close()
 	conn, err := l.Accept()
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	if _, err := io.ReadFull(conn, make([]byte, 1)); err != nil {
-		return err
+	if n, err := io.Copy(io.Discard, conn); err != nil || n != size {
+		return fmt.Errorf("%d bytes: %w", n, err)
 	}
-	begin := time.Now()
-	if n, err := io.Copy(io.Discard, conn); err != nil || n != size-1 {
-		return fmt.Errorf("%d bytes: %w", n+1, err)
-	}
-	tr.took <- time.Since(begin)
+	tr.took <- time.Since(<-begun)
 	return nil
 }
 

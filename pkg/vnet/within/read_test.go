@@ -38,9 +38,12 @@ func inHost(t *testing.T) bool {
 	return false
 }
 
-// namespace makes one and gives a process in it.
+// namespace makes one and gives a process in it. The test keeps its thread, with whose end
+// the process would be killed.
 func namespace(t *testing.T) int {
 	t.Helper()
+	runtime.LockOSThread()
+	t.Cleanup(runtime.UnlockOSThread)
 	c := exec.Command("sleep", "100000")
 	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: unix.SIGKILL}
 	if err := c.Start(); err != nil {
@@ -87,7 +90,6 @@ func TestRead(t *testing.T) {
 	if !inHost(t) {
 		return
 	}
-	runtime.LockOSThread()
 	one, other := namespace(t), namespace(t)
 	nested := namespace(t)
 	ip(t, "link", "add", "svone", "mtu", "1400", "type", "veth", "peer", "name", "eth0", "netns", fmt.Sprint(one))
