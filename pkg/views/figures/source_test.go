@@ -56,7 +56,8 @@ func TestMeminfoOfV1(t *testing.T) {
 			t.Errorf("%q isn't in\n%s", want, text)
 		}
 	}
-	if up := render(s, views.Uptime); !strings.HasPrefix(up, "5.0") || len(up) != 32 {
+	shot := s.Snapshot(views.NeedTimes, -s.config.Offset+5*time.Second)
+	if up := string(views.Uptime(nil, shot)); !strings.HasPrefix(up, "5.00 ") || len(up) != 32 {
 		t.Errorf("uptime %q", up)
 	}
 }
