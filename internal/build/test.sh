@@ -15,7 +15,7 @@ failed=0
 internal/build/lint.sh "$go" || failed=1
 linted=$(date +%s)
 echo "lint	$((linted - begin))s"
-"$go" test -p 1 -count=1 -timeout 30m "$@" ./... || failed=1
+"$go" test -p 1 -count=1 -timeout 60m "$@" ./... || failed=1
 tested=$(date +%s)
 make --no-print-directory test-vm GO="$go" CASES="usual|." || failed=1
 end=$(date +%s)
