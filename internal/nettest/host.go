@@ -22,6 +22,9 @@ const marker = "SYSCT_NETTEST"
 // doneFD is the descriptor on which the test inside says that it has come to its end.
 const doneFD = 3
 
+// beginFD is the descriptor whose end tells the test inside to begin.
+const beginFD = 4
+
 // Inside tells whether this process is a test's that has a host of its own: a TestMain
 // may spare itself work.
 func Inside() bool { return os.Getenv(marker) != "" }
@@ -51,6 +54,9 @@ func Host(t *testing.T, test func(t *testing.T)) bool {
 // inside furnishes the host and runs the test in it.
 func inside(t *testing.T, test func(t *testing.T)) {
 	unix.CloseOnExec(doneFD)
+	begin := os.NewFile(beginFD, "begin")
+	begin.Read(make([]byte, 1))
+	begin.Close()
 	if err := furnish(); err != nil {
 		t.Fatal(err)
 	}
@@ -77,12 +83,19 @@ func again(t *testing.T) ([]byte, error) {
 		return nil, err
 	}
 	defer done.Close()
+	hold, begin, err := os.Pipe()
+	if err != nil {
+		theirs.Close()
+		return nil, err
+	}
+	defer begin.Close()
 	cmd := exec.Command("/proc/self/exe", arguments(t)...)
 	cmd.Env = append(os.Environ(), marker+"="+t.Name())
-	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = out, out, []*os.File{theirs}
+	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = out, out, []*os.File{theirs, hold}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWNS, Pdeathsig: unix.SIGKILL}
 	err = cmd.Start()
 	theirs.Close()
+	hold.Close()
 	if err != nil {
 		return nil, err
 	}
@@ -90,6 +103,7 @@ func again(t *testing.T) ([]byte, error) {
 	if err != nil {
 		cmd.Process.Kill()
 	}
+	begin.Close() // not before: one that has ended has no namespaces to open
 	err = errors.Join(err, cmd.Wait())
 	if n, _ := done.Read(make([]byte, 1)); n != 1 && err == nil {
 		err = errors.New("the test didn't come to its end, or didn't run")
