@@ -117,7 +117,7 @@ func (m *Manager) openInside(ctx context.Context, name string) (*inside, error) 
 		in.root, err = enter.GuestRoot(in.pidfd)
 	}
 	if err != nil {
-		err = in.unlessEnded(err, time.Second)
+		err = in.unlessEnded(err, endPatience)
 		in.close()
 		return nil, err
 	}
@@ -298,8 +298,15 @@ func (in *inside) start(p *enter.Process) (*enter.Child, error) {
 			return nil, as(ErrCommand, fmt.Errorf("cannot execute %s: %w", printable(p.Args[0]), failed.Errno))
 		}
 	}
-	return child, in.unlessEnded(err, 0)
+	patience := time.Duration(0)
+	if errors.Is(err, unix.ENOMEM) {
+		patience = endPatience // also what the kernel says in a pid namespace whose init is ending
+	}
+	return child, in.unlessEnded(err, patience)
 }
+
+// endPatience is how long after its first signs the end of an init may show.
+const endPatience = 5 * time.Second
 
 // unlessEnded gives an error, or that the guest has ended since its monitor answered: what
 // belongs to its init is gone then, in one way or another. The kernel may say so only

@@ -61,7 +61,11 @@ func (m *Manager) gcDirs(ctx context.Context, dry bool) ([]string, error) {
 			}
 		}
 		done, err := m.unlessLocked(name, dry, func() error {
-			if err := m.removeTree(filepath.Join(m.dirs.State, e.Name())); err != nil {
+			path := filepath.Join(m.dirs.State, e.Name())
+			if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
+				return errStays
+			}
+			if err := m.removeTree(path); err != nil {
 				return err
 			}
 			if _, err := os.Lstat(m.dir(name)); !errors.Is(err, os.ErrNotExist) {
@@ -105,7 +109,12 @@ func (m *Manager) gcTemps(_ context.Context, dry bool) ([]string, error) {
 		left, err := filepath.Glob(filepath.Join(m.dir(name), atomicfile.TempPrefix+"*"))
 		errs = append(errs, err)
 		for _, path := range left {
-			done, err := m.unlessLocked(name, dry, func() error { return os.Remove(path) })
+			done, err := m.unlessLocked(name, dry, func() error {
+				if err := os.Remove(path); !errors.Is(err, os.ErrNotExist) {
+					return err
+				}
+				return errStays
+			})
 			errs = append(errs, err)
 			if done {
 				removed = append(removed, "file "+path)
@@ -135,9 +144,15 @@ func (m *Manager) unlessLocked(name string, dry bool, do func() error) (bool, er
 	if dry {
 		return true, nil
 	}
-	err = do()
+	if err = do(); errors.Is(err, errStays) {
+		return false, nil
+	}
 	return err == nil, err
 }
+
+// errStays says of what looked left that it isn't, or is gone: it was looked at before the
+// lock was had.
+var errStays = errors.New("it is in use, or gone")
 
 // gcGroups removes empty groups whose guest has no monitor.
 func (m *Manager) gcGroups(ctx context.Context, dry bool) ([]string, error) {
@@ -187,16 +202,19 @@ func (m *Manager) gcRun(ctx context.Context, dry bool) ([]string, error) {
 	var errs []error
 	for _, e := range entries {
 		name := e.Name()
-		if !e.IsDir() || strings.HasPrefix(name, ".") || m.alive(ctx, name) {
+		left := func() bool {
+			_, err := os.Lstat(m.dir(name))
+			return err != nil && m.isRunDir(name) && !m.alive(ctx, name)
+		}
+		if !e.IsDir() || strings.HasPrefix(name, ".") || !left() {
 			continue
 		}
-		if _, err := os.Lstat(m.dir(name)); err == nil {
-			continue
-		}
-		if !m.isRunDir(name) {
-			continue
-		}
-		done, err := m.unlessLocked(name, dry, func() error { return m.removeRunDir(name) })
+		done, err := m.unlessLocked(name, dry, func() error {
+			if !left() {
+				return errStays
+			}
+			return m.removeRunDir(name)
+		})
 		errs = append(errs, err)
 		if done {
 			removed = append(removed, "run directory "+m.runDir(name))
@@ -216,10 +234,16 @@ func (m *Manager) gcRunStates(ctx context.Context, dry bool) ([]string, error) {
 	errs := []error{err}
 	var removed []string
 	for _, name := range names {
-		if !m.isOfOtherBoot(name, boot) || m.alive(ctx, name) {
+		left := func() bool { return m.isOfOtherBoot(name, boot) && !m.alive(ctx, name) }
+		if !left() {
 			continue
 		}
-		done, err := m.unlessLocked(name, dry, func() error { return m.removeRunDir(name) })
+		done, err := m.unlessLocked(name, dry, func() error {
+			if !left() {
+				return errStays
+			}
+			return m.removeRunDir(name)
+		})
 		errs = append(errs, err)
 		if done {
 			removed = append(removed, "run state of an earlier boot of the host, of "+name)

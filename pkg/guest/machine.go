@@ -15,10 +15,12 @@ import (
 // is registered at each boot by the process that makes its scope, and machined forgets it
 // when the scope is gone; the host service registers those that machined doesn't know.
 
-// How long machined is waited for: before a boot, which it would hold up, and after it.
+// How long machined is waited for: before a boot, which it would hold up, or longer if it knows
+// the guest and has to come up first; and after it, which holds up nobody.
 const (
 	unregisterPatience = time.Second
-	registerPatience   = 10 * time.Second
+	comeUpPatience     = 10 * time.Second
+	registerPatience   = time.Minute
 )
 
 // machine is what machined is told of a guest.
@@ -56,7 +58,7 @@ func unregister(ctx context.Context, conn *systemd.Conn, name string, warn io.Wr
 	}
 	patience := unregisterPatience
 	if systemd.HasMachineRecord(name) {
-		patience = registerPatience // it may have to come up first
+		patience = comeUpPatience
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -21,7 +21,7 @@ func (m *Manager) unready(name string) bool {
 }
 
 // forgivePatience bounds how long systemd may take to learn that a monitor has ended.
-const forgivePatience = 5 * time.Second
+const forgivePatience = time.Minute
 
 // forgive has systemd forget that the unit of a guest failed that was stopped before it was
 // ready: to systemd a service that ends before it has said that it is up has failed, whoever
