@@ -184,14 +184,14 @@ func (j job) doIn(ctx context.Context, m *machine.Machine) error {
 }
 
 // longest is what a job may take. It is for one that hangs.
-const longest = 40 * time.Minute
+const longest = 90 * time.Minute
 
 // run runs the test program, and once more for each reboot that it asks for.
 func (j job) run(ctx context.Context, m *machine.Machine, log *os.File) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, longest, fmt.Errorf("it takes longer than %v", longest))
 	defer cancel()
 	dir := filepath.Join("/programs/tests", j.target.Package)
-	args := []string{dir + "/" + j.target.program(), "-test.v", "-test.timeout=30m", "-test.run=" + j.tests, "-test.skip=" + j.target.Skip}
+	args := []string{dir + "/" + j.target.program(), "-test.v", "-test.timeout=80m", "-test.run=" + j.tests, "-test.skip=" + j.target.Skip}
 	for boot := 0; ; boot++ {
 		status, err := m.Run(ctx, machine.Command{
 			Args: args, Dir: dir, Stdout: log, Stderr: log,

@@ -46,17 +46,17 @@ func want(t *testing.T, command, output string) {
 	}
 }
 
-// soon waits until a shell command succeeds, a minute at most, and gives what it prints.
+// soon waits until a shell command succeeds, five minutes at most, and gives what it prints.
 func soon(t *testing.T, command string) string {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(5 * time.Minute)
 	for {
 		out, err := shell(command).CombinedOutput()
 		if err == nil {
 			return strings.TrimSuffix(string(out), "\n")
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not so within a minute: %v\n%s", command, err, out)
+			t.Fatalf("%s: not so within five minutes: %v\n%s", command, err, out)
 		}
 		time.Sleep(200 * time.Millisecond)
 	}

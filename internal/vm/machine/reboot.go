@@ -8,7 +8,7 @@ import (
 )
 
 // rebootPatience is what a shutdown and a boot may take: guests that are started with the host are part of both.
-const rebootPatience = 10 * time.Minute
+const rebootPatience = 25 * time.Minute
 
 // Reboot reboots a machine, by its reset button or as an administrator does, and waits until it is up again.
 func (m *Machine) Reboot(ctx context.Context, hard bool) error {
@@ -22,6 +22,9 @@ func (m *Machine) Reboot(ctx context.Context, hard bool) error {
 		err = m.Reset(ctx)
 	} else {
 		_, err = m.Output(ctx, "systemctl", "reboot", "--no-block")
+		if errors.Is(err, ErrRebooted) { // before it had answered
+			err = nil
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("cannot reboot: %w", err)

@@ -50,6 +50,7 @@ cat >"$root/etc/systemd/system/vm-agent.service" <<'END'
 [Unit]
 Description=Agent of the test machine
 After=basic.target
+StartLimitIntervalSec=0
 
 [Service]
 ExecStart=/usr/lib/sysct-vm/agent
@@ -66,7 +67,7 @@ WantedBy=multi-user.target
 END
 ln -s ../vm-agent.service "$root/etc/systemd/system/multi-user.target.wants/vm-agent.service"
 for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer \
-    man-db.timer systemd-tmpfiles-clean.timer nftables.service; do
+    man-db.timer systemd-tmpfiles-clean.timer xfs_scrub_all.timer nftables.service; do
     ln -sf /dev/null "$root/etc/systemd/system/$unit"
 done
 mkdir -p "$root/etc/systemd/journald.conf.d"

@@ -138,6 +138,9 @@ func (m *Machine) Run(ctx context.Context, c Command) (status int, err error) {
 		return -1, err
 	}
 	go s.feed(c.Stdin)
+	ended := make(chan struct{})
+	defer close(ended)
+	go s.watch(ended)
 	status, err = s.collect(c)
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
@@ -157,6 +160,18 @@ func (s *session) feed(in io.Reader) {
 		}
 	}
 	s.send(wire.Request{Op: wire.Close})
+}
+
+// watch asks which boot it is, over and over: the connection outlives the machine's reboot, and a command that it ended has no answer.
+func (s *session) watch(ended <-chan struct{}) {
+	for {
+		select {
+		case <-ended:
+			return
+		case <-time.After(again):
+			s.send(wire.Request{Op: wire.Ping})
+		}
+	}
 }
 
 // collect writes the command's output and gives its status.
