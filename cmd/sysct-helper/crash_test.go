@@ -59,7 +59,7 @@ func TestCrash(t *testing.T) {
 // which waits for it in a call, goes on.
 func TestHungMonitor(t *testing.T) {
 	w := newWorld(t)
-	w.conf.Watchdog = 2 * time.Second
+	w.conf.Watchdog = 8 * time.Second // the other one may be late by some of it
 	g := w.guest("web", `trap 'reboot -f' USR1
 trap 'poweroff -f' USR2
 echo boot >> /boots

@@ -107,15 +107,15 @@ func TestUpgrade(t *testing.T) {
 	if !strings.Contains(g.log(), "died, by the signal SIGKILL") {
 		t.Errorf("the log says nothing of a kill:\n%s", g.log())
 	}
+	kill(t, run.Pid, unix.SIGUSR1)
+	if e := g.ended().Exit; e.Code == nil || *e.Code != 7 {
+		t.Errorf("exit is %+v", e)
+	}
 	data, err := os.ReadFile(g.conf.LogDir + "/web.console.log")
 	if err != nil {
 		t.Fatal(err)
 	}
 	g.checkLines(strings.Count(string(data), "line "))
-	kill(t, run.Pid, unix.SIGUSR1)
-	if e := g.ended().Exit; e.Code == nil || *e.Code != 7 {
-		t.Errorf("exit is %+v", e)
-	}
 }
 
 func (w *world) upgradeHolder(conf holder.Config) (*holder.Running, error) {

@@ -46,7 +46,7 @@ func testInfoUsage(t *testing.T, top string, sysct func(...string) string) {
 	spinner.Wait()
 	for _, script := range []string{
 		"dd if=/dev/zero of=/dev/null bs=100M count=1",
-		"i=0; while [ $i -lt 60 ]; do sleep 1 & i=$((i+1)); done",
+		"i=0; while [ $i -lt 60 ]; do sleep 30 & i=$((i+1)); done",
 	} {
 		if err := command(top, "exec", "one", "--", "sh", "-c", script).Run(); err == nil {
 			t.Errorf("%s: no limit stands in its way", script)

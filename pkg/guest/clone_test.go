@@ -289,12 +289,10 @@ func (in *instance) stoppedClone(path string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the source holds still", func() error {
-		if s := in.info("web").State; s != state.Frozen {
-			return errors.New(string(s))
-		}
-		return nil
-	})
+	standsStill(t, cmd)
+	if s := in.info("web").State; s != state.Frozen {
+		t.Errorf("the source is %s", s)
+	}
 	monitor := *in.info("web").MonitorPid
 	if err := unix.Kill(monitor, unix.SIGKILL); err != nil {
 		t.Fatal(err)

@@ -100,7 +100,8 @@ func (in *instance) endDisk() {
 	in.t.Helper()
 	in.destroy(strings.Fields(in.names())...)
 	in.collected()
-	in.must("umount", in.dirs.State)
+	// Monitors have it open until their process ends, after they have let go of the guest.
+	eventually(in.t, "the disk isn't in use", func() error { return unix.Unmount(in.dirs.State, 0) })
 }
 
 func TestFullDisk(t *testing.T) {

@@ -293,6 +293,17 @@ func sleepers(numbers ...string) (found []string) {
 	return found
 }
 
+// noSleepers says that none is left. A killed process ends when it has a CPU for that.
+func noSleepers(t *testing.T, key string) {
+	t.Helper()
+	eventually(t, key+" leaves nothing", func() error {
+		if left := sleepers("4712", "4714"); len(left) > 0 {
+			return fmt.Errorf("%q", left)
+		}
+		return nil
+	})
+}
+
 func TestHookThatHangsIsKilledWhole(t *testing.T) {
 	in, d := newInstance(t), newHookDir(t)
 	in.create("tiny", "busybox", "overlay")
@@ -302,9 +313,7 @@ func TestHookThatHangsIsKilledWhole(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "did not end in 1s") {
 			t.Errorf("%s that hangs: %v", key, err)
 		}
-		if left := sleepers("4712", "4714"); len(left) > 0 {
-			t.Errorf("%s left %q", key, left)
-		}
+		noSleepers(t, key)
 	}
 }
 
@@ -324,9 +333,7 @@ func TestStopEndsAHookThatHangs(t *testing.T) {
 		if err := <-started; !errors.Is(err, guest.ErrState) {
 			t.Errorf("a start that was stopped in %s: %v", key, err)
 		}
-		if left := sleepers("4712", "4714"); len(left) > 0 {
-			t.Errorf("%s left %q", key, left)
-		}
+		noSleepers(t, key)
 	}
 }
 
@@ -363,9 +370,7 @@ func TestMonitorIsKilledInAHook(t *testing.T) {
 		if err := <-ended; err != nil {
 			t.Errorf("%s: %v", key, err)
 		}
-		if left := sleepers("4712", "4714"); len(left) > 0 {
-			t.Errorf("%s left %q", key, left)
-		}
+		noSleepers(t, key)
 		if key != "post_stop" {
 			if err := in.Stop(ctx, "tiny", guest.StopOptions{Kill: true}); err != nil {
 				t.Errorf("%s: %v", key, err)

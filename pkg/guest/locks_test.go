@@ -28,6 +28,14 @@ func (w *warnings) add(s string) {
 	w.text += s + "\n"
 }
 
+// Write is for the standard error of a command.
+func (w *warnings) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.text += string(p)
+	return len(p), nil
+}
+
 func (w *warnings) String() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -47,6 +55,13 @@ func (in *instance) stoppedVerb(step string, args ...string) *exec.Cmd {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	standsStill(t, cmd)
+	return cmd
+}
+
+// standsStill waits until a verb has stopped itself.
+func standsStill(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
 	eventually(t, "the verb stands still", func() error {
 		data, err := os.ReadFile("/proc/" + strconv.Itoa(cmd.Process.Pid) + "/stat")
 		if err == nil && !strings.Contains(string(data), ") T ") {
@@ -54,7 +69,6 @@ func (in *instance) stoppedVerb(step string, args ...string) *exec.Cmd {
 		}
 		return err
 	})
-	return cmd
 }
 
 // A verb that is stopped in the middle keeps its lock: who waits says whom for, and
@@ -109,14 +123,19 @@ func TestAWaiterCanBeInterrupted(t *testing.T) {
 	}
 	waiter := exec.Command(path, "start", "web")
 	waiter.Env = in.env("")
-	var said strings.Builder
+	var said warnings
 	waiter.Stderr = &said
 	if err := waiter.Start(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(time.Second) // beyond what it waits silently
+	eventually(t, "it says whom it waits for", func() error {
+		if !strings.Contains(said.String(), "held by pid "+strconv.Itoa(stopped.Process.Pid)) {
+			return errors.New(said.String())
+		}
+		return nil
+	})
 	waiter.Process.Signal(unix.SIGINT)
-	if status := exitStatus(waiter.Wait()); status != 130 || !strings.Contains(said.String(), "held by pid "+strconv.Itoa(stopped.Process.Pid)) {
+	if status := exitStatus(waiter.Wait()); status != 130 {
 		t.Errorf("status %d: %s", status, &said)
 	}
 	unix.Kill(stopped.Process.Pid, unix.SIGCONT)

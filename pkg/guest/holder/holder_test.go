@@ -186,9 +186,10 @@ func (in *instance) ended() {
 		return errors.Is(err, control.ErrNoMonitor)
 	}, "the end of the holder")
 	for _, name := range []string{SocketName, notifyName} {
-		if _, err := os.Lstat(filepath.Join(in.conf.RunDir, name)); !os.IsNotExist(err) {
-			in.t.Errorf("%s is left: %v", name, err)
-		}
+		in.until(func() bool {
+			_, err := os.Lstat(filepath.Join(in.conf.RunDir, name))
+			return os.IsNotExist(err)
+		}, "the end of "+name)
 	}
 	mount, _, err := v2()
 	if err != nil {
