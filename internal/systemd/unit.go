@@ -2,6 +2,7 @@ package systemd
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 
 	"github.com/godbus/dbus/v5"
@@ -19,7 +20,14 @@ func (c *Conn) Masked(ctx context.Context, unit string) (bool, error) {
 	return state == "masked", err
 }
 
-// property reads a property of a unit that is a string. The unit is loaded for it.
+// Invocation is which run of a unit it is, the one now or the last; "" if there was none. See
+// INVOCATION_ID in systemd.exec(5).
+func (c *Conn) Invocation(ctx context.Context, unit string) (string, error) {
+	return c.property(ctx, unit, unitIface, "InvocationID")
+}
+
+// property reads a property of a unit that is a string, or bytes, as hexadecimal digits. The
+// unit is loaded for it.
 func (c *Conn) property(ctx context.Context, unit, iface, name string) (string, error) {
 	var path dbus.ObjectPath
 	if err := c.call(ctx, "LoadUnit", unit).Store(&path); err != nil {
@@ -29,6 +37,9 @@ func (c *Conn) property(ctx context.Context, unit, iface, name string) (string, 
 	err := c.bus.Object(service, path).CallWithContext(ctx, props+".Get", 0, iface, name).Store(&value)
 	if err != nil {
 		return "", fmt.Errorf("cannot read %s of unit %s: %w", name, unit, err)
+	}
+	if id, ok := value.Value().([]byte); ok {
+		return hex.EncodeToString(id), nil
 	}
 	text, _ := value.Value().(string)
 	return text, nil
@@ -72,6 +83,9 @@ func (c *Conn) JobType(ctx context.Context, unit string) (string, error) {
 	err = c.bus.Object(service, job.Job).CallWithContext(ctx, props+".Get", 0, service+".Job", "JobType").Store(&value)
 	if err != nil {
 		return "", fmt.Errorf("cannot read job of unit %s: %w", unit, err)
+	}
+	if id, ok := value.Value().([]byte); ok {
+		return hex.EncodeToString(id), nil
 	}
 	text, _ := value.Value().(string)
 	return text, nil

@@ -306,7 +306,7 @@ func (in *inside) start(p *enter.Process) (*enter.Child, error) {
 }
 
 // endPatience is how long after its first signs the end of an init may show.
-const endPatience = 5 * time.Second
+const endPatience = 2 * time.Second
 
 // unlessEnded gives an error, or that the guest has ended since its monitor answered: what
 // belongs to its init is gone then, in one way or another. The kernel may say so only

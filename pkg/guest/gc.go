@@ -170,7 +170,12 @@ func (m *Manager) gcGroups(ctx context.Context, dry bool) ([]string, error) {
 		if strings.HasPrefix(name, ".") || m.alive(ctx, name) {
 			continue
 		}
-		done, err := m.unlessLocked(name, dry, func() error { return backend.Remove(m.base(), name) })
+		done, err := m.unlessLocked(name, dry, func() error {
+			if m.alive(ctx, name) {
+				return errStays
+			}
+			return backend.Remove(m.base(), name)
+		})
 		errs = append(errs, err)
 		if done {
 			removed = append(removed, "control groups of "+name)

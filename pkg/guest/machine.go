@@ -15,12 +15,10 @@ import (
 // is registered at each boot by the process that makes its scope, and machined forgets it
 // when the scope is gone; the host service registers those that machined doesn't know.
 
-// How long machined is waited for: before a boot, which it would hold up, or longer if it knows
-// the guest and has to come up first; and after it, which holds up nobody.
+// How long machined is waited for: before a boot, which it would hold up, and after it.
 const (
 	unregisterPatience = time.Second
-	comeUpPatience     = 10 * time.Second
-	registerPatience   = time.Minute
+	registerPatience   = 10 * time.Second
 )
 
 // machine is what machined is told of a guest.
@@ -58,7 +56,7 @@ func unregister(ctx context.Context, conn *systemd.Conn, name string, warn io.Wr
 	}
 	patience := unregisterPatience
 	if systemd.HasMachineRecord(name) {
-		patience = comeUpPatience
+		patience = registerPatience // it may have to come up first
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -136,7 +136,7 @@ func (m *Manager) startPlan(ctx context.Context, name string) (*monitor.Plan, er
 // earlier life, that no monitor keeps, have to be ended first.
 func (m *Manager) startable(ctx context.Context, name string) (bool, error) {
 	run, err := m.status(ctx, name)
-	for quiet := (silence{}); errors.Is(err, control.ErrTimeout); {
+	for quiet := (silence{}); errors.Is(err, control.ErrTimeout) && ctx.Err() == nil; {
 		if pid, known := m.keeper(name); !quiet.lasts(pid, known, time.Now()) {
 			break
 		}

@@ -31,10 +31,13 @@ func (m *Manager) Stop(ctx context.Context, name string, o StopOptions) error {
 	if err := m.check(name); err != nil {
 		return err
 	}
-	starting := !o.NoWait && m.unready(name)
+	run := ""
+	if !o.NoWait && m.unready(name) {
+		run = m.invocation(ctx, name)
+	}
 	err := m.stop(ctx, name, o)
-	if starting && err == nil {
-		m.forgive(ctx, name)
+	if run != "" && err == nil {
+		m.forgive(ctx, name, run)
 	}
 	return err
 }

@@ -42,6 +42,10 @@ func KillMarked(id string) int {
 		killed += n
 	}
 	k.await()
+	if killed > 0 { // one that was just executing something had no mark to be seen
+		killed += k.round()
+		k.await()
+	}
 	return killed
 }
 

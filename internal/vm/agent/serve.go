@@ -43,10 +43,15 @@ func serve(path string) error {
 	out := &line{port: port}
 	var running *command
 	in := bufio.NewReader(port)
+	var begun []byte
 	for ends := 0; ; {
 		text, err := in.ReadBytes('\n')
+		text = append(begun, text...)
+		begun = nil
 		if errors.Is(err, io.EOF) {
-			if ends++; ends >= away && running != nil {
+			if begun = text; ends < away {
+				ends++
+			} else if begun = nil; running != nil {
 				running.abandon()
 				running = nil
 			}

@@ -22,7 +22,7 @@ func (m *Machine) Reboot(ctx context.Context, hard bool) error {
 		err = m.Reset(ctx)
 	} else {
 		_, err = m.Output(ctx, "systemctl", "reboot", "--no-block")
-		if errors.Is(err, ErrRebooted) { // before it had answered
+		if errors.Is(err, ErrRebooted) && m.Runs() { // before it had answered
 			err = nil
 		}
 	}

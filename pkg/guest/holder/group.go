@@ -103,7 +103,7 @@ const (
 // running: it wasn't killed. Source: proc_pid_stat(5), flags and signal, counted after the
 // name, which may have blanks.
 func lives(dir string) bool {
-	const exiting, killed = 0x4, 1 << (unix.SIGKILL - 1)
+	const exiting, killed = 0x4 | 0x400, 1 << (unix.SIGKILL - 1) // PF_EXITING, PF_SIGNALED
 	pids, _ := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
 	for _, pid := range strings.Fields(string(pids)) {
 		stat, err := os.ReadFile("/proc/" + pid + "/stat")
