@@ -131,15 +131,29 @@ func (l *Loop) runPosted() {
 }
 
 // Signals has f called by the loop's goroutine for each of the signals.
-// Signals of one number that come close together may be one call.
-func (l *Loop) Signals(f func(os.Signal), signals ...os.Signal) {
-	ch := make(chan os.Signal, 8)
+// Signals of one number that come close together may be one call. After end no more of
+// them are caught, and those that were are among what was posted.
+func (l *Loop) Signals(f func(os.Signal), signals ...os.Signal) (end func()) {
+	ch, all := make(chan os.Signal, 8), make(chan struct{})
 	signal.Notify(ch, signals...)
 	go func() {
+		defer close(all)
 		for sig := range ch {
 			l.Post(func() { f(sig) })
 		}
 	}()
+	return func() {
+		signal.Stop(ch) // returns when ch has all
+		close(ch)
+		<-all
+	}
+}
+
+// Posted says whether something was posted that wasn't called yet.
+func (l *Loop) Posted() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.posted) > 0
 }
 
 // Close closes the set; the descriptors in it stay open.

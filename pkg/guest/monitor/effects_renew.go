@@ -2,10 +2,12 @@ package monitor
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
 	"runtime"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -55,7 +57,12 @@ func (m *monitor) renewIfDue(mono time.Duration) {
 		return
 	}
 	m.renewAt = 0
-	m.log.say("cannot begin anew: " + m.execute("/proc/self/exe").Error())
+	err := m.execute("/proc/self/exe")
+	if errors.Is(err, errCalled) {
+		m.renewLater()
+		return
+	}
+	m.log.say("cannot begin anew: " + err.Error())
 }
 
 // calm says whether this process has nothing in its memory that a successor would miss.
@@ -87,15 +94,30 @@ func (m *monitor) execute(program string, more ...fdstore.Stored) error {
 	// From now on little is allocated: a heap of 2 MiB would be large.
 	env = append(env, "GOGC=50", "NOTIFY_SOCKET="+m.manager.Notify, "SYSCT_MANAGER="+string(manager), fmt.Sprintf("%s=%d", renewedVar, m.core.Life.Boots))
 	unblock := BlockStop()
-	err = syscall.Exec(program, []string{"sysct-helper", "monitor", m.plan.Name}, env)
+	m.deafToStop()
+	if m.loop.Posted() {
+		err = errCalled
+	} else {
+		_ = failpoint("begin anew " + strconv.Itoa(m.core.Life.Boots))
+		err = os.NewSyscallError("execve", syscall.Exec(program, []string{"sysct-helper", "monitor", m.plan.Name}, env))
+	}
+	m.hearStop()
 	unblock()
 	closeRow(first, len(names))
-	return os.NewSyscallError("execve", err)
+	return err
 }
+
+// errCalled says that something came at the last moment that this program has to see to.
+var errCalled = errors.New("something has just come up")
+
+// hearStop begins to catch SigStop.
+func (m *monitor) hearStop() { m.deafToStop = m.loop.Signals(m.signalled, SigStop) }
 
 // BlockStop has [SigStop] wait for the program that this thread executes, until that
 // catches it: it would die of it, and the stop that was asked for be lost. Go's runtime
-// keeps to such a mask (package os/signal), but not for SIGTERM.
+// keeps to the mask that a program begins with, on all its threads (package os/signal), but not
+// for SIGTERM. The one thread that catches the signal, from signal.Notify to signal.Stop, must
+// not do so any more: what it has caught goes with the execution.
 func BlockStop() (unblock func()) {
 	runtime.LockOSThread()
 	var set, old unix.Sigset_t

@@ -157,7 +157,10 @@ func (m *monitor) upgradeIfDue(mono time.Duration) {
 	m.publish()
 	m.log.say("another program takes over in this process")
 	asker := fdstore.Stored{Name: fdAsker, FD: m.peers[u.client].FD()}
-	m.refuseUpgrade(control.KindFailed, m.execute(fmt.Sprintf("/proc/self/fd/%d", u.program), asker))
+	err := m.execute(fmt.Sprintf("/proc/self/fd/%d", u.program), asker)
+	if !errors.Is(err, errCalled) { // else it is tried again
+		m.refuseUpgrade(control.KindFailed, err)
+	}
 }
 
 // whyBusy says what an upgrade waited for in vain. hanging: the process that a call hangs in.

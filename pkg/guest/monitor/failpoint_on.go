@@ -11,7 +11,8 @@ import (
 )
 
 // failpoint stops the monitor before the step that SYSCT_FAILPOINT names:
-// `kill:STEP` by SIGKILL to the own process, `error:STEP` by an error. With
+// `kill:STEP` by SIGKILL to the own process, `error:STEP` by an error; `asked:STEP` has
+// it asked to stop the guest just then. With
 // SYSCT_FAILPOINT_ONCE, the path of a file, it does so only while that file is
 // there, and removes it: a successor gets further.
 func failpoint(step string) error {
@@ -24,6 +25,9 @@ func failpoint(step string) error {
 	}
 	if how == "kill" {
 		unix.Kill(unix.Getpid(), unix.SIGKILL)
+	}
+	if how == "asked" {
+		return unix.Kill(unix.Getpid(), SigStop)
 	}
 	return fmt.Errorf("failpoint before %s", step)
 }

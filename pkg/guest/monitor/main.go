@@ -103,7 +103,8 @@ const SigStop = syscall.Signal(37)
 
 // start sends the first event.
 func (m *monitor) start(h *heritage) {
-	m.loop.Signals(m.signalled, syscall.SIGTERM, SigStop, syscall.SIGINT, syscall.SIGHUP)
+	m.loop.Signals(m.signalled, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	m.hearStop()
 	m.beginAlive()
 	if h.life == nil {
 		m.emit(Begin{Occupied: h.occupied})
