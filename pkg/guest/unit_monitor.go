@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -65,6 +67,9 @@ func (m *Manager) Monitor(ctx context.Context, name string) error {
 	if !m.units {
 		return stateError("guests are no units here: sysct start %s starts it", name)
 	}
+	// A stop that comes before the monitor is there, which sees to it, ends this process.
+	ctx, deaf := signal.NotifyContext(ctx, monitor.SigStop)
+	defer deaf()
 	helper, err := m.helper()
 	if err != nil {
 		return err
@@ -95,6 +100,9 @@ func (m *Manager) Monitor(ctx context.Context, name string) error {
 			return os.NewSyscallError("fcntl", err)
 		}
 	}
+	if ctx.Err() != nil {
+		return stateError("it was stopped before it had begun to start")
+	}
 	return execMonitor(helper, name, fdstore.EnvironAt(handOver, []string{monitor.PlanFD, monitor.DirFD}))
 }
 
@@ -115,8 +123,38 @@ func execMonitor(helper, name string, more []string) error {
 	return fmt.Errorf("cannot run %s as monitor of %s: %w", helper, name, err)
 }
 
-// scopePatience is how long systemd may take to make a scope.
-const scopePatience = time.Minute
+const (
+	// scopePatience is how long systemd may take to make a scope.
+	scopePatience = time.Minute
+	// stopLook is how often it is looked meanwhile whether the guest's service is stopped.
+	stopLook = 500 * time.Millisecond
+)
+
+var errStopping = errors.New("its service is being stopped")
+
+// unlessStopped gives a context that ends after scopePatience, or when the guest's service is
+// being stopped: systemd makes no scope then that comes before the service, until that has
+// ended, which waits for this.
+func unlessStopped(ctx context.Context, conn *systemd.Conn, name string) (context.Context, func()) {
+	bounded, end := context.WithTimeout(ctx, scopePatience)
+	bounded, cancel := context.WithCancelCause(bounded)
+	go func() {
+		for {
+			select {
+			case <-bounded.Done():
+				return
+			case <-time.After(stopLook):
+			}
+			if active, err := conn.ActiveState(bounded, UnitName(name)); err == nil && active == "deactivating" {
+				cancel(errStopping)
+			}
+		}
+	}()
+	return bounded, func() {
+		cancel(nil)
+		end()
+	}
+}
 
 // Scope makes the scope of a guest's boot, with the calling process in it, and stays until
 // in ends: see monitor's scope. It tells out when the scope is there.
@@ -139,7 +177,7 @@ func (m *Manager) Scope(ctx context.Context, name string, in io.Reader, out io.W
 	defer conn.Close()
 	var late bytes.Buffer // the first line of all is to be "ready"
 	unregister(ctx, conn, name, &late)
-	bounded, cancel := context.WithTimeout(ctx, scopePatience)
+	bounded, cancel := unlessStopped(ctx, conn, name)
 	defer cancel()
 	err = conn.StartScope(bounded, systemd.Scope{
 		Name: scopeName(name), Description: "Guest " + name, Slice: guestSlice,
@@ -147,6 +185,9 @@ func (m *Manager) Scope(ctx context.Context, name string, in io.Reader, out io.W
 		// The monitor writes them too, but systemd would take them for changes by somebody else.
 		Shares: systemd.Shares{CPUWeight: cfg.Limits.CPUWeight, IOWeight: cfg.Limits.IO.Weight, MemoryMin: number(cfg.Limits.MemoryMin)},
 	})
+	if errors.Is(context.Cause(bounded), errStopping) {
+		return errStopping
+	}
 	if err != nil {
 		return err
 	}

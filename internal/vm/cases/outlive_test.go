@@ -123,6 +123,16 @@ func TestMonitorDiesInAStop(t *testing.T) {
 	sh(t, "sysct start tiny && sysct exec tiny -- true")
 }
 
+// TestStoppedWhileItStarts: a unit that is stopped at any moment of its start is, soon, and not when systemd loses patience.
+func TestStoppedWhileItStarts(t *testing.T) {
+	tiny(t)
+	for _, pause := range []string{"0.05", "0.3", "0.4", "0.5", "0.7", "2.95"} {
+		sh(t, "systemctl start --no-block sysct@tiny; sleep "+pause+"; timeout 45 systemctl stop sysct@tiny")
+		want(t, "sysct ls -o name,state | tail -1 | tr -s ' '; ls -d /sys/fs/cgroup/machine.slice/sysct-* 2>/dev/null || echo none", "tiny STOPPED\nnone")
+	}
+	sh(t, "systemctl reset-failed sysct@tiny 2>/dev/null; sysct start tiny && sysct exec tiny -- true")
+}
+
 // TestViewsHang: whatever becomes of a guest's views, process 1 of the host never waits for them, though it keeps what the
 // monitor needs. The guest's root hides a place of theirs and has the connection end; with no monitor to answer systemd is asked
 // for all that it keeps.
