@@ -103,23 +103,34 @@ func TestStoppedWhileItBeginsAnew(t *testing.T) {
 	}
 }
 
-// TestStoppedAtTheExecution: so does one that comes when the old program has done all but to
-// be executed anew, whose threads would catch it and be gone.
+// TestStoppedAtTheExecution: so does one that comes at the last moment of the old program, when
+// that catches it still, and when its threads would and be gone. It begins with the signal
+// blocked by then, as one that systemd starts does.
 func TestStoppedAtTheExecution(t *testing.T) {
-	t.Setenv("SYSCT_FAILPOINT", "asked:begin anew 2") // by then it began as systemd's does: BlockStop
-	g := failing(t, buildFailing(t)).guest("web", `trap 'exit 7' USR2
+	helper := buildFailing(t)
+	for _, step := range []string{"be deaf 2", "begin anew 2"} {
+		t.Run(step, func(t *testing.T) {
+			once := t.TempDir() + "/once"
+			if err := os.WriteFile(once, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("SYSCT_FAILPOINT", "asked:"+step)
+			t.Setenv("SYSCT_FAILPOINT_ONCE", once)
+			g := failing(t, helper).guest("web", `trap 'exit 7' USR2
 trap 'reboot -f' USR1
 echo boot >> /boots
 while :; do sleep 0.05; done
 `)
-	g.start()
-	run := g.renewed(1)
-	kill(t, run.Pid, unix.SIGUSR1)
-	if e := g.ended().Exit; e.Code == nil || *e.Code != 7 {
-		t.Errorf("exit is %+v", e)
-	}
-	data, err := os.ReadFile(g.conf.LogDir + "/web.log")
-	if text := string(data); err != nil || strings.Contains(text, "takes the guest over") || strings.Count(text, "asked to end") != 1 {
-		t.Errorf("%v, its log:\n%s", err, data)
+			g.start()
+			run := g.renewed(1)
+			kill(t, run.Pid, unix.SIGUSR1)
+			if e := g.ended().Exit; e.Code == nil || *e.Code != 7 {
+				t.Errorf("exit is %+v", e)
+			}
+			data, err := os.ReadFile(g.conf.LogDir + "/web.log")
+			if text := string(data); err != nil || strings.Contains(text, "takes the guest over") || strings.Count(text, "asked to end") != 1 {
+				t.Errorf("%v, its log:\n%s", err, data)
+			}
+		})
 	}
 }

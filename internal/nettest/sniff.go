@@ -117,7 +117,7 @@ func (n *Namespace) Send(t testing.TB, link string, frames ...[]byte) {
 	}
 	defer unix.Close(fd)
 	err = ownthread.Run(func() error {
-		if err := OneCPU(); err != nil {
+		if err := ownthread.OneCPU(); err != nil {
 			return err
 		}
 		for _, f := range frames {
@@ -130,21 +130,6 @@ func (n *Namespace) Send(t testing.TB, link string, frames ...[]byte) {
 	if err != nil {
 		t.Fatalf("cannot send by %s: %v", link, err)
 	}
-}
-
-// OneCPU binds the calling thread, which is to end soon, to one processor: each has a queue of
-// its own at the other end of a veth, so what is sent from two may change its order.
-func OneCPU() error {
-	var one unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &one); err != nil {
-		return err
-	}
-	for cpu := range 1024 {
-		if one.Count() > 1 {
-			one.Clear(cpu)
-		}
-	}
-	return unix.SchedSetaffinity(0, &one)
 }
 
 // EtherType is that of a frame.

@@ -84,9 +84,6 @@ func (c *Conn) JobType(ctx context.Context, unit string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("cannot read job of unit %s: %w", unit, err)
 	}
-	if id, ok := value.Value().([]byte); ok {
-		return hex.EncodeToString(id), nil
-	}
 	text, _ := value.Value().(string)
 	return text, nil
 }

@@ -178,14 +178,14 @@ func (m *Manager) Scope(ctx context.Context, name string, in io.Reader, out io.W
 	var late bytes.Buffer // the first line of all is to be "ready"
 	unregister(ctx, conn, name, &late)
 	bounded, cancel := unlessStopped(ctx, conn, name)
-	defer cancel()
 	err = conn.StartScope(bounded, systemd.Scope{
 		Name: scopeName(name), Description: "Guest " + name, Slice: guestSlice,
 		Before: []string{UnitName(name)}, Pid: os.Getpid(),
 		// The monitor writes them too, but systemd would take them for changes by somebody else.
 		Shares: systemd.Shares{CPUWeight: cfg.Limits.CPUWeight, IOWeight: cfg.Limits.IO.Weight, MemoryMin: number(cfg.Limits.MemoryMin)},
 	})
-	if errors.Is(context.Cause(bounded), errStopping) {
+	stopping := errors.Is(context.Cause(bounded), errStopping)
+	if cancel(); stopping {
 		return errStopping
 	}
 	if err != nil {

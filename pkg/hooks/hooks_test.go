@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -100,6 +101,20 @@ func TestDaemonOfAHookLives(t *testing.T) {
 	}
 }
 
+// dead waits for a process to be gone, or to be reaped: on a busy host a killed one dies later.
+func dead(t *testing.T, pid string) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		stat, err := os.ReadFile("/proc/" + pid + "/stat")
+		if err != nil || strings.Contains(string(stat), ") Z ") {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("it lives: %s", stat)
+		}
+	}
+}
+
 func TestHookIsKilledWithItsChildren(t *testing.T) {
 	dir := t.TempDir()
 	script := "(setsid sh -c 'trap \"\" TERM HUP; echo $$ > " + dir + "/child; sleep 4720; sleep 4721' &)\nwhile [ ! -s " + dir + "/child ]; do sleep 0.05; done\necho hangs >&2\nsleep 4722\n"
@@ -108,15 +123,7 @@ func TestHookIsKilledWithItsChildren(t *testing.T) {
 		t.Error(err)
 	}
 	child, _ := os.ReadFile(dir + "/child")
-	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) { // on a busy host it dies later
-		stat, err := os.ReadFile("/proc/" + strings.TrimSpace(string(child)) + "/stat")
-		if err != nil || strings.Contains(string(stat), ") Z ") {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatalf("its child lives: %s", stat)
-		}
-	}
+	dead(t, strings.TrimSpace(string(child)))
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cause := errors.New("not wanted any more")
 	cancel(cause)
@@ -205,13 +212,5 @@ func TestOthersProcessesAreNotRead(t *testing.T) {
 	if n := KillMarked(id); n != 1 {
 		t.Errorf("killed %d processes", n)
 	}
-	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) { // on a busy host it dies later
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", ours.Process.Pid))
-		if err == nil && strings.Contains(string(stat), ") Z ") {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatalf("the one that was killed isn't gone: %s, %v", stat, err)
-		}
-	}
+	dead(t, strconv.Itoa(ours.Process.Pid))
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sysct/sysct/internal/ownthread"
 )
 
 func main() {
@@ -38,7 +40,8 @@ func send(link string) error {
 	if err != nil {
 		return fmt.Errorf("cannot open a packet socket: %w", err)
 	}
-	if err := oneCPU(); err != nil {
+	runtime.LockOSThread()
+	if err := ownthread.OneCPU(); err != nil {
 		return fmt.Errorf("cannot bind to one processor: %w", err)
 	}
 	lines := bufio.NewScanner(os.Stdin)
@@ -52,20 +55,4 @@ func send(link string) error {
 		}
 	}
 	return lines.Err()
-}
-
-// oneCPU binds the calling goroutine to one processor: each has a queue of its own at the other
-// end of a veth, so what is sent from two may change its order.
-func oneCPU() error {
-	runtime.LockOSThread()
-	var one unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &one); err != nil {
-		return err
-	}
-	for cpu := range 1024 {
-		if one.Count() > 1 {
-			one.Clear(cpu)
-		}
-	}
-	return unix.SchedSetaffinity(0, &one)
 }

@@ -93,6 +93,7 @@ func (m *monitor) execute(program string, more ...fdstore.Stored) error {
 	env := append(os.Environ(), fdstore.EnvironAt(first, names)...)
 	// From now on little is allocated: a heap of 2 MiB would be large.
 	env = append(env, "GOGC=50", "NOTIFY_SOCKET="+m.manager.Notify, "SYSCT_MANAGER="+string(manager), fmt.Sprintf("%s=%d", renewedVar, m.core.Life.Boots))
+	_ = failpoint("be deaf " + strconv.Itoa(m.core.Life.Boots))
 	unblock := BlockStop()
 	m.deafToStop()
 	if m.loop.Posted() {

@@ -70,10 +70,10 @@ type monitor struct {
 	whenIdle []func()      // to be done when none is
 	proceed  chan error    // the launch that waits for Proceed
 	renewAt  time.Duration // when to begin anew, see renew; 0: never
+	upgrade  *upgrade      // that is under way; nil: none
+	aliveAt  time.Duration // when a sign of life is due; 0: never
 
-	deafToStop func()        // ends what hearStop began
-	upgrade    *upgrade      // that is under way; nil: none
-	aliveAt    time.Duration // when a sign of life is due; 0: never
+	deafToStop func() // ends what hearStop began
 }
 
 // peer is one connected client.

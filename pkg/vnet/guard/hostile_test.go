@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sysct/sysct/internal/nettest"
+	"github.com/sysct/sysct/internal/ownthread"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -74,7 +75,7 @@ func (l *lan) protect(t *testing.T) {
 func say(t *testing.T, from *nettest.Namespace, frames ...[]byte) {
 	t.Helper()
 	err := from.Do(func() error {
-		if err := nettest.OneCPU(); err != nil {
+		if err := ownthread.OneCPU(); err != nil {
 			return err
 		}
 		fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
